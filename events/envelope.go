@@ -1,0 +1,248 @@
+package events
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+)
+
+// Header names: CloudEvents 1.0, NATS protocol binding, binary mode (attributes with the prefix ce-).
+const (
+	hdrSpecVersion = "ce-specversion"
+	hdrID          = "ce-id"
+	hdrSource      = "ce-source"
+	hdrType        = "ce-type"
+	hdrTime        = "ce-time"
+	hdrContentType = "ce-datacontenttype"
+	hdrSchema      = "ce-dataschema"
+
+	hdrMsgID    = "Nats-Msg-Id"
+	hdrTTL      = "Nats-TTL"
+	hdrStream   = "Nats-Stream"
+	hdrSubject  = "Nats-Subject"
+	hdrSequence = "Nats-Sequence"
+	hdrStored   = "Nats-Time-Stamp"
+
+	specVersion = "1.0"
+	contentJSON = "application/json"
+)
+
+// MaxData is the longest data of an event, in bytes: well below the server's max_payload of 1 MiB, and room for any SDP.
+const MaxData = 256 << 10
+
+// ErrTooLarge is returned for data beyond [MaxData].
+var ErrTooLarge = errors.New("events: data too large")
+
+// Event is one entry of a log: a CloudEvent with its place in the stream.
+type Event struct {
+	ID     string
+	Source string
+	Type   string
+	// Time is when the publisher says it happened, Stored when the stream took it.
+	Time    time.Time
+	Stored  time.Time
+	Subject string
+	// Sequence is the place in the stream; 0 in an event that was not appended.
+	Sequence    Seq
+	ContentType string
+	Schema      string
+	Data        Raw
+
+	// Region, Session, Actor and Name are read from the subject; empty in an event of another stream than SESSIONS.
+	Region  Region
+	Session SessionID
+	Actor   Actor
+	Name    Name
+
+	// Quarantine says why the event may not be folded; empty in a sound one.
+	Quarantine string
+}
+
+// Draft is an event about to be appended.
+type Draft struct {
+	Subject string
+	Source  string
+	Type    string
+	Data    any
+	// TTL, when above 0, lets the event expire.
+	TTL time.Duration
+}
+
+// NewDraft makes a draft of a session's event. Whether it expires is decided by the [Log] that appends it.
+func NewDraft(r Region, id SessionID, a Actor, n Name, data any) Draft {
+	return Draft{Subject: Subject{r, id, a, n}.String(), Source: SourceOf(a), Type: TypeOf(n), Data: data}
+}
+
+// encode makes the NATS message of a draft. The event's id is always random: a derived one could be guessed, and the
+// stream would then swallow the second of the two as a duplicate.
+func (d Draft) encode(now time.Time) (*nats.Msg, error) {
+	data, err := json.Marshal(d.Data)
+	if err != nil {
+		return nil, fmt.Errorf("events: encode %s: %w", d.Subject, err)
+	}
+	if len(data) > MaxData {
+		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d are allowed", ErrTooLarge, d.Subject, len(data), MaxData)
+	}
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return nil, fmt.Errorf("events: id: %w", err)
+	}
+	m := nats.NewMsg(d.Subject)
+	m.Data = data
+	m.Header = nats.Header{
+		hdrSpecVersion: {specVersion},
+		hdrID:          {id.String()},
+		hdrSource:      {d.Source},
+		hdrType:        {d.Type},
+		hdrTime:        {now.UTC().Format(time.RFC3339Nano)},
+		hdrContentType: {contentJSON},
+		hdrMsgID:       {id.String()},
+	}
+	if d.TTL > 0 {
+		// Whole seconds, as the server counts them; never 0, which would mean for ever.
+		m.Header[hdrTTL] = []string{strconv.FormatInt(max(1, int64(d.TTL/time.Second)), 10) + "s"}
+	}
+	return m, nil
+}
+
+// last is the reading rule: the server appends its headers after the publisher's.
+func last(h nats.Header, key string) string {
+	if v := h[key]; len(v) > 0 {
+		return v[len(v)-1]
+	}
+	return ""
+}
+
+// decode makes an event of a stored message whose subject, sequence and time the server vouches for. served is how
+// many values of each Nats-* header the server itself put there (1 on live subjects and in Direct Get, 0 from consumers).
+func decode(subject string, seq Seq, stored time.Time, h nats.Header, data []byte, served int) Event {
+	e := Event{
+		ID:          last(h, hdrID),
+		Source:      last(h, hdrSource),
+		Type:        last(h, hdrType),
+		Subject:     subject,
+		Sequence:    seq,
+		Stored:      stored,
+		ContentType: last(h, hdrContentType),
+		Schema:      last(h, hdrSchema),
+		Data:        data,
+	}
+	e.Quarantine = e.check(h, served)
+	if s, err := ParseSubject(subject); err == nil {
+		e.Region, e.Session, e.Actor, e.Name = s.Region, s.Session, s.Actor, s.Name
+		if e.Quarantine == "" {
+			e.Quarantine = e.checkSession(h)
+		}
+	} else if strings.HasPrefix(subject, sessionsPrefix) && e.Quarantine == "" {
+		e.Quarantine = "subject is none of a session's event"
+	}
+	return e
+}
+
+// check looks for what is wrong with the envelope whatever the stream, and sets Time and Data right.
+func (e *Event) check(h nats.Header, served int) string {
+	problem := ""
+	t, err := time.Parse(time.RFC3339Nano, last(h, hdrTime))
+	if err != nil {
+		t, problem = e.Stored, "ce-time is missing or malformed"
+	}
+	e.Time = t
+	for _, key := range []string{hdrSubject, hdrSequence, hdrStored} {
+		if len(h[key]) > served {
+			problem = "brought its own " + key
+		}
+	}
+	switch {
+	case last(h, hdrSpecVersion) != specVersion:
+		problem = "ce-specversion is not " + specVersion
+	case e.ID == "":
+		problem = "ce-id is missing"
+	case !json.Valid(e.Data):
+		// Kept as a JSON string, so that showing and exporting it stays possible.
+		e.Data, _ = json.Marshal(string(e.Data))
+		problem = "data is not JSON"
+	}
+	return problem
+}
+
+// checkSession looks for a disagreement of subject and headers.
+func (e *Event) checkSession(h nats.Header) string {
+	if !Allowed(e.Actor, e.Name) {
+		return fmt.Sprintf("%s may not append %s", e.Actor, e.Name)
+	}
+	if n, _, ok := ParseType(e.Type); !ok || n != e.Name {
+		return "ce-type disagrees with the subject"
+	}
+	if e.Source != SourceOf(e.Actor) {
+		return "ce-source disagrees with the subject"
+	}
+	if last(h, hdrTTL) != "" && Known(e.Name) && !ShortLived(e.Name) {
+		return "a lifecycle event with a time to live"
+	}
+	return ""
+}
+
+// Decode reads the data into v. Unknown fields are ignored: a newer publisher may send more.
+func (e Event) Decode(v any) error {
+	if err := json.Unmarshal(e.Data, v); err != nil {
+		return fmt.Errorf("events: data of %s at %d: %w", e.Type, e.Sequence, err)
+	}
+	return nil
+}
+
+// Peer is the peer that the event is about, empty where there is none.
+func (e Event) Peer() PeerID {
+	var p peerOnly
+	if json.Unmarshal(e.Data, &p) != nil {
+		return ""
+	}
+	return p.Peer
+}
+
+// Is tells whether the event is a sound one of this actor and name.
+func (e Event) Is(a Actor, n Name) bool { return e.Quarantine == "" && e.Actor == a && e.Name == n }
+
+// jsonEvent is the CloudEvents JSON form (CloudEvents 1.0, JSON event format) with the extension sequence.
+type jsonEvent struct {
+	SpecVersion string `json:"specversion"`
+	ID          string `json:"id"`
+	Source      string `json:"source"`
+	Type        string `json:"type"`
+	Time        string `json:"time"`
+	Subject     string `json:"subject"`
+	Sequence    Seq    `json:"sequence"`
+	ContentType string `json:"datacontenttype"`
+	Schema      string `json:"dataschema,omitempty"`
+	Quarantine  string `json:"quarantine,omitempty"`
+	Data        Raw    `json:"data"`
+}
+
+// MarshalJSON gives the form of cli.md, "An event, as printed with --json".
+func (e Event) MarshalJSON() ([]byte, error) {
+	return json.Marshal(jsonEvent{specVersion, e.ID, e.Source, e.Type, e.Time.UTC().Format(time.RFC3339Nano), e.Subject,
+		e.Sequence, e.ContentType, e.Schema, e.Quarantine, e.Data})
+}
+
+// UnmarshalJSON reads what [Event.MarshalJSON] wrote.
+func (e *Event) UnmarshalJSON(b []byte) error {
+	var j jsonEvent
+	if err := json.Unmarshal(b, &j); err != nil {
+		return fmt.Errorf("events: %w", err)
+	}
+	t, err := time.Parse(time.RFC3339Nano, j.Time)
+	if err != nil {
+		return fmt.Errorf("events: time: %w", err)
+	}
+	*e = Event{ID: j.ID, Source: j.Source, Type: j.Type, Time: t, Subject: j.Subject, Sequence: j.Sequence,
+		ContentType: j.ContentType, Schema: j.Schema, Data: j.Data, Quarantine: j.Quarantine}
+	if s, err := ParseSubject(j.Subject); err == nil {
+		e.Region, e.Session, e.Actor, e.Name = s.Region, s.Session, s.Actor, s.Name
+	}
+	return nil
+}

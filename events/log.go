@@ -1,0 +1,178 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ErrConflict is returned by [Log.AppendExpecting] when somebody else appended to the session first.
+var ErrConflict = errors.New("events: somebody else appended to the session first")
+
+// ErrUnavailable is returned when NATS cannot be reached or does not answer in time.
+var ErrUnavailable = errors.New("events: the log is not available (NATS does not answer)")
+
+// API error codes of "wrong last sequence" (nats-server, jetstream_errors_generated.go).
+const (
+	codeWrongLastSequence         = 10071
+	codeWrongLastSequenceConstant = 10164
+)
+
+// appendTimeout bounds one append, retries included: callers answer within 2 s when NATS is away.
+const appendTimeout = 1800 * time.Millisecond
+
+// Log appends and reads. It is safe for concurrent use and holds no state but the connection.
+type Log struct {
+	nc           *nats.Conn
+	js           jetstream.JetStream
+	sdpRetention time.Duration
+	now          func() time.Time
+	log          *slog.Logger
+}
+
+// Option changes a [Log].
+type Option func(*Log)
+
+// WithSDPRetention sets the lifetime of bulky and personal events; at least 1 s.
+func WithSDPRetention(d time.Duration) Option {
+	return func(l *Log) {
+		if d > 0 {
+			l.sdpRetention = d
+		}
+	}
+}
+
+// WithClock sets where the time of events comes from.
+func WithClock(now func() time.Time) Option { return func(l *Log) { l.now = now } }
+
+// New makes a log on a connection, which stays the caller's to close.
+func New(nc *nats.Conn, log *slog.Logger, opts ...Option) (*Log, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("events: %w", err)
+	}
+	l := &Log{nc: nc, js: js, sdpRetention: DefaultSDPRetention, now: time.Now, log: log}
+	for _, o := range opts {
+		o(l)
+	}
+	return l, nil
+}
+
+// JetStream is the API that the log uses.
+func (l *Log) JetStream() jetstream.JetStream { return l.js }
+
+// Conn is the connection that the log uses.
+func (l *Log) Conn() *nats.Conn { return l.nc }
+
+// Append appends without condition and returns the event's sequence.
+func (l *Log) Append(ctx context.Context, d Draft) (Seq, error) { return l.append(ctx, d) }
+
+// AppendExpecting appends if last is still the session's last sequence (0: it has no event), and fails with
+// [ErrConflict] otherwise. The caller has last from [Log.LastSeq], never from a fold: expired candidates lower it.
+func (l *Log) AppendExpecting(ctx context.Context, d Draft, last Seq) (Seq, error) {
+	s, err := ParseSubject(d.Subject)
+	if err != nil {
+		return 0, err
+	}
+	return l.append(ctx, d, jetstream.WithExpectLastSequenceForSubject(uint64(last), SessionFilter(s.Region, s.Session)))
+}
+
+func (l *Log) append(ctx context.Context, d Draft, opts ...jetstream.PublishOpt) (Seq, error) {
+	if s, err := ParseSubject(d.Subject); err == nil {
+		if !Allowed(s.Actor, s.Name) {
+			return 0, fmt.Errorf("events: %s may not append %s", s.Actor, s.Name)
+		}
+		if ShortLived(s.Name) {
+			d.TTL = l.sdpRetention
+		}
+	}
+	m, err := d.encode(l.now())
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+	defer cancel()
+	// A retry carries the same message id, so the stream takes the event once even if only the answer was lost.
+	ack, err := l.js.PublishMsg(ctx, m, append(opts, jetstream.WithRetryAttempts(3))...)
+	if err != nil {
+		return 0, appendError(d.Subject, err)
+	}
+	return Seq(ack.Sequence), nil
+}
+
+// appendError gives the errors that callers act on their names.
+func appendError(subject string, err error) error {
+	var api *jetstream.APIError
+	switch {
+	case errors.As(err, &api) && (api.ErrorCode == codeWrongLastSequence || api.ErrorCode == codeWrongLastSequenceConstant):
+		return fmt.Errorf("%w: %s", ErrConflict, subject)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders),
+		errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrDisconnected), errors.Is(err, jetstream.ErrNoStreamResponse):
+		return fmt.Errorf("%w: append %s: %w", ErrUnavailable, subject, err)
+	default:
+		return fmt.Errorf("events: append %s: %w", subject, err)
+	}
+}
+
+// LastSeq is the sequence of the session's last event that has not expired; 0 when there is none.
+func (l *Log) LastSeq(ctx context.Context, r Region, id SessionID) (Seq, error) {
+	var seq Seq
+	_, err := l.direct(ctx, SessionsStream, directRequest{LastFor: SessionFilter(r, id)}, func(e Event) error {
+		seq = e.Sequence
+		return nil
+	})
+	return seq, err
+}
+
+// History hands on the events of one session from the sequence from on (0: all), in order.
+func (l *Log) History(ctx context.Context, r Region, id SessionID, from Seq, fn func(Event) error) error {
+	_, err := l.batches(ctx, SessionsStream, SessionFilter(r, id), from, fn)
+	return err
+}
+
+// Read hands on what a filter holds of a stream from the sequence from on, up to now. An empty filter takes all.
+func (l *Log) Read(ctx context.Context, stream, filter string, from Seq, fn func(Event) error) error {
+	_, err := l.batches(ctx, stream, filter, from, fn)
+	return err
+}
+
+// batches reads batch after batch until nothing is pending and returns the sequence after the last one read.
+func (l *Log) batches(ctx context.Context, stream, filter string, from Seq, fn func(Event) error) (next Seq, err error) {
+	next = max(from, 1)
+	for {
+		r := directRequest{Seq: next, NextFor: filter, Batch: batchMessages, MaxBytes: batchBytes, wantsBatch: true}
+		before := next
+		pending, err := l.direct(ctx, stream, r, func(e Event) error {
+			if err := fn(e); err != nil {
+				return err
+			}
+			next = e.Sequence + 1
+			return nil
+		})
+		if err != nil {
+			return next, err
+		}
+		if pending == 0 || next == before {
+			return next, nil
+		}
+	}
+}
+
+// FindRegion looks up the region of a session that nobody remembers, for reading old histories.
+// It returns an empty region when the log knows no such session.
+func (l *Log) FindRegion(ctx context.Context, id SessionID) (Region, error) {
+	if !ValidToken(string(id)) {
+		return "", nil
+	}
+	var r Region
+	_, err := l.direct(ctx, SessionsStream, directRequest{LastFor: sessionsPrefix + "*." + string(id) + ".>"}, func(e Event) error {
+		r = e.Region
+		return nil
+	})
+	return r, err
+}

@@ -1,0 +1,125 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Names of the streams and of the heartbeats' bucket.
+const (
+	SessionsStream  = "SESSIONS"
+	WorkStream      = "WORK"
+	AgentsStream    = "AGENTS"
+	AccountsStream  = "ACCOUNTS"
+	DeadlinesStream = "DEADLINES"
+	HeartbeatBucket = "HEARTBEATS"
+)
+
+// Defaults of [StreamsConfig].
+const (
+	DefaultRetention    = 90 * 24 * time.Hour
+	DefaultSDPRetention = 24 * time.Hour
+	// HeartbeatEvery is how often an agent renews its key, HeartbeatTTL how long one lives: two may be lost.
+	HeartbeatEvery = 3 * time.Second
+	HeartbeatTTL   = 10 * time.Second
+	// dedupWindow swallows a publisher's own retry, which follows within seconds.
+	dedupWindow = 2 * time.Minute
+	// workTTL bounds how long a session may wait for an agent; its deadline has ended it long before.
+	workTTL = time.Hour
+)
+
+// StreamsConfig is what differs between installations.
+type StreamsConfig struct {
+	Replicas     int           // 1 or 3; 0 means 1
+	Retention    time.Duration // lifetime of lifecycle events; 0 means [DefaultRetention]
+	SDPRetention time.Duration // lifetime of SDP and candidates; 0 means [DefaultSDPRetention]
+	// Memory keeps the streams in memory; for tests.
+	Memory bool
+}
+
+func (c StreamsConfig) withDefaults() StreamsConfig {
+	if c.Replicas == 0 {
+		c.Replicas = 1
+	}
+	if c.Retention == 0 {
+		c.Retention = DefaultRetention
+	}
+	if c.SDPRetention == 0 {
+		c.SDPRetention = DefaultSDPRetention
+	}
+	return c
+}
+
+// CreateStreams makes the streams, or brings those that are there to this configuration. It is safe to call from
+// several components at once. A stream whose storage or guarantees were changed by hand is an error that names it.
+func CreateStreams(ctx context.Context, js jetstream.JetStream, c StreamsConfig) error {
+	c = c.withDefaults()
+	storage := jetstream.FileStorage
+	if c.Memory {
+		storage = jetstream.MemoryStorage
+	}
+	for _, s := range []jetstream.StreamConfig{
+		{
+			Name: SessionsStream, Description: "every step of every session",
+			Subjects: []string{AllSessions}, MaxAge: c.Retention, AllowMsgTTL: true,
+			DenyDelete: true, DenyPurge: true, AllowDirect: true, MaxMsgSize: 2 * MaxData,
+			RePublish: &jetstream.RePublish{Source: AllSessions, Destination: liveSessions},
+		},
+		{
+			Name: WorkStream, Description: "sessions that wait for an agent",
+			Subjects: []string{"work.*.*"}, Retention: jetstream.WorkQueuePolicy, MaxAge: workTTL, AllowDirect: true,
+		},
+		{
+			Name: AgentsStream, Description: "agents coming and going",
+			Subjects: []string{"agents.>"}, MaxAge: c.Retention, DenyDelete: true, DenyPurge: true, AllowDirect: true,
+		},
+		{
+			Name: AccountsStream, Description: "accounts made and deleted",
+			Subjects: []string{"accounts.>"}, DenyDelete: true, DenyPurge: true, AllowDirect: true,
+		},
+		{
+			Name: DeadlinesStream, Description: "deadlines of sessions, by JetStream's message scheduler",
+			Subjects: []string{"deadlines.>"}, AllowMsgSchedules: true, AllowMsgTTL: true, AllowRollup: true, AllowDirect: true,
+		},
+	} {
+		s.Storage, s.Replicas, s.Duplicates = storage, c.Replicas, dedupWindow
+		if err := createStream(ctx, js, s); err != nil {
+			return err
+		}
+	}
+	_, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: HeartbeatBucket, Description: "who is alive", Storage: jetstream.MemoryStorage, Replicas: c.Replicas,
+		// Markers make an expiry an event like any other.
+		LimitMarkerTTL: time.Minute,
+	})
+	if err != nil {
+		return fmt.Errorf("events: create bucket %s: %w", HeartbeatBucket, err)
+	}
+	return nil
+}
+
+// createStream retries for as long as the context lives while the server says it is not ready: a cluster that has just
+// started elects its meta leader first.
+func createStream(ctx context.Context, js jetstream.JetStream, s jetstream.StreamConfig) error {
+	for {
+		try, cancel := context.WithTimeout(ctx, 5*time.Second)
+		_, err := js.CreateOrUpdateStream(try, s)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		var api *jetstream.APIError
+		if errors.As(err, &api) && api.Code != 503 {
+			return fmt.Errorf("events: create stream %s: %w", s.Name, err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("events: create stream %s: %w", s.Name, errors.Join(err, ctx.Err()))
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package projections
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"streamstack/events"
+)
+
+// Agent is the state of one agent.
+type Agent struct {
+	ID     events.AgentID
+	Region events.Region
+	events.OnlineData
+	// Online is what the agent said last; whether it still lives is told by its heartbeat.
+	Online bool
+	Since  time.Time
+}
+
+// Agents is the read model of the AGENTS stream. It is not safe for concurrent use.
+type Agents struct {
+	byKey map[string]Agent
+	at    events.Seq
+}
+
+// NewAgents is the empty state.
+func NewAgents() *Agents { return &Agents{byKey: map[string]Agent{}} }
+
+// Apply folds one event of the AGENTS stream.
+func (m *Agents) Apply(e events.Event) {
+	if e.Sequence <= m.at {
+		return
+	}
+	m.at = e.Sequence
+	p := strings.Split(e.Subject, ".")
+	if e.Quarantine != "" || len(p) != 4 || p[0] != "agents" || e.Type != "streamstack.agent."+p[3]+".v1" {
+		return
+	}
+	key := p[1] + "." + p[2]
+	a := m.byKey[key]
+	a.ID, a.Region = events.AgentID(p[2]), events.Region(p[1])
+	switch events.Name(p[3]) {
+	case events.AgentOnline:
+		a.OnlineData, a.Online, a.Since = data[events.OnlineData](e), true, e.Time
+	case events.AgentOffline:
+		a.Online, a.Since = false, e.Time
+	default:
+		return
+	}
+	m.byKey[key] = a
+}
+
+// Get returns an agent of a region.
+func (m *Agents) Get(r events.Region, id events.AgentID) (Agent, bool) {
+	a, ok := m.byKey[string(r)+"."+string(id)]
+	return a, ok
+}
+
+// List returns all agents that ever were, by region and id.
+func (m *Agents) List() []Agent {
+	out := make([]Agent, 0, len(m.byKey))
+	for _, a := range m.byKey {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b Agent) int {
+		if c := strings.Compare(string(a.Region), string(b.Region)); c != 0 {
+			return c
+		}
+		return strings.Compare(string(a.ID), string(b.ID))
+	})
+	return out
+}
+
+// Serves tells whether the agent can launch an application; version 0 means any.
+func (a Agent) Serves(app string, version int) (events.ApplicationData, bool) {
+	for _, x := range a.Applications {
+		if x.Name == app && (version == 0 || slices.Contains(x.Versions, version)) {
+			return x, true
+		}
+	}
+	return events.ApplicationData{}, false
+}

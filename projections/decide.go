@@ -1,0 +1,62 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"streamstack/events"
+)
+
+// maxDecisions bounds the retries of [Decide]: a session has few writers that decide, so a run of conflicts this long
+// means that something is wrong.
+const maxDecisions = 16
+
+// ErrUnknownSession is returned for a session that the log does not know.
+var ErrUnknownSession = errors.New("projections: no such session")
+
+// Load folds a session's events as they are now. last is the sequence to expect when appending on this ground.
+func Load(ctx context.Context, log *events.Log, r events.Region, id events.SessionID) (s Session, last events.Seq, err error) {
+	// Before the events: what is appended in between then makes a conflict, never a decision on half the ground.
+	last, err = log.LastSeq(ctx, r, id)
+	if err != nil {
+		return Session{}, 0, fmt.Errorf("projections: load %s: %w", id, err)
+	}
+	err = log.History(ctx, r, id, 0, func(e events.Event) error {
+		s = s.Apply(e)
+		return nil
+	})
+	if err != nil {
+		return Session{}, 0, fmt.Errorf("projections: load %s: %w", id, err)
+	}
+	return s, last, nil
+}
+
+// Decide loads a session, asks decide what to append, and appends it only if nobody else appended meanwhile; else it
+// asks again. A nil draft from decide means that there is nothing to do, and Decide returns sequence 0. An unknown
+// session is [ErrUnknownSession].
+func Decide(ctx context.Context, log *events.Log, r events.Region, id events.SessionID,
+	decide func(Session) (*events.Draft, error),
+) (Session, events.Seq, error) {
+	for range maxDecisions {
+		s, last, err := Load(ctx, log, r, id)
+		if err != nil {
+			return Session{}, 0, err
+		}
+		if !s.Known() {
+			return Session{}, 0, fmt.Errorf("%w: %s", ErrUnknownSession, id)
+		}
+		d, err := decide(s)
+		if err != nil || d == nil {
+			return s, 0, err
+		}
+		seq, err := log.AppendExpecting(ctx, *d, last)
+		if err == nil {
+			return s, seq, nil
+		}
+		if !errors.Is(err, events.ErrConflict) {
+			return s, 0, fmt.Errorf("projections: decide on %s: %w", id, err)
+		}
+	}
+	return Session{}, 0, fmt.Errorf("projections: decide on %s: %d conflicts in a row: %w", id, maxDecisions, events.ErrConflict)
+}

@@ -1,0 +1,242 @@
+package projections
+
+import (
+	"time"
+
+	"streamstack/events"
+)
+
+// Status of a session (gateway-api.md, section 9).
+type Status string
+
+// The statuses.
+const (
+	StatusCreated     Status = "created"
+	StatusActive      Status = "active"
+	StatusError       Status = "error"
+	StatusTerminating Status = "terminating"
+	StatusTerminated  Status = "terminated"
+)
+
+// Session is the state of one session, folded from its events by [Session.Apply].
+type Session struct {
+	ID         events.SessionID
+	Region     events.Region
+	App        string
+	AppVersion int
+	Joinable   bool
+	Ephemeral  bool
+	// IdleTimeMin is in minutes; nil where none was asked for.
+	IdleTimeMin *int
+	Screen      events.Screen
+	Account     string
+
+	Status        Status
+	StatusMessage string
+
+	// Agent and Attempt are of the last claim; Instance of the last launch, empty when it is gone.
+	Agent    events.AgentID
+	Attempt  int
+	Claimed  bool // somebody holds the session now
+	Instance string
+
+	// Peer is the client that was let in last; all earlier ones are displaced.
+	Peer       events.PeerID
+	Generation int
+	// Connected is the peer that streams now, empty when there is none. Ever tells whether any ever did.
+	Connected events.PeerID
+	Ever      bool
+	// Ready is what the streamer said of itself; nil before.
+	Ready *events.ReadyData
+
+	CreatedAt time.Time
+	ChangedAt time.Time
+	// Ending is the event that ended the last launch, empty while it lives.
+	Ending events.Name
+
+	First, Last events.Seq
+}
+
+// Known tells whether the session was ever created.
+func (s Session) Known() bool { return s.First > 0 }
+
+// Ended tells whether the session has come to its end. One in [StatusError] may be claimed anew.
+func (s Session) Ended() bool { return s.Ending != "" }
+
+// Live tells whether the session waits for an instance or has one.
+func (s Session) Live() bool { return s.Known() && !s.Ended() }
+
+// Gone tells whether the API answers 404: an ephemeral session whose instance ended in order. One that failed is kept,
+// so that its message can be read.
+func (s Session) Gone() bool { return s.Ended() && s.Ephemeral && s.Status == StatusTerminated }
+
+// Apply folds one event of this session. It returns the state unchanged for an event it has seen, does not know, or
+// must not trust. A session's first event is its creation; whatever comes before is ignored.
+func (s Session) Apply(e events.Event) Session {
+	if e.Sequence <= s.Last || e.Quarantine != "" || e.Session == "" || (!s.Known() && e.Name != events.Created) {
+		return s
+	}
+	f := folds[foldKey{e.Actor, e.Name}]
+	if f != nil {
+		f(&s, e)
+	}
+	s.Last = e.Sequence
+	if f != nil {
+		s.ChangedAt = e.Time
+	}
+	return s
+}
+
+type foldKey struct {
+	actor events.Actor
+	name  events.Name
+}
+
+var folds = map[foldKey]func(*Session, events.Event){
+	{events.Gateway, events.Created}:       foldCreated,
+	{events.Gateway, events.Joined}:        foldJoined,
+	{events.Gateway, events.Terminating}:   foldTerminating,
+	{events.Gateway, events.Requeued}:      foldRequeued,
+	{events.Gateway, events.Expired}:       foldExpired,
+	{events.Gateway, events.AgentLost}:     foldAgentLost,
+	{events.Agent, events.Claimed}:         foldClaimed,
+	{events.Agent, events.Launched}:        foldLaunched,
+	{events.Agent, events.AttemptFailed}:   foldAttemptFailed,
+	{events.Agent, events.Terminated}:      foldTerminated,
+	{events.Agent, events.Failed}:          foldFailed,
+	{events.Streamer, events.Ready}:        foldReady,
+	{events.Streamer, events.Connected}:    foldConnected,
+	{events.Streamer, events.Resized}:      foldResized,
+	{events.Streamer, events.Disconnected}: foldDisconnected,
+}
+
+// data decodes an event's payload; what does not decode leaves zero values, for a fold cannot fail.
+func data[T any](e events.Event) (v T) {
+	if err := e.Decode(&v); err != nil {
+		var zero T
+		return zero
+	}
+	return v
+}
+
+func foldCreated(s *Session, e events.Event) {
+	if s.Known() {
+		return // one creation; verify reports the second
+	}
+	d := data[events.CreatedData](e)
+	*s = Session{
+		ID: e.Session, Region: e.Region, App: d.App, AppVersion: d.AppVersion, Joinable: d.Joinable, Ephemeral: d.Ephemeral,
+		IdleTimeMin: d.IdleTimeMin, Screen: d.Screen, Account: d.Account,
+		Status: StatusCreated, CreatedAt: e.Time, First: e.Sequence,
+	}
+}
+
+func foldJoined(s *Session, e events.Event) {
+	d := data[events.JoinedData](e)
+	s.Peer, s.Generation = d.Peer, d.Generation
+	if d.Screen != nil {
+		s.Screen = *d.Screen
+	}
+}
+
+func foldTerminating(s *Session, e events.Event) {
+	if s.Ended() && s.Status != StatusError {
+		return
+	}
+	d := data[events.TerminatingData](e)
+	if s.Ended() {
+		// A failed session that is deleted has nothing left to stop.
+		s.Status, s.StatusMessage, s.Ephemeral = StatusTerminated, d.Reason, true
+		return
+	}
+	s.Status, s.StatusMessage = StatusTerminating, d.Reason
+}
+
+func foldRequeued(s *Session, e events.Event) {
+	if s.Ended() {
+		return
+	}
+	s.Claimed, s.Agent, s.Instance, s.Ready = false, "", "", nil
+	s.Status, s.StatusMessage = StatusCreated, data[events.RequeuedData](e).Reason
+}
+
+func foldExpired(s *Session, e events.Event) {
+	s.end(e.Name, StatusTerminated, data[events.EndedData](e).Reason)
+}
+
+func foldAgentLost(s *Session, e events.Event) {
+	s.end(e.Name, StatusError, data[events.EndedData](e).Reason)
+}
+
+func foldTerminated(s *Session, e events.Event) {
+	s.end(e.Name, StatusTerminated, data[events.EndedData](e).Reason)
+}
+
+func foldFailed(s *Session, e events.Event) {
+	s.end(e.Name, StatusError, data[events.FailedData](e).Reason)
+}
+
+func foldAttemptFailed(s *Session, e events.Event) {
+	if s.Ended() {
+		return
+	}
+	s.Claimed, s.Agent, s.Instance = false, "", ""
+	s.StatusMessage = data[events.FailedData](e).Reason
+}
+
+func foldClaimed(s *Session, e events.Event) {
+	d := data[events.ClaimedData](e)
+	if s.Ended() && s.Status != StatusError {
+		return
+	}
+	s.Ending, s.Claimed, s.Agent, s.Attempt, s.Instance = "", true, d.Agent, d.Attempt, ""
+	if s.Status == StatusError {
+		s.Status, s.StatusMessage = StatusCreated, ""
+	}
+}
+
+func foldLaunched(s *Session, e events.Event) {
+	if s.Ended() {
+		return
+	}
+	s.Instance = data[events.LaunchedData](e).Instance
+}
+
+func foldReady(s *Session, e events.Event) {
+	if s.Ended() {
+		return
+	}
+	d := data[events.ReadyData](e)
+	s.Ready = &d
+	if s.Status == StatusCreated {
+		s.Status, s.StatusMessage = StatusActive, ""
+	}
+}
+
+func foldConnected(s *Session, e events.Event) {
+	if s.Ended() {
+		return
+	}
+	s.Connected, s.Ever = data[events.ConnectedData](e).Peer, true
+}
+
+func foldResized(s *Session, e events.Event) {
+	if d := data[events.ResizedData](e); d.Screen.Width > 0 && d.Screen.Height > 0 {
+		s.Screen = d.Screen
+	}
+}
+
+func foldDisconnected(s *Session, e events.Event) {
+	if d := data[events.DisconnectedData](e); d.Peer == s.Connected {
+		s.Connected = ""
+	}
+}
+
+// end takes the first ending only: exactly one per launch.
+func (s *Session) end(by events.Name, status Status, why string) {
+	if s.Ended() {
+		return
+	}
+	s.Ending, s.Status, s.StatusMessage = by, status, why
+	s.Claimed, s.Connected, s.Instance, s.Ready = false, "", "", nil
+}

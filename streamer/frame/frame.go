@@ -1,0 +1,39 @@
+// Package frame holds what travels from the encoders to the peers: encoded pictures and sound.
+//
+// It is a package of its own, free of cgo, so that the peer (and its tests under the race detector) does not need GStreamer.
+package frame
+
+import "time"
+
+// Codec is a media codec by its name in SDP (RFC 6184, RFC 7741, RFC 9628, RFC 7587), as in `a=rtpmap`.
+type Codec string
+
+// The codecs a streamer may offer.
+const (
+	H264 Codec = "H264"
+	VP8  Codec = "VP8"
+	VP9  Codec = "VP9"
+	AV1  Codec = "AV1"
+	Opus Codec = "opus"
+)
+
+// Video is one encoded picture. Data is owned by the receiver.
+type Video struct {
+	Data []byte
+	// Keyframe tells that the picture can be decoded on its own; H.264 carries SPS and PPS with it.
+	Keyframe bool
+	// CapturedAt is when the screen was read, on this machine's clock (with Go's monotonic reading).
+	CapturedAt time.Time
+	// PTS is the capture time on the pipeline's clock, which never jumps; it is what RTP timestamps are made of.
+	PTS time.Duration
+}
+
+// Audio is one Opus packet. Data is owned by the receiver.
+type Audio struct {
+	Data       []byte
+	CapturedAt time.Time
+	// PTS as in Video, on the same clock.
+	PTS time.Duration
+	// Duration is the length of sound in the packet: 10 ms.
+	Duration time.Duration
+}
