@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
@@ -111,17 +112,10 @@ func (d Draft) encode(now time.Time) (*nats.Msg, error) {
 	return m, nil
 }
 
-// last is the reading rule: the server appends its headers after the publisher's.
-func last(h nats.Header, key string) string {
-	if v := h[key]; len(v) > 0 {
-		return v[len(v)-1]
-	}
-	return ""
-}
-
 // decode makes an event of a stored message whose subject, sequence and time the server vouches for. served is how
-// many values of each Nats-* header the server itself put there (1 on live subjects and in Direct Get, 0 from consumers).
-func decode(subject string, seq Seq, stored time.Time, h nats.Header, data []byte, served int) Event {
+// many values of each Nats-* header the server itself put there (1 on live subjects and in Direct Get, 0 from consumers),
+// sound whether h is all that the publisher sent as headers.
+func decode(subject string, seq Seq, stored time.Time, h nats.Header, data []byte, served int, sound bool) Event {
 	e := Event{
 		ID:          last(h, hdrID),
 		Source:      last(h, hdrSource),
@@ -134,6 +128,9 @@ func decode(subject string, seq Seq, stored time.Time, h nats.Header, data []byt
 		Data:        data,
 	}
 	e.Quarantine = e.check(h, served)
+	if !sound {
+		e.Quarantine = "headers are malformed"
+	}
 	if s, err := ParseSubject(subject); err == nil {
 		e.Region, e.Session, e.Actor, e.Name = s.Region, s.Session, s.Actor, s.Name
 		if e.Quarantine == "" {
@@ -149,23 +146,24 @@ func decode(subject string, seq Seq, stored time.Time, h nats.Header, data []byt
 func (e *Event) check(h nats.Header, served int) string {
 	problem := ""
 	t, err := time.Parse(time.RFC3339Nano, last(h, hdrTime))
-	if err != nil {
+	if y := t.UTC().Year(); err != nil || y < 1 || y > 9999 {
 		t, problem = e.Stored, "ce-time is missing or malformed"
 	}
 	e.Time = t
+	if e.ID == "" {
+		problem = "ce-id is missing"
+	}
+	if last(h, hdrSpecVersion) != specVersion {
+		problem = "ce-specversion is not " + specVersion
+	}
 	for _, key := range []string{hdrSubject, hdrSequence, hdrStored} {
 		if len(h[key]) > served {
 			problem = "brought its own " + key
 		}
 	}
-	switch {
-	case last(h, hdrSpecVersion) != specVersion:
-		problem = "ce-specversion is not " + specVersion
-	case e.ID == "":
-		problem = "ce-id is missing"
-	case !json.Valid(e.Data):
+	if !utf8.Valid(e.Data) || !json.Valid(e.Data) {
 		// Kept as a JSON string, so that showing and exporting it stays possible.
-		e.Data, _ = json.Marshal(string(e.Data))
+		e.Data, _ = json.Marshal(string(e.Data)) // a string always marshals
 		problem = "data is not JSON"
 	}
 	return problem

@@ -2,29 +2,23 @@ package events
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ErrConflict is returned by [Log.AppendExpecting] when somebody else appended to the session first.
-var ErrConflict = errors.New("events: somebody else appended to the session first")
-
-// ErrUnavailable is returned when NATS cannot be reached or does not answer in time.
-var ErrUnavailable = errors.New("events: the log is not available (NATS does not answer)")
-
-// API error codes of "wrong last sequence" (nats-server, jetstream_errors_generated.go).
-const (
-	codeWrongLastSequence         = 10071
-	codeWrongLastSequenceConstant = 10164
-)
-
 // appendTimeout bounds one append, retries included: callers answer within 2 s when NATS is away.
 const appendTimeout = 1800 * time.Millisecond
+
+// A server that has just started, or a stream that elects a leader, has nobody who listens for a moment.
+const (
+	appendRetryWait = 100 * time.Millisecond
+	appendRetries   = int(appendTimeout / appendRetryWait)
+)
 
 // Log appends and reads. It is safe for concurrent use and holds no state but the connection.
 type Log struct {
@@ -49,6 +43,14 @@ func WithSDPRetention(d time.Duration) Option {
 
 // WithClock sets where the time of events comes from.
 func WithClock(now func() time.Time) Option { return func(l *Log) { l.now = now } }
+
+// checkSession refuses what would not be the address of one session: a wildcard among it would take in others.
+func checkSession(r Region, id SessionID) error {
+	if !ValidToken(string(r)) || !ValidToken(string(id)) {
+		return fmt.Errorf("%w: region %q, session %q", ErrSubject, r, id)
+	}
+	return nil
+}
 
 // New makes a log on a connection, which stays the caller's to close.
 func New(nc *nats.Conn, log *slog.Logger, opts ...Option) (*Log, error) {
@@ -83,7 +85,10 @@ func (l *Log) AppendExpecting(ctx context.Context, d Draft, last Seq) (Seq, erro
 }
 
 func (l *Log) append(ctx context.Context, d Draft, opts ...jetstream.PublishOpt) (Seq, error) {
-	if s, err := ParseSubject(d.Subject); err == nil {
+	switch s, err := ParseSubject(d.Subject); {
+	case err != nil && (strings.HasPrefix(d.Subject, sessionsPrefix) || !publishable(d.Subject)):
+		return 0, err
+	case err == nil:
 		if !Allowed(s.Actor, s.Name) {
 			return 0, fmt.Errorf("events: %s may not append %s", s.Actor, s.Name)
 		}
@@ -97,30 +102,23 @@ func (l *Log) append(ctx context.Context, d Draft, opts ...jetstream.PublishOpt)
 	}
 	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()
-	// A retry carries the same message id, so the stream takes the event once even if only the answer was lost.
-	ack, err := l.js.PublishMsg(ctx, m, append(opts, jetstream.WithRetryAttempts(3))...)
+	if err := l.connected(ctx, appendTimeout); err != nil {
+		return 0, fmt.Errorf("%w: append %s", err, d.Subject)
+	}
+	// Only a request that nobody took is sent again. One whose answer was lost is not: the server looks at the expected
+	// sequence before it looks for a duplicate, so a decision that was stored would be reported as a conflict.
+	ack, err := l.js.PublishMsg(ctx, m, append(opts, jetstream.WithRetryAttempts(appendRetries), jetstream.WithRetryWait(appendRetryWait))...)
 	if err != nil {
 		return 0, appendError(d.Subject, err)
 	}
 	return Seq(ack.Sequence), nil
 }
 
-// appendError gives the errors that callers act on their names.
-func appendError(subject string, err error) error {
-	var api *jetstream.APIError
-	switch {
-	case errors.As(err, &api) && (api.ErrorCode == codeWrongLastSequence || api.ErrorCode == codeWrongLastSequenceConstant):
-		return fmt.Errorf("%w: %s", ErrConflict, subject)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders),
-		errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrDisconnected), errors.Is(err, jetstream.ErrNoStreamResponse):
-		return fmt.Errorf("%w: append %s: %w", ErrUnavailable, subject, err)
-	default:
-		return fmt.Errorf("events: append %s: %w", subject, err)
-	}
-}
-
 // LastSeq is the sequence of the session's last event that has not expired; 0 when there is none.
 func (l *Log) LastSeq(ctx context.Context, r Region, id SessionID) (Seq, error) {
+	if err := checkSession(r, id); err != nil {
+		return 0, err
+	}
 	var seq Seq
 	_, err := l.direct(ctx, SessionsStream, directRequest{LastFor: SessionFilter(r, id)}, func(e Event) error {
 		seq = e.Sequence
@@ -129,8 +127,13 @@ func (l *Log) LastSeq(ctx context.Context, r Region, id SessionID) (Seq, error) 
 	return seq, err
 }
 
-// History hands on the events of one session from the sequence from on (0: all), in order.
+// History hands on the events of one session from the sequence from on (0: all), in order, up to now. With several
+// replicas any of them may answer, and the newest events may be missing: a decision made on what History returned must
+// expect the sequence of the last event it handed on, not one from another read.
 func (l *Log) History(ctx context.Context, r Region, id SessionID, from Seq, fn func(Event) error) error {
+	if err := checkSession(r, id); err != nil {
+		return err
+	}
 	_, err := l.batches(ctx, SessionsStream, SessionFilter(r, id), from, fn)
 	return err
 }
@@ -145,7 +148,7 @@ func (l *Log) Read(ctx context.Context, stream, filter string, from Seq, fn func
 func (l *Log) batches(ctx context.Context, stream, filter string, from Seq, fn func(Event) error) (next Seq, err error) {
 	next = max(from, 1)
 	for {
-		r := directRequest{Seq: next, NextFor: filter, Batch: batchMessages, MaxBytes: batchBytes, wantsBatch: true}
+		r := directRequest{Seq: next, NextFor: filter, Batch: batchMessages, MaxBytes: batchBytes}
 		before := next
 		pending, err := l.direct(ctx, stream, r, func(e Event) error {
 			if err := fn(e); err != nil {
@@ -157,8 +160,11 @@ func (l *Log) batches(ctx context.Context, stream, filter string, from Seq, fn f
 		if err != nil {
 			return next, err
 		}
-		if pending == 0 || next == before {
+		if pending == 0 {
 			return next, nil
+		}
+		if next == before {
+			return next, fmt.Errorf("events: read %s: %d messages are waiting from %d on, and none came", stream, pending, next)
 		}
 	}
 }
@@ -170,7 +176,7 @@ func (l *Log) FindRegion(ctx context.Context, id SessionID) (Region, error) {
 		return "", nil
 	}
 	var r Region
-	_, err := l.direct(ctx, SessionsStream, directRequest{LastFor: sessionsPrefix + "*." + string(id) + ".>"}, func(e Event) error {
+	_, err := l.direct(ctx, SessionsStream, directRequest{LastFor: sessionsPrefix + "*." + string(id) + ".*.*"}, func(e Event) error {
 		r = e.Region
 		return nil
 	})

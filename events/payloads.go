@@ -19,6 +19,8 @@ type CreatedData struct {
 	Ephemeral   bool   `json:"ephemeral"`
 	Screen      Screen `json:"screen"`
 	Account     string `json:"account,omitempty"`
+	// HasExtraData tells that an extra_data event follows.
+	HasExtraData bool `json:"has_extra_data,omitempty"`
 }
 
 // ExtraDataData is gateway.extra_data: the request's extra_data as it came.

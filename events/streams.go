@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -28,6 +29,11 @@ const (
 	HeartbeatTTL   = 10 * time.Second
 	// dedupWindow swallows a publisher's own retry, which follows within seconds.
 	dedupWindow = 2 * time.Minute
+	// createTry bounds one attempt to create a stream, createWait is the pause after it; createOthers is how often
+	// somebody else may have been first.
+	createTry    = 5 * time.Second
+	createWait   = 200 * time.Millisecond
+	createOthers = 5
 	// workTTL bounds how long a session may wait for an agent; its deadline has ended it long before.
 	workTTL = time.Hour
 )
@@ -55,7 +61,7 @@ func (c StreamsConfig) withDefaults() StreamsConfig {
 }
 
 // CreateStreams makes the streams, or brings those that are there to this configuration. It is safe to call from
-// several components at once. A stream whose storage or guarantees were changed by hand is an error that names it.
+// several components at once. While JetStream is not there it waits for it, as long as ctx allows. A stream whose storage or guarantees were changed by hand is an error that names it.
 func CreateStreams(ctx context.Context, js jetstream.JetStream, c StreamsConfig) error {
 	c = c.withDefaults()
 	storage := jetstream.FileStorage
@@ -87,38 +93,59 @@ func CreateStreams(ctx context.Context, js jetstream.JetStream, c StreamsConfig)
 		},
 	} {
 		s.Storage, s.Replicas, s.Duplicates = storage, c.Replicas, dedupWindow
-		if err := createStream(ctx, js, s); err != nil {
+		if s.MaxAge > 0 {
+			s.Duplicates = min(dedupWindow, s.MaxAge) // the server takes no longer one
+		}
+		if err := create(ctx, "stream "+s.Name, func(ctx context.Context) error {
+			_, err := js.CreateOrUpdateStream(ctx, s)
+			return err //nolint:wrapcheck // create wraps it
+		}); err != nil {
 			return err
 		}
 	}
-	_, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: HeartbeatBucket, Description: "who is alive", Storage: jetstream.MemoryStorage, Replicas: c.Replicas,
-		// Markers make an expiry an event like any other.
-		LimitMarkerTTL: time.Minute,
+	return create(ctx, "bucket "+HeartbeatBucket, func(ctx context.Context) error {
+		_, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: HeartbeatBucket, Description: "who is alive", Storage: jetstream.MemoryStorage, Replicas: c.Replicas,
+			// Markers make an expiry an event like any other.
+			LimitMarkerTTL: time.Minute,
+		})
+		return err //nolint:wrapcheck // create wraps it
 	})
-	if err != nil {
-		return fmt.Errorf("events: create bucket %s: %w", HeartbeatBucket, err)
-	}
-	return nil
 }
 
-// createStream retries for as long as the context lives while the server says it is not ready: a cluster that has just
-// started elects its meta leader first.
-func createStream(ctx context.Context, js jetstream.JetStream, s jetstream.StreamConfig) error {
-	for {
-		try, cancel := context.WithTimeout(ctx, 5*time.Second)
-		_, err := js.CreateOrUpdateStream(try, s)
+// create tries again for as long as the context lives while the server says it is not ready, or does not answer: a
+// cluster that has just started elects its meta leader first. Two components that create the same thing at once, of
+// different configuration, make it in turn.
+func create(ctx context.Context, what string, fn func(context.Context) error) error {
+	for others := 0; ; {
+		try, cancel := context.WithTimeout(ctx, createTry)
+		err := fn(try)
 		cancel()
 		if err == nil {
 			return nil
 		}
 		var api *jetstream.APIError
-		if errors.As(err, &api) && api.Code != 503 {
-			return fmt.Errorf("events: create stream %s: %w", s.Name, err)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) && others < createOthers {
+			others++
+		} else if errors.As(err, &api) && api.Code != http.StatusServiceUnavailable {
+			return fmt.Errorf("events: create %s: %w", what, err)
+		}
+		if werr := wait(ctx, createWait); werr != nil {
+			return fmt.Errorf("%w: create %s: %w", ErrUnavailable, what, errors.Join(err, ctx.Err()))
+		}
+	}
+}
+
+// WaitStreams returns when the streams are there: a gateway makes them, and an agent may have been started before it.
+func (l *Log) WaitStreams(ctx context.Context) error {
+	for {
+		_, err := l.js.KeyValue(ctx, HeartbeatBucket) // made last
+		if err == nil {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("events: create stream %s: %w", s.Name, errors.Join(err, ctx.Err()))
+			return fmt.Errorf("events: the streams are not there yet (a gateway makes them): %w", errors.Join(err, ctx.Err()))
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

@@ -65,7 +65,7 @@ func ParseSubject(subject string) (Subject, error) {
 	if len(parts) != 5 || parts[0] != "sessions" {
 		return Subject{}, fmt.Errorf("%w: %q", ErrSubject, subject)
 	}
-	if !ValidToken(parts[1]) || !ValidToken(parts[2]) || parts[3] == "" || parts[4] == "" {
+	if !ValidToken(parts[1]) || !ValidToken(parts[2]) || !validWord(parts[3]) || !validWord(parts[4]) {
 		return Subject{}, fmt.Errorf("%w: %q", ErrSubject, subject)
 	}
 	return Subject{Region: Region(parts[1]), Session: SessionID(parts[2]), Actor: Actor(parts[3]), Name: Name(parts[4])}, nil
@@ -78,6 +78,19 @@ func ValidToken(s string) bool {
 	}
 	for _, c := range []byte(s) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// validWord tells whether s may be an actor or the name of an event, of this version or a newer one.
+func validWord(s string) bool { return ValidToken(strings.ReplaceAll(s, "_", "-")) }
+
+// publishable tells whether a message may be published on a subject: no empty token, no wildcard, nothing unprintable.
+func publishable(subject string) bool {
+	for token := range strings.SplitSeq(subject, ".") {
+		if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r == '*' || r == '>' || r == 0x7f }) {
 			return false
 		}
 	}

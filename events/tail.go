@@ -12,13 +12,10 @@ import (
 // Figures of the tail.
 const (
 	// tailBuffer is how many live messages may wait while the tail catches up or its reader folds; more are dropped by
-	// the client, which the tail then sees as a gap and fills.
-	tailBuffer = 64 << 10
+	// the client, which the tail then sees as a gap and fills. Each may hold MaxData.
+	tailBuffer = 8 << 10
 	// tailCheck is how often an idle tail asks whether it missed the last message, after which no gap would show.
 	tailCheck = 2 * time.Second
-	// fillRetry and fillWait bound how a gap is filled from a replica that lags behind.
-	fillRetry = 20 * time.Millisecond
-	fillWait  = 10 * time.Second
 	// readRetry is the pause after a failed read of the log.
 	readRetry = 250 * time.Millisecond
 )
@@ -33,13 +30,16 @@ type Progress struct {
 // append failed. caught, if not nil, is called whenever the tail has handed on all there was, first when it goes live.
 //
 // fn runs on the caller's goroutine; while it runs, live messages wait in a bounded buffer. Tail survives reconnects and
-// restarts of the server, and ends with the context's error, or with fn's.
+// restarts of the server, and ends with the context's error, or with fn's, or with [ErrUnavailable] when the connection
+// is closed for good.
 func (l *Log) Tail(ctx context.Context, after Seq, fn func(Event) error, progress func(Progress), caught func()) error {
 	t := &tail{log: l, next: after + 1, fn: fn, progress: progress, caught: caught}
+	back := l.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer l.nc.RemoveStatusListener(back)
 	live := make(chan *nats.Msg, tailBuffer)
 	sub, err := l.nc.ChanSubscribe(liveSessions, live)
 	if err != nil {
-		return fmt.Errorf("events: tail: %w", err)
+		return readError(SessionsStream, err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // fails only when the connection is closed
 	// The subscription must be known to the server before the catch-up reads, or an event between the two is missed
@@ -50,26 +50,30 @@ func (l *Log) Tail(ctx context.Context, after Seq, fn func(Event) error, progres
 	if err := t.catchUp(ctx); err != nil {
 		return err
 	}
+	t.current(live)
 	check := time.NewTicker(tailCheck)
 	defer check.Stop()
 	quiet := true
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("events: tail: %w", ctx.Err())
 		case m := <-live:
 			quiet = false
-			if err := t.live(ctx, m); err != nil {
-				return err
-			}
+			err = t.live(ctx, m)
+		case <-back: // what was republished meanwhile is lost
+			err = t.catchUp(ctx)
 		case <-check.C:
 			if quiet {
-				if err := t.catchUp(ctx); err != nil {
-					return err
-				}
+				err = t.catchUp(ctx)
 			}
 			quiet = true
 		}
+		if err != nil {
+			return err
+		}
+		t.current(live)
 	}
 }
 
@@ -103,9 +107,6 @@ func (t *tail) catchUp(ctx context.Context) error {
 	for {
 		err := t.read(ctx)
 		if err == nil {
-			if t.caught != nil {
-				t.caught()
-			}
 			return nil
 		}
 		var stop errStopped
@@ -114,6 +115,9 @@ func (t *tail) catchUp(ctx context.Context) error {
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("events: tail: %w", ctx.Err())
+		}
+		if t.log.nc.IsClosed() {
+			return fmt.Errorf("%w: tail: %w", ErrUnavailable, nats.ErrConnectionClosed)
 		}
 		t.log.log.Debug("tail: read failed, trying again", "next", t.next, "err", err)
 		if err := wait(ctx, readRetry); err != nil {
@@ -147,49 +151,55 @@ func (t *tail) read(ctx context.Context) error {
 	return err
 }
 
-// live takes one republished message. What lies between it and the one before is filled from the stream first: the
-// stored message itself proves that a replica has come far enough.
-func (t *tail) live(ctx context.Context, m *nats.Msg) error {
-	e, err := decodeServed(m)
-	if err != nil {
-		t.log.log.Warn("tail: a live message without the server's headers", "subject", m.Subject, "err", err)
-		return nil
+// current tells that all there was has been handed on.
+func (t *tail) current(live <-chan *nats.Msg) {
+	if t.caught != nil && len(live) == 0 {
+		t.caught()
 	}
+}
+
+// live takes one republished message. Only one that is whole, and the next in sequence, is taken as it is; for all
+// others the stream is asked.
+func (t *tail) live(ctx context.Context, m *nats.Msg) error {
 	// The subject of a live message is where it was published, without the prefix; its header might have been forged.
-	if e.Subject != m.Subject[len(livePrefix):] {
-		t.log.log.Warn("tail: a live message that was not republished", "subject", m.Subject)
-		return nil
+	e, err := decodeServed(m)
+	if err != nil || !intact(m.Header, headerSize(m), servedLive) || e.Subject != m.Subject[len(livePrefix):] {
+		return t.catchUp(ctx)
 	}
 	if e.Sequence > t.next {
-		if err := t.fill(ctx, e.Sequence); err != nil {
-			return err
-		}
+		return t.fill(ctx, e.Sequence)
 	}
 	if err := t.hand(e); err != nil {
 		var stop errStopped
 		errors.As(err, &stop)
 		return stop.error
 	}
-	if t.caught != nil {
-		t.caught()
-	}
 	return nil
 }
 
-// fill reads until it has seen the sequence upTo, or the time for that is over.
+// fill reads until it has seen the sequence upTo. A replica may lag behind the live message, so what batches do not
+// give is asked of the leader; if that has nothing either, the message has expired, or never was stored.
 func (t *tail) fill(ctx context.Context, upTo Seq) error {
-	for end := time.Now().Add(fillWait); t.next <= upTo && time.Now().Before(end); {
-		if err := t.catchUp(ctx); err != nil {
+	for {
+		if err := t.catchUp(ctx); err != nil || t.next > upTo {
 			return err
 		}
-		if t.next > upTo {
+		e, found, err := t.log.stored(ctx, SessionsStream, directRequest{Seq: t.next})
+		switch {
+		case err != nil:
+			t.log.log.Debug("tail: read failed, trying again", "next", t.next, "err", err)
+			if err := wait(ctx, readRetry); err != nil {
+				return err
+			}
+		case !found:
 			return nil
-		}
-		if err := wait(ctx, fillRetry); err != nil {
-			return err
+		default:
+			var stop errStopped
+			if err := t.hand(e); errors.As(err, &stop) {
+				return stop.error
+			}
 		}
 	}
-	return nil
 }
 
 func (l *Log) flush(ctx context.Context) error {

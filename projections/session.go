@@ -43,14 +43,22 @@ type Session struct {
 	// Peer is the client that was let in last; all earlier ones are displaced.
 	Peer       events.PeerID
 	Generation int
+	// JoinedSeq is where the negotiation of Peer begins in the log.
+	JoinedSeq events.Seq
 	// Connected is the peer that streams now, empty when there is none. Ever tells whether any ever did.
 	Connected events.PeerID
 	Ever      bool
-	// Ready is what the streamer said of itself; nil before.
-	Ready *events.ReadyData
+	// Ready is what the streamer said of itself, at ReadySeq; nil before.
+	Ready    *events.ReadyData
+	ReadySeq events.Seq
+	// HasExtraData tells that an extra_data event follows the creation (until it expires).
+	HasExtraData bool
 
 	CreatedAt time.Time
 	ChangedAt time.Time
+	// QuietSince is since when nobody has streamed from a session that could be: its streamer became ready, a client
+	// was let in, or the last one went. Zero before the streamer is ready.
+	QuietSince time.Time
 	// Ending is the event that ended the last launch, empty while it lives.
 	Ending events.Name
 
@@ -82,9 +90,18 @@ func (s Session) Apply(e events.Event) Session {
 	}
 	s.Last = e.Sequence
 	if f != nil {
-		s.ChangedAt = e.Time
+		s.ChangedAt = when(e)
 	}
 	return s
+}
+
+// when is the server's time of an event, so that clocks of different machines do not mix; an event that was not read
+// from a stream has only the publisher's.
+func when(e events.Event) time.Time {
+	if e.Stored.IsZero() {
+		return e.Time
+	}
+	return e.Stored
 }
 
 type foldKey struct {
@@ -127,15 +144,15 @@ func foldCreated(s *Session, e events.Event) {
 	*s = Session{
 		ID: e.Session, Region: e.Region, App: d.App, AppVersion: d.AppVersion, Joinable: d.Joinable, Ephemeral: d.Ephemeral,
 		IdleTimeMin: d.IdleTimeMin, Screen: d.Screen, Account: d.Account,
-		Status: StatusCreated, CreatedAt: e.Time, First: e.Sequence,
+		Status: StatusCreated, CreatedAt: when(e), First: e.Sequence, HasExtraData: d.HasExtraData,
 	}
 }
 
 func foldJoined(s *Session, e events.Event) {
 	d := data[events.JoinedData](e)
-	s.Peer, s.Generation = d.Peer, d.Generation
-	if d.Screen != nil {
-		s.Screen = *d.Screen
+	s.Peer, s.Generation, s.JoinedSeq = d.Peer, d.Generation, e.Sequence
+	if s.Ready != nil {
+		s.QuietSince = when(e)
 	}
 }
 
@@ -207,7 +224,7 @@ func foldReady(s *Session, e events.Event) {
 		return
 	}
 	d := data[events.ReadyData](e)
-	s.Ready = &d
+	s.Ready, s.ReadySeq, s.QuietSince = &d, e.Sequence, when(e)
 	if s.Status == StatusCreated {
 		s.Status, s.StatusMessage = StatusActive, ""
 	}
@@ -228,7 +245,7 @@ func foldResized(s *Session, e events.Event) {
 
 func foldDisconnected(s *Session, e events.Event) {
 	if d := data[events.DisconnectedData](e); d.Peer == s.Connected {
-		s.Connected = ""
+		s.Connected, s.QuietSince = "", when(e)
 	}
 }
 

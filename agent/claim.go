@@ -1,0 +1,132 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"streamstack/events"
+	"streamstack/projections"
+)
+
+// pull takes work for one application while there is a free slot, until the context ends.
+func (a *Agent) pull(ctx context.Context, app string) error {
+	cons, err := a.cfg.Log.JetStream().CreateOrUpdateConsumer(ctx, events.WorkStream, jetstream.ConsumerConfig{
+		Durable: events.WorkConsumer(a.cfg.Region, app), FilterSubject: events.WorkSubject(a.cfg.Region, app),
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: workAck,
+	})
+	if err != nil {
+		return fmt.Errorf("agent: work for %s: %w", app, err)
+	}
+	for {
+		if err := a.slots.wait(ctx); err != nil {
+			return err
+		}
+		m, err := cons.Next(jetstream.FetchMaxWait(pullWait))
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				_ = m.Nak() // somebody else's now; without the answer it comes after workAck
+			}
+			return fmt.Errorf("agent: work for %s: %w", app, ctx.Err())
+		case errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrNoMessages):
+			continue
+		case err != nil:
+			a.log.Warn("no work to be had from NATS, trying on", "app", app, "err", err)
+			if err := pause(ctx, time.Second); err != nil {
+				return err
+			}
+			continue
+		}
+		a.take(ctx, m)
+	}
+}
+
+// take claims the session that a message of the work queue is about, and starts its run.
+func (a *Agent) take(ctx context.Context, m jetstream.Msg) {
+	if !a.slots.take() {
+		_ = m.NakWithDelay(bounce) // without the answer it comes after workAck
+		return
+	}
+	w, err := events.ParseWork(m.Data())
+	if err != nil {
+		a.slots.give()
+		a.log.Error("a message of the work queue is none", "err", err)
+		_ = m.TermWithReason("not a work message")
+		return
+	}
+	s, err := a.claim(ctx, w.Session)
+	switch {
+	case errors.Is(err, errTaken), errors.Is(err, projections.ErrUnknownSession):
+		a.slots.give()
+		_ = m.Ack() // done by somebody else, or nothing to be done any more
+	case err != nil:
+		a.slots.give()
+		a.log.Warn("claim failed, the session goes back to the queue", "session", w.Session, "err", err)
+		_ = m.NakWithDelay(bounce)
+	default:
+		_ = m.Ack() // a claimed session that comes again is found taken
+		a.start(ctx, s)
+	}
+}
+
+// errTaken means that a session needs no agent: it is claimed or over.
+var errTaken = errors.New("agent: the session is taken or over")
+
+// claim appends claimed, unless somebody was first.
+func (a *Agent) claim(ctx context.Context, id events.SessionID) (projections.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, workAck/2)
+	defer cancel()
+	var attempt int
+	s, _, err := projections.Decide(ctx, a.cfg.Log, a.cfg.Region, id, func(s projections.Session) (*events.Draft, error) {
+		if s.Claimed || s.Ended() || s.Status != projections.StatusCreated {
+			return nil, errTaken
+		}
+		attempt = s.Attempt + 1
+		d := events.NewDraft(a.cfg.Region, id, events.Agent, events.Claimed, events.ClaimedData{Agent: a.cfg.ID, Attempt: attempt, Driver: a.cfg.DriverName})
+		return &d, nil
+	})
+	s.Attempt, s.Agent = attempt, a.cfg.ID
+	return s, err
+}
+
+// start runs a claimed session on a goroutine of its own, which drain waits for.
+func (a *Agent) start(ctx context.Context, s projections.Session) {
+	r := newRun(a, s)
+	a.mu.Lock()
+	a.running[s.ID] = r
+	a.mu.Unlock()
+	a.runs.Add(1)
+	go func() {
+		defer a.runs.Done()
+		defer a.slots.give()
+		defer func() {
+			a.mu.Lock()
+			delete(a.running, s.ID)
+			a.mu.Unlock()
+		}()
+		// The instance outlives the agent's context by its orderly end.
+		r.run(context.WithoutCancel(ctx))
+	}()
+}
+
+// watch tells the runs what the log says of their sessions, until the context ends.
+func (a *Agent) watch(ctx context.Context) error {
+	return a.cfg.Log.Follow(ctx, events.SessionsStream, []string{
+		events.EventFilter(a.cfg.Region, events.Gateway, events.Terminating),
+		events.EventFilter(a.cfg.Region, events.Gateway, events.AgentLost),
+		events.EventFilter(a.cfg.Region, events.Streamer, events.Ready),
+	}, events.Start{New: true}, func(e events.Event) error {
+		a.mu.Lock()
+		r := a.running[e.Session]
+		a.mu.Unlock()
+		if r != nil && e.Quarantine == "" {
+			r.tell(e)
+		}
+		return nil
+	}, nil)
+}

@@ -1,0 +1,198 @@
+// Package command runs an agent with the driver that its settings name. It holds the command `streamstack agent`;
+// `streamstack up` uses the same [Open].
+package command
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/urfave/cli/v3"
+
+	"streamstack/agent"
+	"streamstack/agent/application"
+	"streamstack/agent/driver/process"
+	"streamstack/events"
+	"streamstack/events/connect"
+)
+
+// connectTime bounds the wait for NATS at the start.
+const connectTime = 30 * time.Second
+
+// idFile keeps the agent's name in its data folder, by which it knows its sessions again.
+const idFile = "agent.id"
+
+// Streamers are what an agent needs to know of its streamers; main knows them, for an agent may not import them.
+type Streamers struct {
+	// Require tells what the streamer lacks on this machine.
+	Require func(context.Context) error
+	// Flags are the streamer's settings that an agent passes on, Env reads them.
+	Flags func() []cli.Flag
+	Env   func(*cli.Command) []string
+}
+
+// Options are the settings of an agent.
+type Options struct {
+	Data         string
+	Region       string
+	Slots        int    // 0: by the machine's size
+	Applications string // file or folder; empty: the built-in ones
+	Version      string
+	NATS, Creds  string // what the streamers get: URL, and content of a credentials file
+	StreamerEnv  []string
+	Log          *events.Log
+	Logger       *slog.Logger
+}
+
+// Flags are the flags of an agent, shared by `agent` and `up`.
+func Flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "region", Usage: "the agent's region, `NAME`", Value: "local", Sources: connect.Env("region")},
+		&cli.StringFlag{Name: "applications", Usage: "a YAML file or a folder of them, `PATH`", DefaultText: "built-in examples", TakesFile: true, Sources: connect.Env("applications")},
+		&cli.IntFlag{Name: "slots", Usage: "sessions at once, `N`; default by cores and memory, at least 4", Sources: connect.Env("slots")},
+	}
+}
+
+// ParseFlags reads [Flags].
+func ParseFlags(cmd *cli.Command) (Options, error) {
+	o := Options{Region: cmd.String("region"), Slots: cmd.Int("slots"), Applications: cmd.String("applications")}
+	if !events.ValidToken(o.Region) {
+		return o, connect.Usagef("--region takes 1 to 63 of a-z, 0-9 and -, not %q", o.Region)
+	}
+	if cmd.IsSet("slots") && o.Slots < 1 {
+		return o, connect.Usagef("--slots takes a number from 1 up, not %d", o.Slots)
+	}
+	return o, nil
+}
+
+// Load reads the applications that the options name.
+func (o Options) Load() (application.Catalogue, error) {
+	if o.Applications == "" {
+		return application.Builtin()
+	}
+	return application.Load(o.Applications)
+}
+
+// Open makes an agent with the process driver.
+func Open(o Options) (*agent.Agent, error) {
+	apps, err := o.Load()
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("agent: own executable: %w", err)
+	}
+	d, err := process.New(process.Config{Data: o.Data, Self: self, Streamer: []string{self, "streamer"}, Log: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	id, err := identity(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	if o.Slots == 0 {
+		o.Slots = defaultSlots()
+	}
+	return agent.New(agent.Config{
+		Log: o.Log, Logger: o.Logger, Region: events.Region(o.Region), ID: id, Slots: o.Slots, Applications: apps,
+		Driver: d, DriverName: "process", Version: o.Version, StreamerEnv: o.StreamerEnv,
+		Credentials: func(events.Region, events.SessionID) (agent.StreamerSecret, error) {
+			return agent.StreamerSecret{NATS: o.NATS, Creds: o.Creds}, nil
+		},
+	})
+}
+
+// identity is the agent's name, made at its first start.
+func identity(data string) (events.AgentID, error) {
+	path := filepath.Join(data, idFile)
+	text, err := os.ReadFile(path)
+	if id := strings.TrimSpace(string(text)); err == nil && events.ValidToken(id) {
+		return events.AgentID(id), nil
+	}
+	host, _ := os.Hostname() // a name without the host's will do
+	host = strings.Trim(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(host)), "-")
+	id := strings.Trim(host[:min(len(host), 40)]+"-"+uuid.NewString()[:8], "-")
+	if err := os.WriteFile(path, []byte(id+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("agent: the data folder cannot be written: %w (name another with --data)", err)
+	}
+	return events.AgentID(id), nil
+}
+
+// Command is `streamstack agent`.
+func Command(version string, s Streamers) *cli.Command {
+	return &cli.Command{
+		Name: "agent", Usage: "one component: claims sessions for its region and runs their instances, against a NATS server that already runs",
+		OnUsageError: connect.OnUsageError,
+		Flags:        append(append(connect.NATSFlags(), Flags()...), s.Flags()...),
+		Action:       func(ctx context.Context, cmd *cli.Command) error { return run(ctx, cmd, version, s) },
+	}
+}
+
+func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) error {
+	if err := connect.NoArgs(cmd); err != nil {
+		return err
+	}
+	o, err := ParseFlags(cmd)
+	if err != nil {
+		return err
+	}
+	if cmd.String("nats") == "" {
+		return connect.Usagef("agent: name the NATS server with --nats URL (`streamstack up` brings one of its own)")
+	}
+	if o.Data, err = connect.DataDir(cmd); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.Data, 0o700); err != nil {
+		return fmt.Errorf("agent: the data folder cannot be made: %w (name another with --data)", err)
+	}
+	if err := s.Require(ctx); err != nil {
+		return err
+	}
+	o.Version, o.StreamerEnv, o.NATS = version, s.Env(cmd), cmd.String("nats")
+	if path := cmd.String("creds"); path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("agent: --creds: %w", err)
+		}
+		o.Creds = string(text)
+	}
+	o.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	dial, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	nc, err := connect.DialPatiently(dial, o.NATS, cmd.String("creds"), "agent", o.Logger)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	if o.Log, err = events.New(nc, o.Logger); err != nil {
+		return err
+	}
+	if err := o.Log.WaitStreams(dial); err != nil {
+		return err
+	}
+	a, err := Open(o)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx, func() { o.Logger.Info("agent takes work", "region", o.Region) })
+}
+
+// CheckMachine tells in one line what the machine lacks to run instances.
+func CheckMachine(ctx context.Context, o Options) error {
+	d, err := process.New(process.Config{Data: o.Data, Self: "streamstack", Streamer: []string{"streamstack"}, Log: o.Logger})
+	if err != nil {
+		return err
+	}
+	return d.Check(ctx)
+}

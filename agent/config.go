@@ -1,0 +1,52 @@
+package agent
+
+import (
+	"log/slog"
+	"time"
+
+	"streamstack/agent/application"
+	"streamstack/agent/driver"
+	"streamstack/events"
+)
+
+const (
+	// pullWait is how long one request for work stays with the server; renewing it costs one message.
+	pullWait = 5 * time.Second
+	// workAck is when work comes again to somebody that an agent took and did not claim: a claim takes milliseconds.
+	workAck = 10 * time.Second
+	// bounce is when work comes again that found no free slot.
+	bounce = 50 * time.Millisecond
+	// launchTime bounds the launch of an instance, readyTime what its streamer then may take to be ready.
+	launchTime, readyTime = 30 * time.Second, 30 * time.Second
+	// stopTime bounds the orderly end of an instance, appendTime the appending of what became of it.
+	stopTime, appendTime = 10 * time.Second, 10 * time.Second
+	// appendRetry is the pause before an ending is appended again: an ending must get into the log.
+	appendRetry = 250 * time.Millisecond
+	// extraWait is how long to wait for the extra_data that follows a creation.
+	extraWait = 2 * time.Second
+	// consumerLife is when the server removes a streamer's consumer that nobody reads.
+	consumerLife = time.Hour
+)
+
+// Config is what an agent is made of. All fields but Version and Density are required.
+type Config struct {
+	Log          *events.Log
+	Logger       *slog.Logger
+	Region       events.Region
+	ID           events.AgentID
+	Slots        int // sessions at once
+	Applications application.Catalogue
+	Driver       driver.Driver
+	DriverName   string
+	Version      string
+	// Credentials gives a session's streamer its way into the log, see [StreamerSecret].
+	Credentials func(events.Region, events.SessionID) (StreamerSecret, error)
+	// StreamerEnv are further settings of the streamers, STREAMSTACK_…=value; no secrets.
+	StreamerEnv []string
+}
+
+// StreamerSecret is what a streamer reads from its standard input, as JSON.
+type StreamerSecret struct {
+	NATS  string `json:"nats"`            // URL
+	Creds string `json:"creds,omitempty"` // content of a credentials file
+}

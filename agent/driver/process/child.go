@@ -1,0 +1,131 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"streamstack/agent/driver"
+)
+
+// titles name the parts in sentences.
+var titles = map[driver.Part]string{
+	driver.PartDisplay:     "the X server",
+	driver.PartSound:       "the sound server (PulseAudio)",
+	driver.PartStreamer:    "the streamer",
+	driver.PartApplication: "the application",
+}
+
+// command is a child to start.
+type command struct {
+	part   driver.Part
+	argv   []string
+	env    []string
+	folder string
+	log    string
+	stdin  *os.File   // nil is /dev/null
+	extra  []*os.File // from file descriptor 3 on
+}
+
+// child is a part that was started. It is waited for from the start; done is closed when it has ended.
+type child struct {
+	identity
+	part    driver.Part
+	log     string
+	started time.Time
+	done    chan struct{}
+	// Set before done is closed:
+	state *os.ProcessState
+	ended time.Time
+}
+
+// start runs a command as the leader of a session of its own.
+func start(c command) (*child, error) {
+	log, err := openLog(c.log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }() // the child has its own
+	cmd := exec.Command(c.argv[0], c.argv[1:]...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = c.env, c.folder, log, log, c.extra
+	if c.stdin != nil {
+		cmd.Stdin = c.stdin // an *os.File in an interface must not be a typed nil
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, startError(c, err)
+	}
+	ch := &child{part: c.part, log: c.log, started: time.Now(), done: make(chan struct{})}
+	ch.PID = cmd.Process.Pid
+	if info, ok := readProcess(ch.PID); ok { // a zombie is still there until Wait
+		ch.Start = info.Start
+	}
+	go func() {
+		_ = cmd.Wait() // the state says it all
+		ch.state, ch.ended = cmd.ProcessState, time.Now()
+		close(ch.done)
+	}()
+	return ch, nil
+}
+
+func startError(c command, err error) error {
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("process: %s cannot start: the command %q is not in PATH; install it", titles[c.part], c.argv[0])
+	}
+	return fmt.Errorf("process: %s cannot start: %w", titles[c.part], err)
+}
+
+// hasEnded does not wait.
+func (c *child) hasEnded() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// end sends SIGTERM to the child's process group, and SIGKILL after the grace; it returns when the child has ended.
+func (c *child) end(grace time.Duration) {
+	if c.hasEnded() {
+		return
+	}
+	// The group cannot be another's: its leader has not been waited for, or a member keeps the number from reuse.
+	_ = syscall.Kill(-c.PID, syscall.SIGTERM)
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-c.done:
+	case <-timer.C:
+		_ = syscall.Kill(-c.PID, syscall.SIGKILL)
+		<-c.done
+	}
+}
+
+// ending describes the end of the child for a person. Call it when done is closed.
+func (c *child) ending() driver.Ending {
+	e := driver.Ending{Part: c.part, ExitCode: c.state.ExitCode(), LogTail: logTail(c.log), Failed: true}
+	how := fmt.Sprintf("exited with status %d", e.ExitCode)
+	if status, ok := c.state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		e.Signal = status.Signal().String()
+		how = fmt.Sprintf("was ended by signal %d (%s)", int(status.Signal()), e.Signal)
+	}
+	e.Reason = fmt.Sprintf("%s %s after %s", titles[c.part], how, duration(c.ended.Sub(c.started)))
+	if c.part == driver.PartApplication && e.ExitCode == 0 {
+		e.Failed = false
+	} else if line := tellingLine(e.LogTail); line != "" {
+		e.Reason += "; last output: " + line
+	}
+	return e
+}
+
+// duration is rounded to what a person wants to know.
+func duration(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Second)
+}

@@ -1,0 +1,91 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"streamstack/agent/application"
+	"streamstack/agent/driver"
+)
+
+const (
+	// startTimeout bounds a launch; display and sound take about 0.2 s on an idle machine, so this is a machine in trouble.
+	startTimeout = 20 * time.Second
+	// The graces add up to 2 s, so that a machine full of instances still ends within the 5 s of a SIGTERM.
+	applicationGrace = 700 * time.Millisecond
+	streamerGrace    = 800 * time.Millisecond
+	soundGrace       = 250 * time.Millisecond
+	displayGrace     = 250 * time.Millisecond
+	// settle is how long the end of one part may pull down others before the cause is judged: an X server's death is
+	// often noticed through its clients.
+	settle = 100 * time.Millisecond
+	// logLimit is the most that is kept of a part's output, in bytes.
+	logLimit = 1 << 20
+	// logCheck is how often that is looked after.
+	logCheck = 500 * time.Millisecond
+	// keepEnded is how many ended instances keep their logs.
+	keepEnded = 20
+)
+
+// Config is what a driver needs. Data, Self and Streamer are required.
+type Config struct {
+	// Data is the data folder; instances live in its sub-folder "instances".
+	Data string
+	// Self is our own executable, for applications whose command is application.Self.
+	Self string
+	// Streamer is the command of the streamer, such as [/usr/bin/streamstack streamer].
+	Streamer []string
+	// Log gets what operators need; nil discards.
+	Log *slog.Logger
+}
+
+func (c *Config) complete() error {
+	if c.Data == "" || c.Self == "" || len(c.Streamer) == 0 {
+		return errors.New("process: data folder, own executable and streamer command must be given")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// sessionPattern keeps a session's id one folder name and one NATS token.
+var sessionPattern = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
+
+// checkSpec refuses what cannot be launched, before anything is started.
+func checkSpec(spec driver.Spec) error {
+	switch {
+	case !sessionPattern.MatchString(spec.Session):
+		return fmt.Errorf("process: session id %q must be 1 to 63 of a-z, 0-9 and -", spec.Session)
+	case len(spec.Application.Command) == 0:
+		return fmt.Errorf("process: application %q has no command", spec.Application.Name)
+	case len(spec.UserData) > driver.MaxUserData:
+		return fmt.Errorf("process: user data has %d bytes, at most %d are allowed", len(spec.UserData), driver.MaxUserData)
+	case len(spec.Streamer.Secret) > driver.MaxSecret:
+		return fmt.Errorf("process: the streamer's secret has %d bytes, at most %d are allowed", len(spec.Streamer.Secret), driver.MaxSecret)
+	}
+	screen := application.Screen{Width: spec.Screen.Width, Height: spec.Screen.Height, FPS: spec.Screen.FPS}
+	if err := screen.Validate(); err != nil {
+		return fmt.Errorf("process: screen: %w", err)
+	}
+	return nil
+}
+
+// runtimeFolder makes an instance's private folder for sockets. A socket's path has at most 107 bytes (unix(7)), so
+// a long TMPDIR is not used.
+func runtimeFolder() (string, error) {
+	base := os.TempDir()
+	if len(base) > 60 || strings.ContainsAny(base, "\"\n\\") {
+		base = "/tmp"
+	}
+	folder, err := os.MkdirTemp(base, "streamstack-")
+	if err != nil {
+		return "", fmt.Errorf("process: %w", err)
+	}
+	return folder, nil
+}

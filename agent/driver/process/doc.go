@@ -1,0 +1,35 @@
+// Package process is the driver that runs an instance as processes of this machine.
+//
+// Each instance has four parts, in sessions (setsid(2)) of their own: an Xorg with the dummy driver, a PulseAudio
+// daemon with a null sink, the streamer and the application. Display and sound start side by side, then the streamer
+// and the application. All of them end together: whichever ends first is the reason, the others get SIGTERM and then
+// SIGKILL in the order application, streamer, sound, display.
+//
+// # Folders
+//
+//	DATA/instances/.host                  this folder's own random id, part of the marker
+//	DATA/instances/SESSION/state.json     while it runs: who started it, and its processes by pid and start time
+//	DATA/instances/SESSION/{x,sound,streamer,application}.log
+//	DATA/instances/SESSION/home           the application's HOME, while it runs; user-data.json in it
+//	DATA/cache                            the streamers' XDG_CACHE_HOME, shared: it holds GStreamer's registry
+//	TMPDIR/streamstack-*                  XDG_RUNTIME_DIR of an instance (0700; short, since a socket's path is at most
+//	                                      107 bytes): X authority, PulseAudio's socket, configuration of both
+//
+// # Nothing is left
+//
+// A process belongs to an instance when it is in the session of one of the parts, is a descendant of one, or carries
+// STREAMSTACK_INSTANCE=HOST/SESSION in its environment; the last finds daemons that called setsid and whose parent is
+// gone. Only a program that does both and clears its environment escapes; cgroups would close that gap. Children
+// are not tied to us with PR_SET_PDEATHSIG: it fires when the *thread* that forked ends, which Go decides, and the
+// instances of a stand-alone agent must outlive it. [Driver.Sweep] ends the orphans of a run that died instead.
+// Their output goes straight to files, not through pipes that would break with the agent.
+//
+// # What the application can see
+//
+// Its environment is made from nothing: PATH, LANG, HOME, XDG_RUNTIME_DIR, DISPLAY, XAUTHORITY, PULSE_SERVER, the
+// marker, STREAMSTACK_USER_DATA and its own variables. The streamer gets its secret on standard input, since a process
+// of the same user can read another's environment.
+//
+// Limits of an application's file are accepted and not enforced here yet; RLIMIT_AS, the one limit of setrlimit(2)
+// that comes near, breaks programs that reserve address space, such as browsers and OpenGL drivers.
+package process

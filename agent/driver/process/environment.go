@@ -1,0 +1,62 @@
+package process
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+)
+
+// defaultPath is Debian's PATH, for an agent that has none.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// environment is what every part of an instance gets; it is made from nothing, so that no secret in ours leaks.
+func (in *instance) environment() []string {
+	path := os.Getenv("PATH")
+	if path == "" {
+		path = defaultPath
+	}
+	return []string{
+		"PATH=" + path,
+		"LANG=C.UTF-8",
+		"HOME=" + in.home(),
+		"XDG_RUNTIME_DIR=" + in.runtime,
+		markerVariable + "=" + in.marker,
+	}
+}
+
+// clientEnvironment adds the way to the display and the sound server.
+func (in *instance) clientEnvironment() []string {
+	return append(in.environment(),
+		"DISPLAY=:"+strconv.Itoa(in.display),
+		"XAUTHORITY="+in.runtimeFile("xauthority"),
+		"PULSE_SERVER=unix:"+in.soundSocket(),
+	)
+}
+
+// streamerEnvironment adds what the caller gives. The cache is shared by all instances: GStreamer's registry of
+// plug-ins in it takes seconds to make.
+func (in *instance) streamerEnvironment() []string {
+	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache), in.spec.Streamer.Env...)
+}
+
+// applicationEnvironment adds the application's own variables, which cannot name ours (package application).
+func (in *instance) applicationEnvironment() []string {
+	env := in.clientEnvironment()
+	if len(in.spec.UserData) > 0 {
+		env = append(env, "STREAMSTACK_USER_DATA="+in.userDataFile())
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.spec.Application.Env)) {
+		env = append(env, name+"="+in.spec.Application.Env[name])
+	}
+	return env
+}
+
+func (in *instance) home() string                   { return filepath.Join(in.folder, "home") }
+func (in *instance) userDataFile() string           { return filepath.Join(in.home(), "user-data.json") }
+func (in *instance) runtimeFile(name string) string { return filepath.Join(in.runtime, name) }
+func (in *instance) soundSocket() string            { return in.runtimeFile("sound") }
+
+// logFile is a log's path; part is one of x, sound, streamer, application.
+func (in *instance) logFile(part string) string { return filepath.Join(in.folder, part+".log") }

@@ -1,0 +1,132 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"streamstack/agent/driver"
+)
+
+// Driver runs instances as processes; it implements driver.Driver.
+type Driver struct {
+	config    Config
+	instances string // folder
+	host      string
+
+	mu     sync.Mutex
+	closed bool
+	live   map[string]*instance
+}
+
+var _ driver.Driver = (*Driver)(nil)
+
+// New makes a driver and its folder, "instances" in the data folder. It starts nothing.
+func New(config Config) (*Driver, error) {
+	if err := config.complete(); err != nil {
+		return nil, err
+	}
+	data, err := filepath.Abs(config.Data)
+	if err != nil {
+		return nil, fmt.Errorf("process: %w", err)
+	}
+	config.Data = data
+	instances := filepath.Join(data, "instances")
+	if err := os.MkdirAll(instances, 0o700); err != nil {
+		return nil, fmt.Errorf("process: %w; give a data folder that can be written", err)
+	}
+	host, err := hostID(instances)
+	if err != nil {
+		return nil, err
+	}
+	return &Driver{config: config, instances: instances, host: host, live: make(map[string]*instance)}, nil
+}
+
+// Launch starts an instance; see [driver.Driver].
+func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance, error) {
+	if err := checkSpec(spec); err != nil {
+		return nil, err
+	}
+	in, err := d.admit(spec)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the instance did not start within %s", startTimeout))
+	defer cancel()
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-in.stopping: // by Close
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	err = in.launch(ctx, d.config.Streamer, d.config.Self)
+	cancel()
+	watch.Wait()
+	if err != nil {
+		in.finish(driver.Ending{Failed: true, Reason: err.Error(), ExitCode: -1})
+		return nil, err
+	}
+	go in.supervise() // ends with the instance, which Close waits for
+	return in, nil
+}
+
+// admit reserves the session's place.
+func (d *Driver) admit(spec driver.Spec) (*instance, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, fmt.Errorf("process: %w", driver.ErrClosed)
+	}
+	if _, taken := d.live[spec.Session]; taken {
+		return nil, fmt.Errorf("process: %s: %w", spec.Session, driver.ErrExists)
+	}
+	in := &instance{
+		spec:     spec,
+		folder:   filepath.Join(d.instances, spec.Session),
+		cache:    filepath.Join(d.config.Data, "cache"),
+		marker:   d.marker(spec.Session),
+		cookie:   newCookie(),
+		log:      d.config.Log,
+		parts:    make(map[driver.Part]*child),
+		stopping: make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	in.ended = func() { d.forget(in) }
+	d.live[spec.Session] = in
+	return in, nil
+}
+
+// forget gives the session's place back, and drops the logs of instances that ended long ago.
+func (d *Driver) forget(in *instance) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.live, in.ID())
+	if err := d.prune(); err != nil {
+		d.config.Log.Warn("old logs could not be removed", "error", err)
+	}
+}
+
+// Close stops every instance; see [driver.Driver].
+func (d *Driver) Close(ctx context.Context) error {
+	d.mu.Lock()
+	d.closed = true
+	live := slices.Collect(maps.Values(d.live))
+	d.mu.Unlock()
+	for _, in := range live {
+		in.requestStop() // all at once
+	}
+	var errs []error
+	for _, in := range live {
+		errs = append(errs, in.Stop(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Driver) marker(session string) string { return d.host + "/" + session }

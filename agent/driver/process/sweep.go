@@ -1,0 +1,140 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Sweep ends the instances of a run that died; see [driver.Driver]. It finds them by their state files, and processes
+// whose file is lost by the marker in their environment.
+func (d *Driver) Sweep(ctx context.Context) ([]string, error) {
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(d.instances)
+	if err != nil {
+		return nil, fmt.Errorf("process: %w", err)
+	}
+	var (
+		swept []string
+		kept  = make(map[string]bool) // sessions of a run that lives, ours included
+		errs  []error
+	)
+	for _, entry := range entries {
+		session := entry.Name()
+		if !entry.IsDir() || !sessionPattern.MatchString(session) {
+			continue
+		}
+		s, err := readState(filepath.Join(d.instances, session))
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it ended
+			continue
+		case err == nil && s.Boot == boot && s.Owner.alive():
+			kept[session] = true
+			continue
+		case err != nil: // cut short by the crash: the marker finds what it named
+			d.config.Log.Warn("an instance's state cannot be read", "session", session, "error", err)
+			s = state{Session: session}
+		}
+		if ctx.Err() != nil {
+			return swept, fmt.Errorf("process: sweep: %w", context.Cause(ctx))
+		}
+		if err := d.sweepOne(session, s, boot); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		swept = append(swept, session)
+	}
+	errs = append(errs, d.sweepUnlisted(kept))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return swept, errors.Join(append(errs, d.prune())...)
+}
+
+// sweepOne ends one instance's processes and removes its files.
+func (d *Driver) sweepOne(session string, s state, boot string) error {
+	var parts []identity
+	if s.Boot == boot { // else nothing of it can run
+		for _, id := range s.Parts {
+			if id.alive() { // the number of a part that is gone says nothing
+				parts = append(parts, id)
+			}
+		}
+	}
+	if err := killAll(func() ([]processInfo, error) {
+		return belonging(parts, func(marker string) bool { return marker == d.marker(session) })
+	}); err != nil {
+		return err
+	}
+	return cleanInstance(filepath.Join(d.instances, session), s)
+}
+
+// sweepUnlisted ends processes that carry our marker and belong to no instance that is known to live.
+func (d *Driver) sweepUnlisted(kept map[string]bool) error {
+	return killAll(func() ([]processInfo, error) {
+		return belonging(nil, func(marker string) bool {
+			session, ours := strings.CutPrefix(marker, d.host+"/")
+			return ours && !kept[session] && !d.isLive(session)
+		})
+	})
+}
+
+func (d *Driver) isLive(session string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, live := d.live[session]
+	return live
+}
+
+// prune removes the folders of ended instances, and their logs, but for the newest keepEnded. The caller holds d.mu.
+func (d *Driver) prune() error {
+	entries, err := os.ReadDir(d.instances)
+	if err != nil {
+		return fmt.Errorf("process: %w", err)
+	}
+	var ended []fs.FileInfo
+	for _, entry := range entries {
+		if _, live := d.live[entry.Name()]; live || !entry.IsDir() {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(d.instances, entry.Name(), stateFile)); err == nil {
+			continue // another run's, or one that could not be cleaned
+		}
+		if info, err := entry.Info(); err == nil {
+			ended = append(ended, info)
+		}
+	}
+	slices.SortFunc(ended, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
+	var errs []error
+	for _, old := range ended[min(keepEnded, len(ended)):] {
+		errs = append(errs, os.RemoveAll(filepath.Join(d.instances, old.Name())))
+	}
+	return errors.Join(errs...)
+}
+
+// cleanInstance removes the files of an instance whose processes have ended. The state goes last: until then the
+// instance is found by a Sweep.
+func cleanInstance(folder string, s state) error {
+	var errs []error
+	if s.Display > 0 {
+		errs = append(errs, removeDisplaySocket(s.Display))
+	}
+	if s.Runtime != "" {
+		errs = append(errs, os.RemoveAll(s.Runtime))
+	}
+	errs = append(errs, os.RemoveAll(filepath.Join(folder, "home")))
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("process: %w", err)
+	}
+	if err := os.Remove(filepath.Join(folder, stateFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("process: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,302 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"streamstack/agent/driver"
+	"streamstack/events"
+	"streamstack/projections"
+)
+
+// run is one claimed session, from its claim to its ending.
+type run struct {
+	a *Agent
+	s projections.Session
+
+	stop  chan struct{} // closed when the instance shall end
+	ready chan struct{} // closed when the streamer is ready
+
+	once struct{ stop, ready sync.Once }
+	why  string // why it shall end; written before stop is closed
+}
+
+func newRun(a *Agent, s projections.Session) *run {
+	return &run{a: a, s: s, stop: make(chan struct{}), ready: make(chan struct{})}
+}
+
+// tell passes an event of the session on.
+func (r *run) tell(e events.Event) {
+	switch e.Name {
+	case events.Ready:
+		r.once.ready.Do(func() { close(r.ready) })
+	case events.Terminating:
+		var d events.TerminatingData
+		if e.Decode(&d) != nil || d.Reason == "" {
+			d.Reason = "terminated"
+		}
+		r.requestStop(d.Reason)
+	case events.AgentLost:
+		r.requestStop("the agent was thought lost")
+	}
+}
+
+// requestStop asks for the orderly end; the first reason counts.
+func (r *run) requestStop(why string) {
+	r.once.stop.Do(func() {
+		r.why = why
+		close(r.stop)
+	})
+}
+
+// run launches the instance, watches over it, and appends its ending.
+func (r *run) run(ctx context.Context) {
+	log := r.a.log.With("session", r.s.ID)
+	log.Info("session claimed", "app", r.s.App)
+	inst, err := r.launch(ctx)
+	if err != nil {
+		if r.stopped() {
+			r.terminated(ctx, r.why)
+			return
+		}
+		log.Error("launch failed", "err", err)
+		r.failed(ctx, events.FailedData{Part: "launch", Reason: "the instance could not be started: " + err.Error()})
+		return
+	}
+	defer r.forget(ctx)
+	r.supervise(ctx, inst)
+}
+
+// stopped tells whether the end was asked for.
+func (r *run) stopped() bool {
+	select {
+	case <-r.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// launch starts the instance, and gives up when the session is terminated meanwhile.
+func (r *run) launch(ctx context.Context) (driver.Instance, error) {
+	ctx, cancel := context.WithTimeout(ctx, launchTime)
+	defer cancel()
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-r.stop:
+			cancel()
+		case <-done:
+		}
+	}()
+	// What was appended before this run was known to the watch.
+	s, _, err := projections.Load(ctx, r.a.cfg.Log, r.s.Region, r.s.ID)
+	if err != nil {
+		return nil, err
+	}
+	if s.Status == projections.StatusTerminating || s.Ended() {
+		r.requestStop(s.StatusMessage)
+		return nil, errors.New("the session is over")
+	}
+	spec, err := r.spec(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.consumer(ctx, s); err != nil {
+		return nil, err
+	}
+	return r.a.cfg.Driver.Launch(ctx, spec)
+}
+
+// spec is what the driver needs to know.
+func (r *run) spec(ctx context.Context, s projections.Session) (driver.Spec, error) {
+	app, ok := r.a.cfg.Applications.Get(s.App, s.AppVersion)
+	if s.AppVersion == 0 {
+		app, ok = r.a.cfg.Applications.Default(s.App)
+	}
+	if !ok {
+		return driver.Spec{}, fmt.Errorf("application %s version %d is not served here any more", s.App, s.AppVersion)
+	}
+	extra, err := r.extraData(ctx, s)
+	if err != nil {
+		return driver.Spec{}, err
+	}
+	// The keys of ams-api.md, section 11, so that an application finds the same whatever the driver.
+	user, err := json.Marshal(map[string]any{
+		"display_width": s.Screen.Width, "display_height": s.Screen.Height, "display_density": s.Screen.Density, "fps": s.Screen.FPS,
+		"extra_data": extra, "session_id": s.ID,
+	})
+	if err != nil {
+		return driver.Spec{}, fmt.Errorf("user data: %w", err)
+	}
+	creds, err := r.a.cfg.Credentials(s.Region, s.ID)
+	if err != nil {
+		return driver.Spec{}, fmt.Errorf("credentials of the streamer: %w", err)
+	}
+	secret, err := json.Marshal(creds)
+	if err != nil {
+		return driver.Spec{}, fmt.Errorf("credentials of the streamer: %w", err)
+	}
+	return driver.Spec{
+		Session: string(s.ID), Application: app, UserData: user,
+		Screen: driver.Screen{Width: s.Screen.Width, Height: s.Screen.Height, FPS: s.Screen.FPS, Density: s.Screen.Density},
+		Streamer: driver.Streamer{
+			Secret: secret,
+			Env: append([]string{
+				"STREAMSTACK_SESSION=" + string(s.ID), "STREAMSTACK_REGION=" + string(s.Region),
+				"STREAMSTACK_SCREEN=" + fmt.Sprintf("%dx%d@%d", s.Screen.Width, s.Screen.Height, s.Screen.FPS),
+				"STREAMSTACK_AUDIO=" + strconv.FormatBool(app.Audio),
+			}, r.a.cfg.StreamerEnv...),
+		},
+		BeforeStreamer: func(ctx context.Context) error {
+			d := events.LaunchedData{Agent: r.a.cfg.ID, Attempt: r.s.Attempt, Instance: string(s.ID)}
+			_, err := r.a.cfg.Log.Append(ctx, events.NewDraft(s.Region, s.ID, events.Agent, events.Launched, d))
+			return err
+		},
+	}, nil
+}
+
+// extraData reads the request's extra_data, which follows the creation in an event of its own; null where there is none.
+func (r *run) extraData(ctx context.Context, s projections.Session) (events.Raw, error) {
+	raw := events.Raw("null")
+	if !s.HasExtraData {
+		return raw, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, extraWait)
+	defer cancel()
+	for found := false; !found; {
+		err := r.a.cfg.Log.History(ctx, s.Region, s.ID, s.First, func(e events.Event) error {
+			var d events.ExtraDataData
+			if e.Is(events.Gateway, events.ExtraData) && e.Decode(&d) == nil {
+				raw, found = d.ExtraData, true
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("extra_data: %w", err)
+		}
+		if !found {
+			if err := pause(ctx, bounce); err != nil {
+				return nil, fmt.Errorf("extra_data did not come: %w", err)
+			}
+		}
+	}
+	return raw, nil
+}
+
+// consumer makes the durable through which the streamer reads its session: it may not make one.
+func (r *run) consumer(ctx context.Context, s projections.Session) error {
+	_, err := r.a.cfg.Log.JetStream().CreateOrUpdateConsumer(ctx, events.SessionsStream, jetstream.ConsumerConfig{
+		Durable: events.SessionConsumer(s.ID), FilterSubject: events.SessionFilter(s.Region, s.ID),
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: uint64(s.First),
+		AckPolicy: jetstream.AckExplicitPolicy, InactiveThreshold: consumerLife, MemoryStorage: true,
+	})
+	if err != nil {
+		return fmt.Errorf("consumer of the streamer: %w", err)
+	}
+	return nil
+}
+
+// forget removes the streamer's consumer.
+func (r *run) forget(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, appendTime)
+	defer cancel()
+	err := r.a.cfg.Log.JetStream().DeleteConsumer(ctx, events.SessionsStream, events.SessionConsumer(r.s.ID))
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		r.a.log.Warn("a streamer's consumer is left, the server removes it", "session", r.s.ID, "err", err)
+	}
+}
+
+// supervise waits for whatever ends the instance, ends it, and appends why.
+func (r *run) supervise(ctx context.Context, inst driver.Instance) {
+	late := time.NewTimer(readyTime)
+	defer late.Stop()
+	ready := r.ready
+	for {
+		select {
+		case <-ready:
+			ready = nil
+			late.Stop()
+		case <-r.stop:
+			r.end(ctx, inst)
+			r.terminated(ctx, r.why)
+			return
+		case <-late.C:
+			r.end(ctx, inst)
+			r.failed(ctx, events.FailedData{Part: string(driver.PartStreamer),
+				Reason: fmt.Sprintf("the streamer was not ready within %s", readyTime), LogTail: inst.Ending().LogTail})
+			return
+		case <-inst.Done():
+			r.over(ctx, inst.Ending())
+			return
+		}
+	}
+}
+
+// end stops the instance.
+func (r *run) end(ctx context.Context, inst driver.Instance) {
+	ctx, cancel := context.WithTimeout(ctx, stopTime)
+	defer cancel()
+	if err := inst.Stop(ctx); err != nil {
+		r.a.log.Error("instance did not end in order", "session", r.s.ID, "err", err)
+	}
+}
+
+// over appends the ending of an instance that ended by itself.
+func (r *run) over(ctx context.Context, e driver.Ending) {
+	if !e.Failed {
+		r.terminated(ctx, e.Reason)
+		return
+	}
+	d := events.FailedData{Part: string(e.Part), Reason: e.Reason, Signal: e.Signal, LogTail: e.LogTail}
+	if e.ExitCode >= 0 {
+		d.ExitCode = &e.ExitCode
+	}
+	r.failed(ctx, d)
+}
+
+func (r *run) failed(ctx context.Context, d events.FailedData) {
+	d.Agent = r.a.cfg.ID
+	r.ending(ctx, func(s projections.Session) events.Draft {
+		d.Attempt = s.Attempt
+		return events.NewDraft(s.Region, s.ID, events.Agent, events.Failed, d)
+	})
+}
+
+func (r *run) terminated(ctx context.Context, why string) {
+	r.ending(ctx, func(s projections.Session) events.Draft {
+		return events.NewDraft(s.Region, s.ID, events.Agent, events.Terminated, events.EndedData{Agent: r.a.cfg.ID, Attempt: s.Attempt, Reason: why})
+	})
+}
+
+// ending appends the session's one ending, unless it has one, and tries again while NATS is away.
+func (r *run) ending(ctx context.Context, draft func(projections.Session) events.Draft) {
+	ctx, cancel := context.WithTimeout(ctx, appendTime)
+	defer cancel()
+	for {
+		_, _, err := projections.Decide(ctx, r.a.cfg.Log, r.s.Region, r.s.ID, func(s projections.Session) (*events.Draft, error) {
+			if s.Ended() || s.Agent != r.a.cfg.ID || s.Attempt != r.s.Attempt {
+				return nil, nil
+			}
+			d := draft(s)
+			return &d, nil
+		})
+		if err == nil {
+			r.a.log.Info("session ended", "session", r.s.ID)
+			return
+		}
+		r.a.log.Warn("ending not recorded, trying again", "session", r.s.ID, "err", err)
+		if pause(ctx, appendRetry) != nil {
+			r.a.log.Error("ending not recorded; the gateway will find the session lost", "session", r.s.ID)
+			return
+		}
+	}
+}

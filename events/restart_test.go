@@ -1,0 +1,206 @@
+package events_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"pgregory.net/rapid"
+
+	"streamstack/events"
+	"streamstack/events/eventstest"
+)
+
+// schedules is how many random schedules of restarts are played; each takes about a second.
+const schedules = 8
+
+// insist appends until NATS takes it. What was appended although the answer was lost is appended twice; readers must
+// then see both.
+func insist(t testing.TB, l *events.Log, d events.Draft) events.Seq {
+	for end := time.Now().Add(within); ; {
+		seq, err := l.Append(t.Context(), d)
+		if err == nil {
+			return seq
+		}
+		if !errors.Is(err, events.ErrUnavailable) || time.Now().After(end) {
+			t.Fatalf("append: %v", err)
+		}
+	}
+}
+
+// agrees checks that a reader has seen what the stream holds: after a sequence, and what a filter lets through.
+func agrees(t testing.TB, what string, c *collector, all []events.Event, after events.Seq, keep func(events.Event) bool) {
+	var want []events.Seq
+	for _, e := range all {
+		if e.Sequence > after && keep(e) {
+			want = append(want, e.Sequence)
+		}
+	}
+	eventstest.Wait(t, within, func() string {
+		if got := c.seqs(); len(got) < len(want) {
+			return fmt.Sprintf("%s: %d of %d events, the last %d", what, len(got), len(want), c.last())
+		}
+		return ""
+	})
+	if got := c.seqs(); !slices.Equal(got, want) {
+		t.Fatalf("%s: %v, not %v", what, got, want)
+	}
+}
+
+func anything(events.Event) bool      { return true }
+func onlyCreated(e events.Event) bool { return e.Name == events.Created }
+func quickly(t testing.TB, n int) func() { // sets how many cases rapid plays
+	f := flag.Lookup("rapid.checks")
+	old := f.Value.String()
+	if err := f.Value.Set(strconv.Itoa(n)); err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = f.Value.Set(old) } // it was accepted before
+}
+
+// A server that stops and comes back at random points, while events are appended and readers begin: neither Tail nor
+// Follow loses or repeats one. Not parallel: it changes rapid's flag.
+func TestReadersSurviveRestarts(t *testing.T) {
+	defer quickly(t, schedules)()
+	rapid.Check(t, func(r *rapid.T) {
+		s := eventstest.Start(t)
+		defer s.Stop()
+		l := eventstest.NewLog(t, s.Connect(t), events.StreamsConfig{})
+		writer := eventstest.NewLog(t, s.Connect(t), events.StreamsConfig{})
+		type reader struct {
+			tail, follow *collector
+			after        events.Seq
+		}
+		var readers []reader
+		var stops []func()
+		for _, step := range rapid.SliceOfN(rapid.SampledFrom([]string{"append", "append", "restart", "read"}), 4, 9).Draw(r, "steps") {
+			switch step {
+			case "append":
+				for range rapid.IntRange(1, 60).Draw(r, "events") {
+					insist(t, writer, created(session))
+					insist(t, writer, candidate(session))
+				}
+			case "restart":
+				s.Restart()
+			case "read":
+				after := events.Seq(rapid.IntRange(0, 100).Draw(r, "after"))
+				c, _, stop := tailing(t, l, after)
+				f := newCollector()
+				filter := []string{events.EventFilter(region, events.Gateway, events.Created)}
+				stops = append(stops, stop, spawn(t, follow(l, filter, events.Start{Seq: after + 1}, f)))
+				readers = append(readers, reader{c, f, after})
+			}
+		}
+		// The last event's sequence is above any that a reader begins after.
+		for insist(t, writer, created(session)) <= 100 {
+		}
+		all := stored(t, writer)
+		for i, c := range readers {
+			agrees(t, fmt.Sprintf("tail %d", i), c.tail, all, c.after, anything)
+			agrees(t, fmt.Sprintf("follow %d", i), c.follow, all, c.after, onlyCreated)
+		}
+		for _, stop := range stops {
+			stop()
+		}
+	})
+}
+
+// A server process that is killed (SIGKILL) again and again: what was acknowledged is there, and readers see it once.
+func TestReadersSurviveKills(t *testing.T) {
+	t.Parallel()
+	dir, port := t.TempDir(), freePort(t)
+	kill := child(t, dir, port)
+	url := fmt.Sprintf("nats://127.0.0.1:%d", port)
+	connect := func() *events.Log {
+		nc, err := nats.Connect(url, nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(nc.Close)
+		l, err := events.New(nc, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), within)
+		defer cancel()
+		if err := events.CreateStreams(ctx, l.JetStream(), events.StreamsConfig{}); err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	l, writer := connect(), connect()
+	tail, _, stopTail := tailing(t, l, 0)
+	followed := newCollector()
+	stopFollow := spawn(t, follow(l, []string{events.AllSessions}, events.Start{}, followed))
+	var acked []events.Seq
+	for range 3 {
+		for range 50 {
+			acked = append(acked, insist(t, writer, created(session)))
+		}
+		kill()
+		kill = child(t, dir, port)
+	}
+	acked = append(acked, insist(t, writer, created(session)))
+	all := stored(t, writer)
+	for _, seq := range acked {
+		if !slices.ContainsFunc(all, func(e events.Event) bool { return e.Sequence == seq }) {
+			t.Errorf("%d was acknowledged and is gone", seq)
+		}
+	}
+	agrees(t, "tail", tail, all, 0, anything)
+	agrees(t, "follow", followed, all, 0, anything)
+	stopTail()
+	stopFollow()
+	kill()
+}
+
+// child runs this test binary as a NATS server, until it is killed.
+func child(t *testing.T, dir string, port int) (kill func()) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), self)
+	cmd.Env = append(os.Environ(), childDir+"="+dir, childPort+"="+strconv.Itoa(port))
+	cmd.Stderr = io.Discard
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	dead := false
+	kill = func() {
+		if !dead {
+			dead = true
+			_ = cmd.Process.Kill() // gone already is as good
+			_ = cmd.Wait()         // says that it was killed
+			_ = in.Close()
+		}
+	}
+	t.Cleanup(kill)
+	return kill
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }() // only reserved the port
+	return ln.Addr().(*net.TCPAddr).Port
+}

@@ -1,0 +1,128 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"streamstack/events"
+	"streamstack/gateway/token"
+	"streamstack/projections"
+)
+
+// defaultTokenLife is how long an account's token is good for where its creator does not say.
+const defaultTokenLife = 365 * 24 * time.Hour
+
+// adminRoutes makes the account API of the local admin socket. Whoever may open the socket is trusted: it lies in the
+// data folder, readable by its owner alone.
+func (g *Gateway) adminRoutes() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = g.onError
+	e.POST("/1.0/accounts", g.createAccount)
+	e.GET("/1.0/accounts", g.listAccounts)
+	e.DELETE("/1.0/accounts/:name", g.deleteAccount)
+	return e
+}
+
+// accountObject is an account as the admin API shows it. Token is in the answer of a creation only.
+type accountObject struct {
+	Name    string `json:"name"`
+	Token   string `json:"token,omitempty"`
+	Expiry  string `json:"expiry,omitempty"`
+	Created string `json:"created_at,omitempty"`
+}
+
+func (g *Gateway) createAccount(c echo.Context) error {
+	var req struct {
+		Name   string `json:"name"`
+		Expiry string `json:"expiry"` // RFC 3339, or a duration such as 720h
+	}
+	if err := decodeBody(c, &req); err != nil {
+		return err
+	}
+	expiry, err := g.parseExpiry(req.Expiry)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
+	defer cancel()
+	tok, err := g.CreateAccount(ctx, req.Name, expiry)
+	if err != nil {
+		return err
+	}
+	return succeed(c, http.StatusCreated, accountObject{Name: req.Name, Token: tok, Expiry: expiry.UTC().Format(time.RFC3339)})
+}
+
+func (g *Gateway) parseExpiry(text string) (time.Time, error) {
+	if text == "" {
+		return g.now().Add(defaultTokenLife), nil
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		text = g.now().Add(d).Format(time.RFC3339)
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil || !t.After(g.now()) {
+		return time.Time{}, badRequest("expiry must be a time to come (RFC 3339) or a duration such as 720h")
+	}
+	return t, nil
+}
+
+// CreateAccount makes an account, or gives the one of that name a new token, which ends its old one. It returns the
+// token, which is nowhere else.
+func (g *Gateway) CreateAccount(ctx context.Context, name string, expiry time.Time) (string, error) {
+	if !events.ValidToken(name) {
+		return "", badRequest("an account's name has 1 to 63 of a-z, 0-9 and -, not %q", name)
+	}
+	id, err := token.NewID()
+	if err != nil {
+		return "", fmt.Errorf("gateway: account: %w", err)
+	}
+	tok, err := g.cfg.Tokens.IssueAPI(token.Claims{Account: name, ID: id, Expiry: expiry})
+	if err != nil {
+		return "", fmt.Errorf("gateway: account: %w", err)
+	}
+	data := events.AccountData{TokenID: string(id), Expiry: expiry.UTC().Format(time.RFC3339)}
+	return tok, g.appendAccount(ctx, name, events.AccountCreated, data)
+}
+
+func (g *Gateway) appendAccount(ctx context.Context, name string, n events.Name, data events.AccountData) error {
+	seq, err := g.cfg.Log.Append(ctx, events.NewAccountDraft(name, n, data))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readYourWrites)
+	defer cancel()
+	if err := g.accounts.Wait(ctx, seq); err != nil {
+		return fmt.Errorf("%w: %w", events.ErrUnavailable, err)
+	}
+	return nil
+}
+
+func (g *Gateway) listAccounts(c echo.Context) error {
+	var all []projections.Account
+	g.accounts.Read(func(a *projections.Accounts) { all = a.List() })
+	out := make([]accountObject, 0, len(all))
+	for _, a := range all {
+		out = append(out, accountObject{Name: a.Name, Expiry: a.Expiry, Created: a.Created.UTC().Format(time.RFC3339)})
+	}
+	return succeedList(c, out, len(out))
+}
+
+func (g *Gateway) deleteAccount(c echo.Context) error {
+	name := c.Param("name")
+	var known bool
+	g.accounts.Read(func(a *projections.Accounts) { _, known = a.Get(name) })
+	if !known {
+		return &apiError{status: http.StatusNotFound, code: codeNotFound, message: fmt.Sprintf("account %q does not exist", name)}
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
+	defer cancel()
+	if err := g.appendAccount(ctx, name, events.AccountDeleted, events.AccountData{}); err != nil {
+		return err
+	}
+	return succeed(c, http.StatusOK, nil)
+}

@@ -1,0 +1,55 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+)
+
+// printJSON prints records, one JSON object a line.
+func printJSON[T any](w io.Writer, records []T) error {
+	encoder := json.NewEncoder(w)
+	for _, r := range records {
+		if err := encoder.Encode(r); err != nil {
+			return fmt.Errorf("client: print: %w", err)
+		}
+	}
+	return nil
+}
+
+// printTable prints rows in columns, the first row being the heading.
+func printTable(w io.Writer, rows [][]string) error {
+	const gap = 2 // spaces between columns
+	t := tabwriter.NewWriter(w, 0, 0, gap, ' ', 0)
+	for _, row := range rows {
+		cells := make([]string, 0, len(row))
+		for _, c := range row {
+			cells = append(cells, clean(c))
+		}
+		// The writer keeps an error for Flush.
+		_, _ = fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("client: print: %w", err)
+	}
+	return nil
+}
+
+func printLine(w io.Writer, line string) error {
+	if _, err := fmt.Fprintln(w, line); err != nil {
+		return fmt.Errorf("client: print: %w", err)
+	}
+	return nil
+}
+
+// clean keeps what an application wrote (a status message quotes it) from steering the terminal.
+func clean(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return s
+	}
+	return strings.Trim(strconv.QuoteToGraphic(s), `"`)
+}

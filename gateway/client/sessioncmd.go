@@ -1,0 +1,250 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"streamstack/events"
+	"streamstack/events/connect"
+)
+
+// Figures of `session create --wait`.
+const (
+	// waitTimeout is how long a session may take to become active: an agent has a minute to launch it.
+	waitTimeout = 90 * time.Second
+	// pollInterval is how often the session is asked for; its launch takes about a second.
+	pollInterval = 100 * time.Millisecond
+)
+
+// SessionCommand is the command `session` (cli.md).
+func SessionCommand() *cli.Command {
+	return connect.Group("session", "sessions, by the REST API",
+		&cli.Command{
+			Name: "create", Usage: "start an application and print the session's id", ArgsUsage: "APP", OnUsageError: connect.OnUsageError,
+			Flags: append(createFlags(), gatewayFlags()...), Action: createSession,
+		},
+		&cli.Command{
+			Name: "ls", Usage: "list the sessions", OnUsageError: connect.OnUsageError,
+			Flags: append([]cli.Flag{
+				&cli.StringFlag{Name: "status", Usage: "only those in this `STATUS`", Sources: connect.Env("status")},
+			}, gatewayFlags()...),
+			Action: listSessions,
+		},
+		&cli.Command{
+			Name: "show", Usage: "show one session", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
+			Flags: gatewayFlags(), Action: showSession,
+		},
+		&cli.Command{
+			Name: "delete", Usage: "end a session and wait for its end", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
+			Flags: gatewayFlags(), Action: deleteSession,
+		},
+	)
+}
+
+// gatewayFlags say which gateway, and how records are printed.
+func gatewayFlags() []cli.Flag {
+	return []cli.Flag{
+		connect.JSONFlag(),
+		&cli.StringFlag{Name: "gateway", Usage: "the `URL` of the gateway, in place of --data", Sources: connect.Env("gateway")},
+		&cli.StringFlag{Name: "token", Usage: "the API `TOKEN` (rather in the environment: a command line is seen by all)", Sources: connect.Env("token")},
+		connect.DataFlag(),
+	}
+}
+
+func createFlags() []cli.Flag {
+	number := func(name, usage string) cli.Flag {
+		return &cli.IntFlag{Name: name, Usage: usage, Sources: connect.Env(name)}
+	}
+	return []cli.Flag{
+		number("width", "width of the screen in `PIXELS`"),
+		number("height", "height of the screen in `PIXELS`"),
+		number("fps", "pictures a second: `N`"),
+		number("version", "the application's version `N` (default: the latest)"),
+		number("idle", "end the session after `MIN` minutes without a client, 0 for never"),
+		&cli.StringFlag{Name: "region", Usage: "the `REGION` (default: the gateway chooses)", Sources: connect.Env("region")},
+		&cli.BoolFlag{Name: "joinable", Usage: "keep the session when its client leaves", Sources: connect.Env("joinable")},
+		&cli.StringFlag{Name: "extra-data", Usage: "`JSON` for the application", Sources: connect.Env("extra-data")},
+		&cli.BoolFlag{Name: "wait", Usage: "return when the session is active", Sources: connect.Env("wait")},
+	}
+}
+
+// gateway finds the gateway and the token: by --gateway and --token, else as the stack on --data wrote them.
+func gateway(cmd *cli.Command) (*Client, error) {
+	base, token := cmd.String("gateway"), cmd.String("token")
+	if base != "" && token == "" {
+		return nil, connect.Usagef("%s: --gateway needs a token: set STREAMSTACK_TOKEN", cmd.FullName())
+	}
+	if base == "" {
+		dir, err := connect.DataDir(cmd)
+		if err != nil {
+			return nil, err
+		}
+		e, err := connect.ReadEndpoints(dir)
+		if err != nil {
+			return nil, err
+		}
+		base = e.Gateway
+		if token == "" {
+			token = e.Token
+		}
+	}
+	return New(base, token)
+}
+
+func createSession(ctx context.Context, cmd *cli.Command) error {
+	app, err := connect.OneArg(cmd, "APP")
+	if err != nil {
+		return err
+	}
+	request, err := createRequest(cmd, app)
+	if err != nil {
+		return err
+	}
+	c, err := gateway(cmd)
+	if err != nil {
+		return err
+	}
+	calling, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	grant, err := c.Create(calling, request)
+	if err != nil {
+		return err
+	}
+	// Printed before waiting: a session that fails to start has a history to read.
+	if cmd.Bool("json") {
+		err = printJSON(connect.Out(cmd), []Grant{grant})
+	} else {
+		err = printLine(connect.Out(cmd), string(grant.ID))
+		if err == nil {
+			err = printLine(connect.Err(cmd), "websocket for one client: "+grant.URL)
+		}
+	}
+	if err != nil || !cmd.Bool("wait") {
+		return err
+	}
+	return waitActive(ctx, c, grant.ID)
+}
+
+// createRequest makes the request of the flags. What they leave out is left to the gateway.
+func createRequest(cmd *cli.Command, app string) (CreateRequest, error) {
+	r := CreateRequest{App: app, Region: cmd.String("region"), Joinable: cmd.Bool("joinable"), AppVersion: cmd.Int("version")}
+	for _, name := range []string{"width", "height", "fps"} {
+		if cmd.IsSet(name) && cmd.Int(name) < 1 {
+			return r, connect.Usagef("--%s %d: it must be above 0", name, cmd.Int(name))
+		}
+	}
+	if s := (Screen{Width: cmd.Int("width"), Height: cmd.Int("height"), FPS: cmd.Int("fps")}); s != (Screen{}) {
+		r.Screen = &s
+	}
+	if cmd.IsSet("idle") {
+		idle := cmd.Int("idle")
+		if idle < 0 {
+			return r, connect.Usagef("--idle %d: it must be a number of minutes, or 0 for never", idle)
+		}
+		r.IdleTimeMin = &idle
+	}
+	if text := cmd.String("extra-data"); text != "" {
+		if !json.Valid([]byte(text)) {
+			return r, connect.Usagef(`--extra-data is not JSON: a text needs its own quotes, '"text"'`)
+		}
+		r.ExtraData = events.Raw(text)
+	}
+	return r, nil
+}
+
+// waitActive returns when the session is active, and fails when it ends before.
+func waitActive(ctx context.Context, c *Client, id events.SessionID) error {
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
+	defer cancel()
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+	for {
+		s, err := c.Show(ctx, id)
+		switch {
+		case IsStatus(err, http.StatusNotFound):
+			return fmt.Errorf("session %s ended before it was active: `streamstack history %s` tells why", id, id)
+		case err != nil:
+			return err
+		case s.Status == "active":
+			return nil
+		case s.Status != "created":
+			return fmt.Errorf("session %s is in status %s: %s", id, s.Status, clean(s.StatusMessage))
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("session %s is not active yet: `streamstack history %s` tells how far it came: %w", id, id, ctx.Err())
+		case <-poll.C:
+		}
+	}
+}
+
+func listSessions(ctx context.Context, cmd *cli.Command) error {
+	if err := connect.NoArgs(cmd); err != nil {
+		return err
+	}
+	c, err := gateway(cmd)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	list, _, err := c.List(ctx, ListOptions{Status: cmd.String("status")})
+	if err != nil {
+		return err
+	}
+	if cmd.Bool("json") {
+		return printJSON(connect.Out(cmd), list)
+	}
+	rows := [][]string{{"ID", "APPLICATION", "REGION", "STATUS", "MESSAGE"}}
+	for _, s := range list {
+		rows = append(rows, []string{string(s.ID), s.App, string(s.Region), s.Status, s.StatusMessage})
+	}
+	return printTable(connect.Out(cmd), rows)
+}
+
+func showSession(ctx context.Context, cmd *cli.Command) error {
+	id, err := connect.OneArg(cmd, "ID")
+	if err != nil {
+		return err
+	}
+	c, err := gateway(cmd)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	s, err := c.Show(ctx, events.SessionID(id))
+	if err != nil {
+		return err
+	}
+	if cmd.Bool("json") {
+		return printJSON(connect.Out(cmd), []Session{s})
+	}
+	return printTable(connect.Out(cmd), [][]string{
+		{"id", string(s.ID)}, {"application", s.App}, {"region", string(s.Region)}, {"joinable", strconv.FormatBool(s.Joinable)},
+		{"status", s.Status}, {"message", s.StatusMessage}, {"instance", s.ContainerID}, {"agent", s.ClusterID},
+	})
+}
+
+func deleteSession(ctx context.Context, cmd *cli.Command) error {
+	id, err := connect.OneArg(cmd, "ID")
+	if err != nil {
+		return err
+	}
+	c, err := gateway(cmd)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := c.Delete(ctx, events.SessionID(id), true); err != nil {
+		return err
+	}
+	return printLine(connect.Err(cmd), "session "+id+" has ended")
+}

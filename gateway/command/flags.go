@@ -1,0 +1,50 @@
+package command
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"streamstack/events/connect"
+	"streamstack/gateway/turn"
+)
+
+// Flags are the flags of a gateway, shared by `gateway` and `up`.
+func Flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "listen", Usage: "`ADDR` of REST, websocket and console", Value: "127.0.0.1:4000", Sources: connect.Env("listen")},
+		&cli.StringFlag{Name: "turn-listen", Usage: "`ADDR` of the embedded TURN/STUN server, UDP and TCP", Value: "127.0.0.1:3478", Sources: connect.Env("turn-listen")},
+		&cli.StringSliceFlag{Name: "turn-peers", Usage: "networks that a relay may reach, `CIDR`…, besides this machine's own addresses", Sources: connect.Env("turn-peers")},
+		&cli.StringFlag{Name: "public-url", Usage: "`URL` under which clients reach the gateway; default: as their request came", Sources: connect.Env("public-url")},
+		&cli.StringSliceFlag{Name: "cors", Usage: "`ORIGIN`… of web pages that may use the API, * for any; default: any while --listen is a loopback address", Sources: connect.Env("cors")},
+	}
+}
+
+// ParseFlags reads [Flags] into options, checked.
+func ParseFlags(cmd *cli.Command) (o Options, err error) {
+	o = Options{Listen: cmd.String("listen"), TURNListen: cmd.String("turn-listen"), Origins: cmd.StringSlice("cors"), PublicURL: cmd.String("public-url")}
+	if o.PublicURL != "" {
+		u, err := url.Parse(o.PublicURL)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return o, connect.Usagef("--public-url takes an address such as https://stream.example.net, not %q", o.PublicURL)
+		}
+	}
+	for _, origin := range o.Origins {
+		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Host == "" || strings.Trim(u.Path, "/") != "") {
+			return o, connect.Usagef("--cors takes origins such as https://app.example.net, or *, not %q", origin)
+		}
+	}
+	if o.TURNPeers, err = turn.LocalNetworks(); err != nil {
+		return o, err
+	}
+	for _, text := range cmd.StringSlice("turn-peers") {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return o, connect.Usagef("--turn-peers takes networks such as 10.0.0.0/8, not %q", text)
+		}
+		o.TURNPeers = append(o.TURNPeers, p)
+	}
+	return o, nil
+}

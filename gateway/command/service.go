@@ -1,0 +1,193 @@
+// Package command runs a gateway with all that is its own: the listeners, the secrets, the embedded TURN server and the
+// admin socket. It holds the command `streamstack gateway`; `streamstack up` uses the same [Service].
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"streamstack/events"
+	"streamstack/gateway"
+	"streamstack/gateway/console"
+	"streamstack/gateway/keyfile"
+	"streamstack/gateway/token"
+	"streamstack/gateway/turn"
+)
+
+// Names in the data folder.
+const (
+	// Secrets is the folder of keys, mode 0700.
+	Secrets     = "secrets"
+	turnKeyFile = "turn.key"
+	// AdminSocket is the account API for whoever may write to the data folder.
+	AdminSocket = "admin.sock"
+)
+
+// Options are the settings of a gateway.
+type Options struct {
+	Data       string
+	Listen     string // host:port
+	TURNListen string // host:port; empty for no TURN server
+	PublicURL  string
+	Origins    []string
+	TURNPeers  []netip.Prefix
+	Version    string
+	Log        *events.Log
+	Logger     *slog.Logger
+}
+
+// Service is a gateway that listens. Nothing is answered before [Service.Run].
+type Service struct {
+	Gateway *gateway.Gateway
+	listen  net.Listener
+	admin   net.Listener
+	turn    *turn.Server
+	public  string
+}
+
+// Open makes the secrets and listens. What it opened is closed by [Service.Run] or [Service.Close].
+func Open(ctx context.Context, o Options) (s *Service, err error) {
+	s = &Service{public: o.PublicURL}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	secrets := filepath.Join(o.Data, Secrets)
+	if err := os.MkdirAll(secrets, 0o700); err != nil {
+		return nil, fmt.Errorf("gateway: the data folder cannot be written: %w (name another with --data)", err)
+	}
+	tokens, err := token.Open(secrets)
+	if err != nil {
+		return nil, err
+	}
+	if s.listen, err = listen(ctx, o.Listen, "--listen"); err != nil {
+		return nil, err
+	}
+	if s.admin, err = listenAdmin(ctx, filepath.Join(o.Data, AdminSocket)); err != nil {
+		return nil, err
+	}
+	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version}
+	if len(cfg.Origins) == 0 && loopback(s.listen.Addr()) {
+		cfg.Origins = []string{"*"} // nobody from elsewhere can reach it
+	}
+	if o.TURNListen != "" {
+		if cfg.TURN, err = s.openTURN(ctx, o, secrets); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Console, err = console.Handler(); err != nil {
+		return nil, err
+	}
+	s.Gateway = gateway.New(cfg)
+	return s, nil
+}
+
+// openTURN starts the embedded TURN server and tells how clients use it.
+func (s *Service) openTURN(ctx context.Context, o Options, secrets string) (*gateway.TURN, error) {
+	keys, err := keyfile.Open(filepath.Join(secrets, turnKeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("gateway: TURN secret: %w", err)
+	}
+	var shared []turn.Secret
+	for _, k := range keys.All() {
+		shared = append(shared, turn.SecretFrom(k))
+	}
+	s.turn, err = turn.Listen(ctx, turn.Config{Addr: o.TURNListen, Secrets: shared, PeerNetworks: o.TURNPeers, Log: o.Logger.With("component", "turn")})
+	if err != nil {
+		return nil, err
+	}
+	return &gateway.TURN{Credentials: turn.Credentials{Secret: shared[0]}, Address: s.turn.ClientAddr()}, nil
+}
+
+// Run serves until the context ends, or a part of the gateway fails.
+func (s *Service) Run(ctx context.Context, ready func()) error {
+	defer s.Close()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.Gateway.Run(ctx, s.listen, s.admin, ready) })
+	return group.Wait()
+}
+
+// Close closes what [Open] opened. It may be called again.
+func (s *Service) Close() {
+	if s.listen != nil {
+		_ = s.listen.Close() // closed already, in most cases
+	}
+	if s.admin != nil {
+		_ = s.admin.Close()
+	}
+	if s.turn != nil {
+		_ = s.turn.Close()
+	}
+}
+
+// URL is where clients reach the gateway.
+func (s *Service) URL() string {
+	if s.public != "" {
+		return strings.TrimRight(s.public, "/")
+	}
+	addr, ok := s.listen.Addr().(*net.TCPAddr)
+	if !ok {
+		return "http://" + s.listen.Addr().String()
+	}
+	host := addr.IP
+	if host.IsUnspecified() {
+		host = net.IPv4(127, 0, 0, 1)
+	}
+	return "http://" + net.JoinHostPort(host.String(), fmt.Sprint(addr.Port))
+}
+
+// TURN is where clients reach the TURN server, empty without one.
+func (s *Service) TURN() string {
+	if s.turn == nil {
+		return ""
+	}
+	return "turn:" + s.turn.ClientAddr()
+}
+
+// listen opens a TCP address; a busy one is an error that names the flag.
+func listen(ctx context.Context, addr, flag string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("gateway: %s is in use by another program: name another address with %s (port 0 picks a free one)", addr, flag)
+	case err != nil:
+		return nil, fmt.Errorf("gateway: cannot listen on %s: %w (see %s)", addr, err, flag)
+	}
+	return l, nil
+}
+
+// listenAdmin opens the admin socket; what a gateway that was killed left is taken away, if nobody answers on it.
+func listenAdmin(ctx context.Context, path string) (net.Listener, error) {
+	if c, err := new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
+		_ = c.Close() // it was a question
+		return nil, fmt.Errorf("gateway: another gateway runs on %s: name another folder with --data", filepath.Dir(path))
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("gateway: admin socket: %w", err)
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("gateway: admin socket %s: %w (a path has at most 107 bytes; name a shorter folder with --data)", path, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("gateway: admin socket: %w", err)
+	}
+	return l, nil
+}
+
+func loopback(a net.Addr) bool {
+	t, ok := a.(*net.TCPAddr)
+	return ok && t.IP.IsLoopback()
+}

@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"streamstack/events"
+	"streamstack/gateway/token"
+	"streamstack/gateway/turn"
+)
+
+// Limits of the gateway. Where the contract names a figure it is the contract's.
+const (
+	// maxBody is the longest request body, in bytes: extra_data may have 10 240, the rest is small.
+	maxBody = 64 << 10
+	// maxUserData is AMS's limit of an instance's user data (gateway-api.md, section 5).
+	maxUserData = 10240
+	// maxFrame is the longest websocket message, in bytes; an SDP of a browser has 5 to 10 KiB.
+	maxFrame = 128 << 10
+	// clientRate and clientBurst limit the messages of one socket, per second and at once. A browser sends some 30
+	// candidates at once, and nothing afterwards.
+	clientRate, clientBurst = 50, 200
+	// socketQueue is how many events may wait for a slow client before it is cut off.
+	socketQueue = 256
+	// pingEvery keeps proxies from closing a socket that waits for its instance; a client that does not answer within
+	// pingWait is gone.
+	pingEvery, pingWait = 15 * time.Second, 10 * time.Second
+	// writeWait bounds the writing of one message.
+	writeWait = 10 * time.Second
+	// socketTokenLife is how long a create's or join's socket URL can be used; the SDK gives up after five minutes.
+	socketTokenLife = 15 * time.Minute
+	// requestTime bounds a request that does not wait for an ending.
+	requestTime = 10 * time.Second
+	// syncTime bounds DELETE …?sync=true: a drained instance ends within seconds.
+	syncTime = 60 * time.Second
+	// readYourWrites bounds how long an answer waits for the read model to contain what was just appended.
+	readYourWrites = 2 * time.Second
+)
+
+// Config is what a gateway is made of.
+type Config struct {
+	Log    *events.Log
+	Logger *slog.Logger
+	// PublicURL is where clients reach this gateway, such as https://stream.example.net; empty: as the request came.
+	PublicURL string
+	// Origins are the allowed origins of pages on other hosts; "*" allows any.
+	Origins []string
+	// Tokens makes and checks API and socket tokens.
+	Tokens *token.Mint
+	// TURN, if not nil, is told to every client.
+	TURN *TURN
+	// Console, if not nil, is served at / for browsers.
+	Console http.Handler
+	// Version is shown by the status.
+	Version string
+}
+
+// TURN is what clients need to know of the TURN server.
+type TURN struct {
+	Credentials turn.Credentials
+	// Address is host:port as clients reach it.
+	Address string
+	// Networks a relay may reach, for the log line at start only.
+	Networks []netip.Prefix
+}

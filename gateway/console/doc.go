@@ -1,0 +1,38 @@
+// Package console serves the console's page: plain ES modules, a style sheet and an icon, embedded in the binary, so that
+// nothing but Go is needed to build or to run it.
+//
+// [Handler] answers "/" with the page and "/console/…" with its assets. Everything in the page is addressed relative to the
+// page itself, so the gateway may sit behind a path prefix. The page speaks to the gateway through the public contract only:
+// REST with an API token, the client's websocket (protocol version 2), and the `control` data channel.
+//
+// # Address
+//
+// The page reads the fragment of its address, which browsers never send to a server:
+//
+//	#token=…   the API token: moved into sessionStorage ("streamstack.token") and taken out of the address bar at once
+//	#relay=1   media through TURN only (iceTransportPolicy: relay), to test the way through a NAT
+//	#codec=VP8 the codec asked for (settings.video.preferred_decoder_codecs)
+//
+// # Hooks for tests
+//
+// These names are stable; the end-to-end tests rely on them.
+//
+//	#applications button[data-start="NAME"]   starts the application NAME
+//	#sessions [data-session="ID"]             a session; data-status holds its status
+//	  button[data-action="show|join|end"]     in it: show its timeline, join it, end it
+//	#status                                   the status line in words (aria-live); data-state holds the state
+//	#video, #audio                            the media elements, each with a stream of its own; #video takes the input
+//	#failure                                  shown when the session failed or the stream broke; #failure-message says why
+//	#timeline li[data-event][data-actor]      the session's events in order, data-sequence and data-count (candidates are
+//	                                          collapsed); #timeline-end says what became of the session
+//	#leave, #end, #fullscreen, #sound         the stage's buttons; #sound is "Enable sound" while the browser blocks it
+//	#token-dialog, #token, #token-submit      the question for a token
+//	#keep, #relay, #codec                     the settings: keep sessions running, TURN only, codec
+//	#notice                                   an error of the API, in words
+//
+// window.streamstack has session (its id or ""), state ("idle", "creating", "waiting", "connecting", "live",
+// "interrupted", "ended", "error"), pc (the RTCPeerConnection or null), control (the data channel or null), video, audio,
+// and stats(), which resolves to {fps, rtt, framesDecoded, framesDropped, frameWidth, frameHeight, bytesReceived,
+// packetsLost, codec, local, remote, audioEnergy, audioSamples, bufferMs}: rtt and bufferMs in milliseconds, fps as
+// presented on the screen, local and remote the kinds of the chosen candidate pair ("host", "srflx", "prflx", "relay").
+package console

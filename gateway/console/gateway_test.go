@@ -1,0 +1,321 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+	"github.com/stretchr/testify/require"
+)
+
+const testToken = "MDAx-test_token="
+
+// message is a frame of signalling, or of the REST API: whatever JSON has.
+type message = map[string]any
+
+// gateway is as much of the gateway as the page needs, in memory: REST, the client's websocket with resumption, and the log.
+// Behind each session is a real WebRTC peer (peer_test.go). The whole stack is tested in deployments/e2e.
+type gateway struct {
+	t      *testing.T
+	server *httptest.Server
+
+	mu       sync.Mutex
+	sessions map[string]*session
+	order    []string
+	// dropAfter closes a socket once, when that type of message has been sent on it.
+	dropAfter string
+	// restart puts another streamer in the place of a session's first one, once that has been answered.
+	restart bool
+}
+
+type session struct {
+	id, app, status, message string
+	joinable                 bool
+	events                   []message
+	// outbox is what the streamer has sent, each with its sequence; a socket sends what its client has not seen.
+	outbox  []message
+	changed chan struct{}
+	sockets int // how many were opened
+	open    int // how many are open
+	inbox   []message
+	peer    *peer
+	spare   *peer // takes over at a restart
+}
+
+func newGateway(t *testing.T) *gateway {
+	t.Helper()
+	g := &gateway{t: t, sessions: make(map[string]*session)}
+	mux := http.NewServeMux()
+	mux.Handle("/", handler(t))
+	mux.HandleFunc("GET /1.0/applications", g.authorized(func(*http.Request) (int, any) {
+		return http.StatusOK, []message{{"name": "testcard"}, {"name": "xterm"}, {"name": "glxgears"}, {"name": "nowhere"}}
+	}))
+	mux.HandleFunc("POST /1.0/sessions", g.authorized(g.create))
+	mux.HandleFunc("GET /1.0/sessions", g.authorized(g.list))
+	mux.HandleFunc("GET /1.0/sessions/{id}", g.authorized(g.show))
+	mux.HandleFunc("DELETE /1.0/sessions/{id}", g.authorized(g.end))
+	mux.HandleFunc("POST /1.0/sessions/{id}/join", g.authorized(g.join))
+	mux.HandleFunc("GET /1.0/sessions/{id}/events", g.authorized(g.log))
+	mux.HandleFunc("GET /1.0/sessions/{id}/sockets/slave", g.socket)
+	g.server = httptest.NewServer(mux)
+	t.Cleanup(g.server.Close)
+	return g
+}
+
+// page is the address that `up` prints, with more parameters behind the token.
+func (g *gateway) page(parameters string) string {
+	return g.server.URL + "/#token=" + testToken + parameters
+}
+
+// authorized wraps a call in the token's check and the envelope; a string as the answer is an error's text.
+func (g *gateway) authorized(call func(*http.Request) (int, any)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		status, answer := http.StatusUnauthorized, any("token is missing or wrong")
+		if r.Header.Get("Authorization") == "Macaroon root="+testToken {
+			g.mu.Lock()
+			status, answer = call(r)
+			g.mu.Unlock()
+		}
+		envelope := message{"type": "sync", "status": "success", "status_code": status, "metadata": answer}
+		if text, isError := answer.(string); isError {
+			envelope = message{"type": "error", "status": "failed", "status_code": status, "error": text}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(envelope) // the browser has gone: nobody to tell
+	}
+}
+
+func (g *gateway) create(r *http.Request) (int, any) {
+	var body struct {
+		App      string
+		Joinable bool
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		return http.StatusBadRequest, err.Error()
+	}
+	if body.App == "nowhere" {
+		return http.StatusNotFound, "no agent can host nowhere now: all slots are taken"
+	}
+	s := &session{id: fmt.Sprintf("0192f1c2-0000-7000-8000-%012d", len(g.sessions)+1), app: body.App, status: "active",
+		joinable: body.Joinable, changed: make(chan struct{})}
+	s.peer = newPeer(g.t, func(m message) { g.send(s.id, m) })
+	if g.restart {
+		s.spare = newPeer(g.t, func(m message) { g.send(s.id, m) })
+	}
+	g.sessions[s.id] = s
+	g.order = append(g.order, s.id)
+	s.log("gateway", "created", message{"app": s.app, "screen": message{"width": 1280, "height": 720}})
+	s.log("agent", "claimed", message{"attempt": 1})
+	s.log("agent", "launched", message{})
+	s.log("streamer", "ready", message{"codecs": []string{"VP8"}})
+	return http.StatusCreated, g.ticket(s)
+}
+
+func (g *gateway) ticket(s *session) message {
+	url := "ws" + strings.TrimPrefix(g.server.URL, "http") + "/1.0/sessions/" + s.id + "/sockets/slave?token=secret"
+	return message{"id": s.id, "url": url, "stun_servers": []message{}}
+}
+
+func (g *gateway) list(*http.Request) (int, any) {
+	all := make([]message, 0, len(g.order))
+	for _, id := range g.order {
+		all = append(all, g.sessions[id].object())
+	}
+	return http.StatusOK, all
+}
+
+func (g *gateway) show(r *http.Request) (int, any) {
+	s, found := g.sessions[r.PathValue("id")]
+	if !found || s.status == "terminated" {
+		return http.StatusNotFound, "session does not exist"
+	}
+	return http.StatusOK, s.object()
+}
+
+func (g *gateway) end(r *http.Request) (int, any) {
+	s, found := g.sessions[r.PathValue("id")]
+	if !found {
+		return http.StatusNotFound, "session does not exist"
+	}
+	s.status = "terminated"
+	s.log("agent", "terminated", message{"reason": "ended by account test"})
+	return http.StatusOK, nil
+}
+
+func (g *gateway) join(r *http.Request) (int, any) {
+	s, found := g.sessions[r.PathValue("id")]
+	if !found {
+		return http.StatusNotFound, "session does not exist"
+	}
+	s.peer = newPeer(g.t, func(m message) { g.send(s.id, m) })
+	s.outbox = nil
+	return http.StatusOK, g.ticket(s)
+}
+
+func (g *gateway) log(r *http.Request) (int, any) {
+	s, found := g.sessions[r.PathValue("id")]
+	if !found {
+		return http.StatusNotFound, "session does not exist"
+	}
+	after, err := strconv.Atoi(r.URL.Query().Get("after"))
+	if err != nil {
+		return http.StatusBadRequest, err.Error()
+	}
+	return http.StatusOK, s.events[min(after, len(s.events)):]
+}
+
+// socket relays between the page and the session's peer. It sends from the start of the negotiation, after the sequence that
+// the page has seen.
+func (g *gateway) socket(w http.ResponseWriter, r *http.Request) {
+	after, err := strconv.Atoi(r.URL.Query().Get("after"))
+	if err != nil || r.URL.Query().Get("token") != "secret" {
+		http.Error(w, "token or after", http.StatusUnauthorized)
+		return
+	}
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return // Accept has answered
+	}
+	defer func() { _ = conn.CloseNow() }() // closed in order below, if it could be
+	s := g.opened(r.PathValue("id"))
+	defer g.closed(s)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		g.receive(r, conn, s)
+	}()
+	for {
+		fresh, drop, changed := g.unsent(s, after)
+		for _, m := range fresh {
+			if wsjson.Write(r.Context(), conn, m) != nil {
+				return
+			}
+			after = sequence(m)
+		}
+		if drop {
+			return
+		}
+		select {
+		case <-changed:
+		case <-gone:
+			return
+		}
+	}
+}
+
+func (g *gateway) receive(r *http.Request, conn *websocket.Conn, s *session) {
+	for {
+		var m message
+		if wsjson.Read(r.Context(), conn, &m) != nil {
+			return
+		}
+		g.mu.Lock()
+		s.inbox = append(s.inbox, m)
+		name := kind(m)
+		if name == "settings" || name == "answer" || name == "candidate" {
+			s.log("client", name, message{})
+		}
+		if name == "discover" {
+			s.queue(message{"type": "resp:discover", "max_api_version": 2, "fps": 30})
+		}
+		if name == "answer" && s.spare != nil {
+			s.peer, s.spare = s.spare, nil
+			s.queue(message{"type": "resp:discover", "max_api_version": 2, "fps": 30})
+			g.mu.Unlock()
+			continue // the answer is lost with the streamer that it was for
+		}
+		peer := s.peer
+		g.mu.Unlock()
+		peer.receive(m)
+	}
+}
+
+// unsent is what a socket has to send after a sequence, and whether it is to be dropped then.
+func (g *gateway) unsent(s *session, after int) (fresh []message, drop bool, changed <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, m := range s.outbox {
+		if sequence(m) <= after {
+			continue
+		}
+		fresh = append(fresh, m)
+		if m["type"] == g.dropAfter {
+			g.dropAfter = ""
+			return fresh, true, nil
+		}
+	}
+	return fresh, false, s.changed
+}
+
+func (g *gateway) opened(id string) *session {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.sessions[id]
+	s.sockets++
+	s.open++
+	s.log("client", "attached", message{})
+	return s
+}
+
+func (g *gateway) closed(s *session) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s.open--
+	s.log("client", "detached", message{"code": 1000})
+}
+
+// send is what the streamer's peer says.
+func (g *gateway) send(id string, m message) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.sessions[id]
+	s.log("streamer", kind(m), message{})
+	s.queue(m)
+}
+
+// look reads a session under the lock.
+func (g *gateway) look(id string, read func(*session)) {
+	g.t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	require.Contains(g.t, g.sessions, id)
+	read(g.sessions[id])
+}
+
+// sequence is the number that queue gave a message.
+func sequence(m message) int {
+	number, _ := m["sequence"].(int)
+	return number
+}
+
+func kind(m message) string {
+	name, _ := m["type"].(string)
+	return name
+}
+
+func (s *session) queue(m message) {
+	m["sequence"] = len(s.events) + len(s.outbox) + 1
+	s.outbox = append(s.outbox, m)
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *session) log(actor, name string, data message) {
+	s.events = append(s.events, message{
+		"specversion": "1.0", "type": "streamstack.session." + name + ".v1", "time": time.Now().UTC().Format(time.RFC3339Nano),
+		"subject": "sessions.local." + s.id + "." + actor + "." + name, "sequence": len(s.events) + 1, "data": data,
+	})
+}
+
+func (s *session) object() message {
+	return message{"id": s.id, "app": s.app, "region": "local", "joinable": s.joinable, "status": s.status, "status_message": s.message}
+}

@@ -1,0 +1,187 @@
+package console
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// contractKeys is the table of the control channel's contract, section 4: a number and a name on each line.
+//
+//go:embed testdata/keys.txt
+var contractKeys string
+
+// TestModules runs the page's pure functions in the browser that they are written for. One Chromium serves all subtests.
+func TestModules(t *testing.T) {
+	t.Parallel()
+	b := openModules(t)
+
+	t.Run("key table is the contract's", func(t *testing.T) {
+		want := make(map[string]int)
+		for line := range strings.Lines(contractKeys) {
+			var number int
+			var name string
+			_, err := fmt.Sscan(line, &number, &name)
+			require.NoError(t, err)
+			want[name] = number
+		}
+		require.Len(t, want, 87)
+		var got map[string]int
+		b.eval(`import('./keys.js').then((m) => Object.fromEntries(m.KEYS))`, &got)
+		require.Equal(t, want, got)
+	})
+
+	t.Run("browser keys", func(t *testing.T) {
+		for _, c := range []struct {
+			code, key string
+			want      []int
+		}{
+			{"KeyQ", "a", []int{20}}, // by place, not by letter
+			{"Digit0", "=", []int{39}},
+			{"Quote", "'", []int{50}},
+			{"ControlLeft", "Control", []int{83}},
+			{"ControlRight", "Control", []int{83}},
+			{"ShiftRight", "Shift", []int{84}},
+			{"AltLeft", "Alt", []int{85}},
+			{"MetaLeft", "Meta", []int{86}},
+			{"AltRight", "AltGraph", []int{87}},
+			{"Numpad7", "7", []int{36}},
+			{"Numpad7", "Home", []int{74}},
+			{"Numpad5", "Clear", []int{}},
+			{"NumpadDivide", "/", []int{56}},
+			{"NumpadDecimal", ".", []int{55}},
+			{"NumpadDecimal", "Delete", []int{76}},
+			{"NumpadSubtract", "-", []int{45}},
+			{"NumpadEnter", "Enter", []int{40}},
+			{"NumpadEqual", "=", []int{46}},
+			{"NumpadComma", ",", []int{54}},
+			{"NumpadAdd", "+", []int{84, 46}},
+			{"NumpadMultiply", "*", []int{84, 37}},
+			{"Backquote", "`", []int{}},
+			{"IntlBackslash", "<", []int{}},
+			{"ContextMenu", "ContextMenu", []int{}},
+			{"F13", "F13", []int{}},
+		} {
+			var got []int
+			b.eval(fmt.Sprintf(`import('./keys.js').then((m) => m.keyNumbers({code: %q, key: %q}))`, c.code, c.key), &got)
+			require.Equal(t, c.want, got, "%s %s", c.code, c.key)
+		}
+	})
+
+	t.Run("pointer to picture", func(t *testing.T) {
+		type point struct {
+			X, Y   float64
+			Inside bool
+		}
+		for _, c := range []struct {
+			name, args string
+			want       point
+		}{
+			{"same size", `{x: 55.5, y: 60}, {left: 0, top: 0, width: 1280, height: 720}, {width: 1280, height: 720}`, point{55.5, 60, true}},
+			{"half size with offset", `{x: 110, y: 70}, {left: 100, top: 50, width: 640, height: 360}, {width: 1280, height: 720}`, point{20, 40, true}},
+			{"bars left and right", `{x: 500, y: 180}, {left: 0, top: 0, width: 1000, height: 360}, {width: 1280, height: 720}`, point{640, 360, true}},
+			{"on the left bar", `{x: 100, y: 180}, {left: 0, top: 0, width: 1000, height: 360}, {width: 1280, height: 720}`, point{0, 360, false}},
+			{"bars above and below", `{x: 320, y: 500}, {left: 0, top: 0, width: 640, height: 1000}, {width: 1280, height: 720}`, point{640, 360, true}},
+			{"far edge", `{x: 1280, y: 720}, {left: 0, top: 0, width: 1280, height: 720}, {width: 1280, height: 720}`, point{1280, 720, true}},
+			{"beyond", `{x: 2000, y: -5}, {left: 0, top: 0, width: 1280, height: 720}, {width: 1280, height: 720}`, point{1280, 0, false}},
+			{"no picture yet", `{x: 5, y: 5}, {left: 0, top: 0, width: 1280, height: 720}, {width: 0, height: 0}`, point{0, 0, false}},
+		} {
+			var got point
+			b.eval(`import('./geometry.js').then((m) => m.toPicture(`+c.args+`))`, &got)
+			require.Equal(t, c.want, got, c.name)
+		}
+	})
+
+	t.Run("small movements add up", func(t *testing.T) {
+		var sum int
+		b.eval(`import('./geometry.js').then((m) => {
+			let sum = 0, carry = {x: 0, y: 0};
+			for (let i = 0; i < 100; i++) {
+				const step = m.movement({x: i * .3, y: 0}, {x: (i + 1) * .3, y: 0}, carry);
+				sum += step.rx; carry = step.carry;
+			}
+			return sum;
+		})`, &sum)
+		require.Equal(t, 30, sum)
+	})
+
+	t.Run("wheel", func(t *testing.T) {
+		for deltas, want := range map[string]string{
+			`[[0, 120]]`:                   `[{"x":0,"y":-1}]`, // towards the user
+			`[[0, -120]]`:                  `[{"x":0,"y":1}]`,
+			`[[100, 0]]`:                   `[{"x":-1,"y":0}]`, // to the right
+			`[[-100, 0]]`:                  `[{"x":1,"y":0}]`,
+			`[[0, 720]]`:                   `[{"x":0,"y":-1}]`, // one step whatever its size
+			`[[0, 15], [0, 15], [0, 15]]`:  `[null,null,{"x":0,"y":-1}]`,
+			`[[0, 30], [0, -15]]`:          `[null,null]`,
+			`[[0, 30], [0, -15], [0,-30]]`: `[null,null,{"x":0,"y":1}]`,
+			`[[0, 3, 1]]`:                  `[{"x":0,"y":-1}]`, // lines, as Firefox counts
+		} {
+			var got string
+			b.eval(`import('./wheel.js').then((m) => { const wheel = new m.Wheel(); return JSON.stringify(`+deltas+
+				`.map(([deltaX, deltaY, deltaMode = 0]) => wheel.step({deltaX, deltaY, deltaMode}))); })`, &got)
+			require.Equal(t, want, got, deltas)
+		}
+	})
+
+	t.Run("buttons", func(t *testing.T) {
+		for expression, want := range map[string]int{
+			`{type: 'pointerdown', button: 0, buttons: 1}, 0`:  1,
+			`{type: 'pointerup', button: 0, buttons: 0}, 1`:    0,
+			`{type: 'pointermove', button: 2, buttons: 3}, 1`:  3, // right pressed while left is down
+			`{type: 'pointermove', button: 0, buttons: 2}, 3`:  2, // left released while right is down
+			`{type: 'pointermove', button: -1, buttons: 0}, 1`: 0, // the release was lost
+			`{type: 'pointermove', button: -1, buttons: 1}, 0`: 0, // pressed elsewhere
+		} {
+			var got int
+			b.eval(`import('./input.js').then((m) => m.buttonsAfter(`+expression+`))`, &got)
+			require.Equal(t, want, got, expression)
+		}
+	})
+
+	t.Run("fragment", func(t *testing.T) {
+		for fragment, want := range map[string]string{
+			`#token=abc_-=&relay=1`: `abc_-=|1|#relay=1`,
+			`#token=a+b`:            `a+b||`,
+			`#relay=1`:              `|1|#relay=1`,
+			``:                      `||`,
+		} {
+			var got string
+			b.eval(fmt.Sprintf(`import('./token.js').then((m) => { const f = m.splitFragment(%q);
+				return [f.token, f.parameters.get('relay') ?? '', f.rest].join('|'); })`, fragment), &got)
+			require.Equal(t, want, got, fragment)
+		}
+	})
+
+	t.Run("words", func(t *testing.T) {
+		const event = `{subject: 'sessions.local.id.%s', data: %s}`
+		for _, c := range []struct{ subject, data, step, detail string }{
+			{"gateway.created", `{app: 'xterm', screen: {width: 1280, height: 720}}`, "Session created", "xterm, 1280 × 720"},
+			{"streamer.connected", `{codec: 'H264', local: 'relay', remote: 'host'}`, "Connected", "H264, through TURN"},
+			{"streamer.disconnected", `{reason: 'displaced'}`, "Client disconnected", "another client took over"},
+			{"client.detached", `{code: 1000}`, "Socket closed", ""},
+			{"agent.something_new", `null`, "something_new", ""},
+		} {
+			var got []string
+			b.eval(fmt.Sprintf(`import('./words.js').then((m) => { const e = `+event+
+				`; return [m.stepInWords(e), m.detailInWords(e)]; })`, c.subject, c.data), &got)
+			require.Equal(t, []string{c.step, c.detail}, got, c.subject)
+		}
+		var ending string
+		failed := fmt.Sprintf(event, "agent.failed", `{reason: 'the application ended with exit code 3'}`)
+		b.eval(`import('./words.js').then((m) => m.endingInWords([`+failed+`]))`, &ending)
+		require.Equal(t, "The session failed: the application ended with exit code 3", ending)
+		b.eval(`import('./words.js').then((m) => m.endingInWords([`+failed+`,`+fmt.Sprintf(event, "agent.claimed", `{}`)+`]))`, &ending)
+		require.Empty(t, ending, "a claim opens the session anew")
+	})
+
+	t.Run("signalling frames", func(t *testing.T) {
+		var got []any
+		b.eval(`import('./signalling.js').then((m) => [m.withAfter('ws://h/s?token=a', 7), m.parse('no json'), m.parse('{}'),
+			m.parse(new ArrayBuffer(1)), m.parse('{"type":"offer"}').type])`, &got)
+		require.Equal(t, []any{"ws://h/s?token=a&after=7", nil, nil, nil, "offer"}, got)
+	})
+}

@@ -1,0 +1,108 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"streamstack/events"
+	"streamstack/projections"
+)
+
+// dueLife is how long a deadline that has fired stays in its stream.
+const dueLife = time.Hour
+
+// schedule sets a session's deadline anew whenever an event may have moved it. A deadline is a function of the
+// session's state and is asked again when it fires, so that none needs to be cancelled: one that no longer holds does
+// nothing, or is set to its new time.
+func (g *Gateway) schedule(ctx context.Context) error {
+	return g.manage(ctx, events.SessionsStream, jetstream.ConsumerConfig{
+		Durable: "gateway-deadlines",
+		FilterSubjects: []string{
+			events.EventFilter("", events.Gateway, events.Created),
+			events.EventFilter("", events.Gateway, events.Requeued),
+			events.EventFilter("", events.Gateway, events.Joined),
+			events.EventFilter("", events.Streamer, events.Ready),
+			events.EventFilter("", events.Streamer, events.Disconnected),
+		},
+	}, func(ctx context.Context, e events.Event) error {
+		s, _, err := projections.Load(ctx, g.cfg.Log, e.Region, e.Session)
+		if err != nil || !s.Known() {
+			return err
+		}
+		return g.setDeadline(ctx, s)
+	})
+}
+
+func (g *Gateway) setDeadline(ctx context.Context, s projections.Session) error {
+	d, ok := s.Deadline()
+	if !ok {
+		return nil
+	}
+	at, due := projections.DeadlineSubjects(s.Region, s.ID, d.Kind)
+	return g.scheduleAt(ctx, at, due, d.At)
+}
+
+// scheduleAt makes JetStream publish to due at a time; setting at again replaces it.
+func (g *Gateway) scheduleAt(ctx context.Context, at, due string, when time.Time) error {
+	m := nats.NewMsg(at)
+	_, err := g.cfg.Log.JetStream().PublishMsg(ctx, m, jetstream.WithScheduleAt(when.UTC()),
+		jetstream.WithScheduleTarget(due), jetstream.WithScheduleTTL(dueLife))
+	if err != nil {
+		return fmt.Errorf("gateway: schedule %s: %w", due, err)
+	}
+	return nil
+}
+
+// due acts on deadlines that have fired: one gateway takes each.
+func (g *Gateway) due(ctx context.Context) error {
+	return g.manage(ctx, events.DeadlinesStream, jetstream.ConsumerConfig{
+		Durable: "gateway-due", FilterSubject: "deadlines.due.>",
+	}, func(ctx context.Context, e events.Event) error {
+		p := strings.Split(e.Subject, ".")
+		switch {
+		case len(p) == 6 && p[2] == "session":
+			return g.sessionDue(ctx, events.Region(p[3]), events.SessionID(p[4]))
+		case len(p) == 5 && p[2] == "agent":
+			return g.lost(ctx, events.Region(p[3]), events.AgentID(p[4]))
+		}
+		return nil
+	})
+}
+
+// sessionDue ends a session whose deadline has come, or sets the deadline to where the state says it is now.
+func (g *Gateway) sessionDue(ctx context.Context, r events.Region, id events.SessionID) error {
+	s, _, err := projections.Load(ctx, g.cfg.Log, r, id)
+	if err != nil || !s.Known() {
+		return err
+	}
+	d, ok := s.Deadline()
+	if !ok {
+		return nil
+	}
+	if d.At.After(g.now()) {
+		return g.setDeadline(ctx, s)
+	}
+	_, _, err = projections.Decide(ctx, g.cfg.Log, r, id, func(s projections.Session) (*events.Draft, error) {
+		return deadlineDraft(s, g.now())
+	})
+	return err
+}
+
+// deadlineDraft is what a deadline that has come appends: a session that was never claimed ends at once, one with an
+// instance is terminated in order.
+func deadlineDraft(s projections.Session, now time.Time) (*events.Draft, error) {
+	d, ok := s.Deadline()
+	if !ok || d.At.After(now) {
+		return nil, nil
+	}
+	draft := events.NewDraft(s.Region, s.ID, events.Gateway, events.Terminating, events.TerminatingData{By: d.By, Reason: d.Reason})
+	if d.Kind == projections.DeadlineQueue {
+		draft = events.NewDraft(s.Region, s.ID, events.Gateway, events.Expired, events.EndedData{Reason: d.Reason})
+	}
+	return &draft, nil
+}

@@ -1,0 +1,117 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"streamstack/events"
+	"streamstack/projections"
+)
+
+// Figures of the process managers' durable consumers.
+const (
+	// managerAck is when an event comes again that a gateway took and did not finish.
+	managerAck = 10 * time.Second
+	// managerDelay is the pause before one that failed comes again.
+	managerDelay = time.Second
+)
+
+// manage runs one durable consumer, which all gateways share, until the context ends. An event whose handling fails
+// comes again; handling must bear that.
+func (g *Gateway) manage(ctx context.Context, stream string, cfg jetstream.ConsumerConfig, handle func(context.Context, events.Event) error) error {
+	cfg.AckPolicy, cfg.AckWait = jetstream.AckExplicitPolicy, managerAck
+	cons, err := g.cfg.Log.JetStream().CreateOrUpdateConsumer(ctx, stream, cfg)
+	if err != nil {
+		return fmt.Errorf("gateway: consumer %s: %w", cfg.Durable, err)
+	}
+	it, err := cons.Messages(jetstream.PullMaxMessages(16))
+	if err != nil {
+		return fmt.Errorf("gateway: consumer %s: %w", cfg.Durable, err)
+	}
+	defer it.Stop()
+	for {
+		m, err := it.Next(jetstream.NextContext(ctx))
+		if ctx.Err() != nil {
+			return fmt.Errorf("gateway: consumer %s: %w", cfg.Durable, ctx.Err())
+		}
+		if err != nil {
+			g.log.Warn("process manager waits for NATS", "consumer", cfg.Durable, "err", err)
+			if err := pause(ctx, managerDelay); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := g.handle(ctx, m, handle); err != nil {
+			g.log.Warn("event will be handled again", "consumer", cfg.Durable, "subject", m.Subject(), "err", err)
+			if err := m.NakWithDelay(managerDelay); err != nil {
+				g.log.Debug("nak", "err", err) // it comes again after managerAck
+			}
+			continue
+		}
+		if err := m.Ack(); err != nil {
+			g.log.Debug("ack", "err", err)
+		}
+	}
+}
+
+func (g *Gateway) handle(ctx context.Context, m jetstream.Msg, handle func(context.Context, events.Event) error) error {
+	e, _, err := events.Decode(m)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, managerAck)
+	defer cancel()
+	return handle(ctx, e)
+}
+
+// pause waits, or returns the context's error.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("gateway: %w", ctx.Err())
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// dispatch fills the work queue from created and requeued. It is a consumer, never a second write beside the event: a
+// gateway that dies between the two would lose the session.
+func (g *Gateway) dispatch(ctx context.Context) error {
+	return g.manage(ctx, events.SessionsStream, jetstream.ConsumerConfig{
+		Durable: "gateway-dispatch",
+		FilterSubjects: []string{
+			events.EventFilter("", events.Gateway, events.Created),
+			events.EventFilter("", events.Gateway, events.Requeued),
+		},
+	}, func(ctx context.Context, e events.Event) error {
+		if e.Quarantine != "" {
+			return nil
+		}
+		s, _, err := projections.Load(ctx, g.cfg.Log, e.Region, e.Session)
+		if err != nil {
+			return err
+		}
+		if s.Ended() || s.Claimed || s.Status == projections.StatusTerminating {
+			return nil
+		}
+		return g.queue(ctx, s, e.ID)
+	})
+}
+
+// queue puts a session into the work queue. The event's id makes a repetition harmless; only gateways may publish here,
+// so it cannot be guessed to any effect.
+func (g *Gateway) queue(ctx context.Context, s projections.Session, id string) error {
+	m, err := events.Work{Session: s.ID, Attempt: s.Attempt + 1}.Message(s.Region, s.App)
+	if err != nil {
+		return err
+	}
+	m.Header = nats.Header{jetstream.MsgIDHeader: {id}}
+	if _, err := g.cfg.Log.JetStream().PublishMsg(ctx, m); err != nil {
+		return fmt.Errorf("gateway: queue %s: %w", s.ID, err)
+	}
+	return nil
+}

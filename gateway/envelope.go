@@ -1,0 +1,169 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"streamstack/events"
+)
+
+// envelope is the answer to every request (gateway-api.md, section 3).
+type envelope struct {
+	Type       string `json:"type"`
+	Status     string `json:"status"`
+	StatusCode int    `json:"status_code"`
+	// Error is for people, Code for programs: one of the codes below.
+	Error     string `json:"error,omitempty"`
+	Code      string `json:"code,omitempty"`
+	Metadata  any    `json:"metadata,omitempty"`
+	TotalSize *int   `json:"total_size,omitempty"`
+	Next      *int64 `json:"next,omitempty"`
+}
+
+// Codes of errors, stable for programs.
+const (
+	codeBadRequest   = "bad_request"
+	codeUnauthorized = "unauthorized"
+	codeNotFound     = "not_found"
+	codeUnknownApp   = "unknown_application"
+	codeNoRegion     = "unknown_region"
+	codeNotServed    = "application_not_served"
+	codeNoCapacity   = "no_capacity"
+	codeWrongState   = "wrong_state"
+	codeTooLarge     = "too_large"
+	codeMethod       = "method_not_allowed"
+	codeUnavailable  = "unavailable"
+	codeInternal     = "internal"
+)
+
+// apiError has two audiences: Message goes to the client, the cause to the log.
+type apiError struct {
+	status  int
+	code    string
+	message string
+	cause   error
+}
+
+func (e *apiError) Error() string {
+	if e.cause != nil {
+		return e.message + ": " + e.cause.Error()
+	}
+	return e.message
+}
+
+func (e *apiError) Unwrap() error { return e.cause }
+
+func badRequest(format string, args ...any) *apiError {
+	return &apiError{status: http.StatusBadRequest, code: codeBadRequest, message: fmt.Sprintf(format, args...)}
+}
+
+func notFound(id string) *apiError {
+	return &apiError{status: http.StatusNotFound, code: codeNotFound, message: fmt.Sprintf("session %s does not exist", id)}
+}
+
+// succeed answers with metadata.
+func succeed(c echo.Context, status int, metadata any) error {
+	return reply(c, status, envelope{Type: "sync", Status: "success", StatusCode: status, Metadata: metadata})
+}
+
+// succeedList answers with a page of a list; list is never nil.
+func succeedList(c echo.Context, list any, total int) error {
+	return reply(c, http.StatusOK, envelope{Type: "sync", Status: "success", StatusCode: http.StatusOK, Metadata: list, TotalSize: &total})
+}
+
+func reply(c echo.Context, status int, e envelope) error {
+	if err := c.JSON(status, e); err != nil {
+		return fmt.Errorf("gateway: answer: %w", err)
+	}
+	return nil
+}
+
+// asAPIError gives any error its status and the text the client may see.
+func asAPIError(err error) *apiError {
+	var api *apiError
+	var web *echo.HTTPError
+	switch {
+	case errors.As(err, &api):
+		return api
+	case errors.As(err, &web):
+		return webError(web)
+	case errors.Is(err, events.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return &apiError{http.StatusServiceUnavailable, codeUnavailable, "the log is not available at the moment, try again", err}
+	default:
+		return &apiError{http.StatusInternalServerError, codeInternal, "internal error, see the gateway's log", err}
+	}
+}
+
+// webError translates what echo itself finds wrong.
+func webError(err *echo.HTTPError) *apiError {
+	code := codeBadRequest
+	switch err.Code {
+	case http.StatusNotFound:
+		code = codeNotFound
+	case http.StatusMethodNotAllowed:
+		code = codeMethod
+	case http.StatusRequestEntityTooLarge:
+		code = codeTooLarge
+	case http.StatusUnauthorized:
+		code = codeUnauthorized
+	}
+	return &apiError{err.Code, code, fmt.Sprint(err.Message), err}
+}
+
+// onError is echo's error handler.
+func (g *Gateway) onError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	e := asAPIError(err)
+	if e.status >= http.StatusInternalServerError {
+		g.log.Error("request failed", "method", c.Request().Method, "path", c.Path(), "status", e.status, "err", err)
+	}
+	if e.status == http.StatusServiceUnavailable {
+		c.Response().Header().Set("Retry-After", "1")
+	}
+	answer := envelope{Type: "error", Status: "failed", StatusCode: e.status, Error: e.message, Code: e.code}
+	if err := reply(c, e.status, answer); err != nil {
+		g.log.Debug("answer not delivered", "err", err)
+	}
+}
+
+// decodeBody reads a JSON object into v; an empty body leaves v as it is. Unknown fields are ignored by contract.
+func decodeBody(c echo.Context, v any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return &apiError{http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body has more than %d bytes", maxBody), err}
+	case err != nil:
+		return badRequest("the body could not be read")
+	case len(body) == 0:
+		return nil
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return badRequest("%s", jsonProblem(err))
+	}
+	return nil
+}
+
+// jsonProblem says what is wrong with a body in the client's terms.
+func jsonProblem(err error) string {
+	var typ *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &typ) && typ.Field != "":
+		return fmt.Sprintf("%s must not be a JSON %s", typ.Field, typ.Value)
+	case errors.As(err, &typ):
+		return fmt.Sprintf("the body must be a JSON object, not a %s", typ.Value)
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("the body is not valid JSON: %s (at byte %d)", syntax.Error(), syntax.Offset)
+	default:
+		return "the body is not valid: " + err.Error()
+	}
+}

@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
+
+	"streamstack/events"
+	"streamstack/projections"
+)
+
+// Gateway is one replica. Make it with [New], run it with [Gateway.Run].
+type Gateway struct {
+	cfg Config
+	log *slog.Logger
+
+	sessions *projections.Runner[*projections.Sessions]
+	agents   *projections.Runner[*projections.Agents]
+	accounts *projections.Runner[*projections.Accounts]
+	hub      *hub
+	alive    *liveness
+	echo     *echo.Echo
+	now      func() time.Time
+}
+
+// New makes a gateway; nothing runs yet.
+func New(cfg Config) *Gateway {
+	g := &Gateway{
+		cfg: cfg, log: cfg.Logger.With("component", "gateway"), now: time.Now,
+		sessions: projections.NewRunner("sessions", projections.NewSessions()),
+		agents:   projections.NewRunner("agents", projections.NewAgents()),
+		accounts: projections.NewRunner("accounts", projections.NewAccounts()),
+		hub:      newHub(),
+	}
+	g.alive = newLiveness(g)
+	g.echo = g.routes()
+	return g
+}
+
+// Run serves the API on l until the context ends, then closes the sockets in order. admin, if not nil, serves the
+// account API to whoever may open that socket. ready is called once, when requests are answered from a whole read model.
+func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return ended(ctx, g.tail(ctx)) })
+	group.Go(func() error { return ended(ctx, g.agents.Follow(ctx, g.cfg.Log, events.AgentsStream)) })
+	group.Go(func() error { return ended(ctx, g.accounts.Follow(ctx, g.cfg.Log, events.AccountsStream)) })
+	group.Go(func() error { return ended(ctx, g.alive.run(ctx)) })
+	group.Go(func() error { return ended(ctx, g.dispatch(ctx)) })
+	group.Go(func() error { return ended(ctx, g.schedule(ctx)) })
+	group.Go(func() error { return ended(ctx, g.due(ctx)) })
+	group.Go(func() error { return g.serve(ctx, l, g.echo) })
+	if admin != nil {
+		group.Go(func() error { return g.serve(ctx, admin, g.adminRoutes()) })
+	}
+	group.Go(func() error {
+		if err := g.WaitReady(ctx); err != nil {
+			return ended(ctx, err)
+		}
+		if ready != nil {
+			ready()
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// WaitReady returns when all read models have caught up.
+func (g *Gateway) WaitReady(ctx context.Context) error {
+	for _, r := range []<-chan struct{}{g.sessions.Ready(), g.agents.Ready(), g.accounts.Ready(), g.alive.ready} {
+		select {
+		case <-r:
+		case <-ctx.Done():
+			return fmt.Errorf("gateway: not ready: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
+// isReady is WaitReady without waiting.
+func (g *Gateway) isReady() bool {
+	for _, r := range []<-chan struct{}{g.sessions.Ready(), g.agents.Ready(), g.accounts.Ready(), g.alive.ready} {
+		select {
+		case <-r:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// ended turns the end of a loop because the gateway stops into success.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// tail feeds the read model and then the sockets.
+func (g *Gateway) tail(ctx context.Context) error {
+	begun := g.now()
+	lastLine := begun
+	progress := func(p events.Progress) {
+		if g.now().Sub(lastLine) < time.Second {
+			return
+		}
+		lastLine = g.now()
+		rate := float64(p.At) / lastLine.Sub(begun).Seconds()
+		g.log.Info("reading the log", "at", p.At, "of", p.Target, "events_per_second", int(rate),
+			"left", time.Duration(float64(p.Target-p.At)/rate*float64(time.Second)).Round(time.Second))
+	}
+	return g.cfg.Log.Tail(ctx, 0, func(e events.Event) error {
+		if e.Quarantine != "" {
+			g.log.Warn("event quarantined", "subject", e.Subject, "sequence", e.Sequence, "why", e.Quarantine)
+		}
+		g.sessions.Apply(e)
+		g.hub.publish(e)
+		return nil
+	}, progress, g.sessions.Caught)
+}
+
+// serve runs an HTTP server until the context ends; then requests have five seconds to finish. Websockets are hijacked
+// and end by the hub.
+func (g *Gateway) serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog:    slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- srv.Serve(l) }()
+	select {
+	case err := <-stopped:
+		return fmt.Errorf("gateway: serve: %w", err)
+	case <-ctx.Done():
+	}
+	g.hub.close()
+	// The context is over, and yet what is under way shall be answered.
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err := srv.Shutdown(grace)
+	if serr := <-stopped; serr != nil && !errors.Is(serr, http.ErrServerClosed) {
+		err = errors.Join(err, serr)
+	}
+	g.hub.wait()
+	if err != nil {
+		return fmt.Errorf("gateway: stop serving: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package gateway
+
+import (
+	"sync"
+
+	"streamstack/events"
+)
+
+// hub hands the tail's events to the sockets of this process.
+type hub struct {
+	mu     sync.Mutex
+	subs   map[events.SessionID]map[*subscription]struct{}
+	closed bool
+	open   sync.WaitGroup
+}
+
+// subscription is one socket's view. Its channel is closed when the client was too slow, or the gateway stops.
+type subscription struct {
+	hub     *hub
+	session events.SessionID
+	events  chan events.Event
+	// why says why the channel was closed; written before the close.
+	why string
+}
+
+// Why a subscription ends.
+const (
+	whySlow     = "the client does not read fast enough"
+	whyStopping = "the gateway is stopping"
+)
+
+func newHub() *hub {
+	return &hub{subs: map[events.SessionID]map[*subscription]struct{}{}}
+}
+
+// subscribe begins a view of one session; ok is false when the gateway stops. The caller must end it.
+func (h *hub) subscribe(id events.SessionID) (s *subscription, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, false
+	}
+	s = &subscription{hub: h, session: id, events: make(chan events.Event, socketQueue)}
+	if h.subs[id] == nil {
+		h.subs[id] = map[*subscription]struct{}{}
+	}
+	h.subs[id][s] = struct{}{}
+	h.open.Add(1)
+	return s, true
+}
+
+// end takes the view out of the hub.
+func (s *subscription) end() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.hub.drop(s, "")
+	s.hub.open.Done()
+}
+
+// drop forgets a subscription and closes its channel if it was not yet.
+func (h *hub) drop(s *subscription, why string) {
+	subs := h.subs[s.session]
+	if _, ok := subs[s]; !ok {
+		return
+	}
+	delete(subs, s)
+	if len(subs) == 0 {
+		delete(h.subs, s.session)
+	}
+	s.why = why
+	close(s.events)
+}
+
+// publish hands an event on. It never waits: one that cannot keep up is cut off, and may resume from the log.
+func (h *hub) publish(e events.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.subs[e.Session] {
+		select {
+		case s.events <- e:
+		default:
+			h.drop(s, whySlow)
+		}
+	}
+}
+
+// close ends all views.
+func (h *hub) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for _, subs := range h.subs {
+		for s := range subs {
+			h.drop(s, whyStopping)
+		}
+	}
+}
+
+// wait returns when all sockets have gone.
+func (h *hub) wait() { h.open.Wait() }

@@ -1,0 +1,85 @@
+package gateway
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+)
+
+// routes makes the public API. Every path is served with and without its final slash, directly: a redirect would turn
+// a POST into a GET and fail a CORS preflight.
+func (g *Gateway) routes() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = g.onError
+	e.Pre(stripSlash)
+	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
+		g.log.Error("handler panicked", "err", err, "stack", string(stack))
+		return err
+	}}))
+	e.Use(g.cors)
+
+	e.GET("/1.0/status", g.getStatus)
+	for _, prefix := range []string{"/1.0/sessions", "/1.0/session"} {
+		e.GET(prefix+"/:id/sockets/slave", g.socket)
+	}
+	api := e.Group("", g.authenticate)
+	api.GET("/1.0/applications", g.getApplications)
+	api.GET("/1.0/regions", g.getRegions)
+	api.POST("/1.0/sessions", g.createSession)
+	api.GET("/1.0/sessions", g.listSessions)
+	api.GET("/1.0/sessions/:id", g.getSession)
+	api.DELETE("/1.0/sessions/:id", g.deleteSession)
+	api.POST("/1.0/sessions/:id/join", g.joinSession)
+	api.GET("/1.0/sessions/:id/events", g.sessionEvents)
+	api.GET("/1.0/events", g.allEvents)
+
+	if g.cfg.Console != nil {
+		console := echo.WrapHandler(g.cfg.Console)
+		e.GET("/", console)
+		e.GET("/console", console)
+		e.GET("/console/*", console)
+	}
+	return e
+}
+
+// stripSlash makes /x/ the same as /x, before the router looks.
+func stripSlash(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		u := c.Request().URL
+		if strings.HasPrefix(u.Path, "/1.0/") {
+			u.Path = strings.TrimRight(u.Path, "/")
+			u.RawPath = strings.TrimRight(u.RawPath, "/")
+		}
+		return next(c)
+	}
+}
+
+// cors answers preflights without authentication and puts the origin on every answer, errors included
+// (gateway-api.md, section 14; the Fetch standard, "CORS protocol").
+func (g *Gateway) cors(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		origin := c.Request().Header.Get(echo.HeaderOrigin)
+		if origin != "" && g.allowed(origin) {
+			h.Set(echo.HeaderAccessControlAllowOrigin, origin)
+			h.Add(echo.HeaderVary, echo.HeaderOrigin)
+		}
+		if c.Request().Method != http.MethodOptions {
+			return next(c)
+		}
+		h.Set(echo.HeaderAccessControlAllowMethods, "GET, POST, PATCH, DELETE, OPTIONS")
+		// A * would not cover Authorization.
+		h.Set(echo.HeaderAccessControlAllowHeaders, "Authorization, Content-Type")
+		h.Set(echo.HeaderAccessControlMaxAge, "600")
+		return c.NoContent(http.StatusNoContent)
+	}
+}
+
+// allowed tells whether pages of an origin may use the API.
+func (g *Gateway) allowed(origin string) bool {
+	return slices.Contains(g.cfg.Origins, "*") || slices.Contains(g.cfg.Origins, origin)
+}

@@ -1,0 +1,315 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
+
+	"streamstack/events"
+	"streamstack/gateway/token"
+	"streamstack/projections"
+)
+
+// Codes of our own for the error messages of signalling.md, section 12; 5 is the one that is known.
+const (
+	sigBadRequest = 5
+	sigDisplaced  = 100
+	sigRefused    = 101
+	sigEnded      = 102
+	sigUnready    = 103
+)
+
+// wire is one websocket, as seen by the log: what the client says becomes events, what the streamer said to its peer
+// becomes messages.
+type wire struct {
+	g       *Gateway
+	conn    *websocket.Conn
+	session projections.Session
+	peer    events.PeerID
+
+	// resume is the sequence after which a client that can resume goes on; nil for the SDK, which cannot.
+	resume *events.Seq
+	sub    *subscription
+	// sent is the sequence of the last event looked at: history and tail overlap.
+	sent events.Seq
+	// attachedAt is the sequence of this socket's own attached event, by which a later socket of the same peer shows.
+	attachedAt events.Seq
+
+	// in carries what the reader found to the loop, which alone writes to the socket and to the log.
+	in chan []byte
+	// discovered tells that the client asked discover and has no answer yet.
+	discovered bool
+}
+
+// socket is GET …/sockets/slave.
+func (g *Gateway) socket(c echo.Context) error {
+	w, err := g.admit(c)
+	if err != nil {
+		return err
+	}
+	sub, ok := g.hub.subscribe(w.session.ID)
+	if !ok {
+		return &apiError{http.StatusServiceUnavailable, codeUnavailable, whyStopping, nil}
+	}
+	defer sub.end()
+	w.sub = sub
+	conn, err := websocket.Accept(c.Response(), c.Request(), &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin was checked by admit
+	if err != nil {
+		g.log.Debug("websocket refused", "session", w.session.ID, "err", err)
+		return nil // Accept has answered
+	}
+	conn.SetReadLimit(maxFrame)
+	w.conn = conn
+	// Not the request's context: it ends with the connection's hijacking in some servers, and the gateway's stop comes
+	// through the subscription so that the closing handshake is done in order.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
+	defer cancel()
+	code, reason := w.run(ctx)
+	w.bye(ctx, code, reason)
+	return nil
+}
+
+// admit checks the token and that its peer is the session's current one.
+func (g *Gateway) admit(c echo.Context) (*wire, error) {
+	if o := c.Request().Header.Get(echo.HeaderOrigin); o != "" && !g.allowed(o) && !sameOrigin(o, c.Request().Host) {
+		return nil, &apiError{http.StatusForbidden, codeUnauthorized, "origin " + o + " is not allowed", nil}
+	}
+	claims, err := g.cfg.Tokens.VerifySocket(c.QueryParam("token"), g.now())
+	if err != nil || claims.Session != c.Param("id") || claims.Role != token.RoleSlave {
+		return nil, &apiError{http.StatusUnauthorized, codeUnauthorized, "the socket's token is not valid: create or join again", err}
+	}
+	w := &wire{g: g, peer: events.PeerID(claims.Peer), in: make(chan []byte)}
+	if after := c.QueryParam("after"); after != "" {
+		n, err := strconv.ParseUint(after, 10, 63)
+		if err != nil {
+			return nil, badRequest("after must be a sequence, not %q", after)
+		}
+		seq := events.Seq(n)
+		w.resume = &seq
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
+	defer cancel()
+	// Another replica may have issued the token a moment ago, so the log is asked, not this replica's read model.
+	r, err := g.regionOf(ctx, events.SessionID(claims.Session))
+	if err != nil {
+		return nil, err
+	}
+	w.session, _, err = projections.Load(ctx, g.cfg.Log, r, events.SessionID(claims.Session))
+	switch {
+	case err != nil:
+		return nil, err
+	case !w.session.Known():
+		return nil, notFound(claims.Session)
+	}
+	return w, nil
+}
+
+// regionOf finds a session's region, in the read model or in the log.
+func (g *Gateway) regionOf(ctx context.Context, id events.SessionID) (events.Region, error) {
+	var s projections.Session
+	var ok bool
+	g.sessions.Read(func(m *projections.Sessions) { s, ok = m.Get(id) })
+	if ok {
+		return s.Region, nil
+	}
+	r, err := g.cfg.Log.FindRegion(ctx, id)
+	if err == nil && r == "" {
+		err = notFound(string(id))
+	}
+	return r, err
+}
+
+// sameOrigin tells whether a page's origin is the gateway itself.
+func sameOrigin(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && u.Host == host
+}
+
+// closing ends the loop with a close code of RFC 6455.
+type closing struct {
+	code   websocket.StatusCode
+	reason string
+}
+
+func (c closing) Error() string { return c.reason }
+
+// Close codes of our own (RFC 6455, section 7.4.2: 4000 to 4999).
+const (
+	closeEnded     = websocket.StatusCode(4000)
+	closeReplaced  = websocket.StatusCode(4001)
+	closeDisplaced = websocket.StatusCode(4002)
+)
+
+// run serves the socket and returns how it was closed.
+func (w *wire) run(ctx context.Context) (code int, reason string) {
+	ctx, cancel := context.WithCancel(ctx)
+	read := make(chan error, 1)
+	go func() { read <- w.read(ctx) }()
+	err := w.loop(ctx, read)
+	var c closing
+	if errors.As(err, &c) {
+		_ = w.conn.Close(c.code, c.reason) // the client may be gone already
+		code, reason = int(c.code), c.reason
+	} else {
+		code, reason = int(websocket.StatusAbnormalClosure), "connection lost"
+		if s := websocket.CloseStatus(err); s != -1 {
+			code, reason = int(s), "closed by the client"
+		}
+	}
+	cancel()
+	_ = w.conn.CloseNow() // ends the reader
+	select {
+	case <-read:
+	default:
+		<-read
+	}
+	return code, reason
+}
+
+// read hands the client's frames to the loop until the socket ends.
+func (w *wire) read(ctx context.Context) error {
+	limit := rate.NewLimiter(clientRate, clientBurst)
+	for {
+		kind, data, err := w.conn.Read(ctx)
+		if err != nil {
+			return err
+		}
+		if kind != websocket.MessageText {
+			continue // signalling.md: text frames only
+		}
+		if !limit.Allow() {
+			return closing{websocket.StatusPolicyViolation, fmt.Sprintf("more than %d messages a second", clientRate)}
+		}
+		select {
+		case w.in <- data:
+		case <-ctx.Done():
+			return fmt.Errorf("gateway: socket: %w", ctx.Err())
+		}
+	}
+}
+
+// loop appends attached, replays the negotiation so far, and then goes on live.
+func (w *wire) loop(ctx context.Context, read chan error) error {
+	if err := w.attach(ctx); err != nil {
+		return err
+	}
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	for {
+		select {
+		case err := <-read:
+			read <- err // for run
+			return err
+		case data := <-w.in:
+			if err := w.fromClient(ctx, data); err != nil {
+				return err
+			}
+		case e, ok := <-w.sub.events:
+			if !ok && w.sub.why == whySlow {
+				return closing{websocket.StatusPolicyViolation, whySlow}
+			}
+			if !ok {
+				return closing{websocket.StatusGoingAway, whyStopping}
+			}
+			if err := w.fromLog(ctx, e); err != nil {
+				return err
+			}
+		case <-ping.C:
+			go w.ping(ctx)
+		}
+	}
+}
+
+// ping asks whether the client is there; one that does not answer is cut off, which the reader sees.
+func (w *wire) ping(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, pingWait)
+	defer cancel()
+	if err := w.conn.Ping(ctx); err != nil {
+		_ = w.conn.CloseNow() // gone either way
+	}
+}
+
+// attach appends attached and replays what there is for this peer.
+func (w *wire) attach(ctx context.Context) error {
+	s := w.session
+	if err := w.state(ctx, s); err != nil {
+		return err
+	}
+	seq, err := w.append(ctx, events.Attached, events.AttachedData{Peer: w.peer, Resumed: w.resume})
+	if err != nil {
+		return w.fail(ctx, sigUnready, "the log is not available at the moment", websocket.StatusTryAgainLater)
+	}
+	w.attachedAt = seq
+	from := s.JoinedSeq
+	if w.resume != nil {
+		from = max(from, *w.resume+1)
+	}
+	return w.g.cfg.Log.History(ctx, s.Region, s.ID, from, func(e events.Event) error { return w.fromLog(ctx, e) })
+}
+
+// state ends the socket when its session has nothing for it.
+func (w *wire) state(ctx context.Context, s projections.Session) error {
+	switch {
+	case s.Ended() || s.Status == projections.StatusTerminating:
+		return w.fail(ctx, sigEnded, endText(s), closeEnded)
+	case s.Peer != w.peer:
+		return w.fail(ctx, sigDisplaced, displacedText, closeDisplaced)
+	}
+	return nil
+}
+
+const displacedText = "another client has joined the session"
+
+// endText says why a session is over.
+func endText(s projections.Session) string {
+	if s.StatusMessage == "" {
+		return "the session has ended"
+	}
+	if s.Status == projections.StatusError {
+		return "the session failed: " + s.StatusMessage
+	}
+	return "the session has ended: " + s.StatusMessage
+}
+
+// fail tells the client why in a message that it shows, and closes the socket.
+func (w *wire) fail(ctx context.Context, code int, text string, status websocket.StatusCode) error {
+	if err := w.write(ctx, errorMessage{Type: "error", Code: code, Message: text}); err != nil {
+		return err
+	}
+	return closing{status, text[:min(len(text), 120)]} // a close reason has at most 123 bytes (RFC 6455, section 5.5.1)
+}
+
+// write sends one message.
+func (w *wire) write(ctx context.Context, message any) error {
+	data, err := json.Marshal(message)
+	if err != nil {
+		return fmt.Errorf("gateway: socket: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeWait)
+	defer cancel()
+	return w.conn.Write(ctx, websocket.MessageText, data)
+}
+
+// append appends an event of this client.
+func (w *wire) append(ctx context.Context, n events.Name, data any) (events.Seq, error) {
+	return w.g.cfg.Log.Append(ctx, events.NewDraft(w.session.Region, w.session.ID, events.Client, n, data))
+}
+
+// bye appends detached. It uses a context of its own: the socket's is over.
+func (w *wire) bye(ctx context.Context, code int, reason string) {
+	if w.attachedAt == 0 {
+		return
+	}
+	if _, err := w.append(ctx, events.Detached, events.DetachedData{Peer: w.peer, Code: code, Reason: reason}); err != nil {
+		w.g.log.Warn("detached not recorded", "session", w.session.ID, "err", err)
+	}
+}

@@ -1,0 +1,203 @@
+package token
+
+import (
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+	"unicode/utf8"
+
+	"gopkg.in/macaroon.v2"
+
+	"streamstack/gateway/keyfile"
+)
+
+const (
+	// File is the name of the root keys' file in the folder that Open is given.
+	File = "macaroon.keys"
+
+	// location is the macaroons' location hint, as published tokens of the original service have it. It is not signed.
+	location = "anbox-stream-gateway"
+
+	// maxName limits account names, session and peer ids, in bytes.
+	maxName = 255
+
+	// idSize is the length of a token's id in bytes: enough that no two are ever alike.
+	idSize = 16
+)
+
+// Errors of a token that is not accepted. Every one answers to 401.
+var (
+	ErrMissing = errors.New("token: none given: send the header `Authorization: macaroon root=TOKEN`")
+	ErrInvalid = errors.New("token: not valid: ask for a new one")
+	ErrExpired = errors.New("token: expired: ask for a new one")
+)
+
+// ID tells an account's tokens apart: an account deleted and made again has a new one.
+type ID string
+
+// NewID returns a random id.
+func NewID() (ID, error) {
+	random := make([]byte, idSize)
+	if _, err := rand.Read(random); err != nil {
+		return "", fmt.Errorf("token: random numbers: %w", err)
+	}
+	return ID(hex.EncodeToString(random)), nil
+}
+
+// Claims is what an API token says.
+type Claims struct {
+	Account string    // whose token it is
+	ID      ID        // which of the account's tokens; valid only while the account has it
+	Expiry  time.Time // to the second
+}
+
+// Role is the side of a session's signalling that a socket token opens.
+type Role string
+
+// The roles, named as in the sockets' paths.
+const (
+	RoleMaster Role = "master" // the streamer
+	RoleSlave  Role = "slave"  // the browser
+	RoleADB    Role = "adb"    // a bridge for Android's debugger
+)
+
+func (r Role) valid() bool { return r == RoleMaster || r == RoleSlave || r == RoleADB }
+
+// SocketClaims is what a socket token says.
+type SocketClaims struct {
+	Session string    // the session's id
+	Peer    string    // the negotiation's id; a later join makes a new one, which ends this one
+	Role    Role      // which of the session's sockets
+	Expiry  time.Time // to the second
+}
+
+// Mint issues and verifies tokens. It may be used from several goroutines.
+type Mint struct {
+	api, socket [][]byte // keys; the first signs, all verify
+}
+
+// Open returns a mint with the root keys of the file `macaroon.keys` in folder; they are created when there are none. See
+// keyfile.Open for the errors, keyfile.Rotate for how to replace the keys.
+func Open(folder string) (*Mint, error) {
+	keys, err := keyfile.Open(filepath.Join(folder, File))
+	if err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	return New(keys)
+}
+
+// New returns a mint with the given root keys.
+func New(keys keyfile.Keys) (*Mint, error) {
+	mint := &Mint{}
+	for _, root := range keys.All() {
+		api, err := derive(root, "streamstack api token v1")
+		if err != nil {
+			return nil, err
+		}
+		socket, err := derive(root, "streamstack socket token v1")
+		if err != nil {
+			return nil, err
+		}
+		mint.api, mint.socket = append(mint.api, api), append(mint.socket, socket)
+	}
+	return mint, nil
+}
+
+// derive makes the key of one purpose out of a root key (HKDF, RFC 5869).
+func derive(root []byte, purpose string) ([]byte, error) {
+	if len(root) != keyfile.KeySize {
+		return nil, fmt.Errorf("token: a root key of %d bytes, want %d", len(root), keyfile.KeySize)
+	}
+	key, err := hkdf.Key(sha256.New, root, nil, purpose, keyfile.KeySize)
+	if err != nil {
+		return nil, fmt.Errorf("token: derive key: %w", err)
+	}
+	return key, nil
+}
+
+// IssueAPI returns a token for an account. It fails for claims that VerifyAPI could not return.
+func (m *Mint) IssueAPI(claims Claims) (string, error) {
+	if err := checkName("account", claims.Account); err != nil {
+		return "", err
+	}
+	if err := checkName("token id", string(claims.ID)); err != nil {
+		return "", err
+	}
+	return issue(m.api[0], claims.Account, claims.Expiry, caveat{keyID, string(claims.ID)})
+}
+
+// VerifyAPI returns what a token says, if it was issued here and has not expired: else ErrInvalid or ErrExpired.
+// The caller must still check that the account exists and has a token of this id.
+func (m *Mint) VerifyAPI(text string, now time.Time) (Claims, error) {
+	found, err := verify(m.api, text, now)
+	if err != nil {
+		return Claims{}, err
+	}
+	values, err := found.exactly(keyID)
+	if err != nil {
+		return Claims{}, err
+	}
+	return Claims{Account: found.subject, ID: ID(values[0]), Expiry: found.expiry}, nil
+}
+
+// IssueSocket returns a token for one socket. It fails for claims that VerifySocket could not return.
+func (m *Mint) IssueSocket(claims SocketClaims) (string, error) {
+	if err := checkName("session id", claims.Session); err != nil {
+		return "", err
+	}
+	if err := checkName("peer id", claims.Peer); err != nil {
+		return "", err
+	}
+	if !claims.Role.valid() {
+		return "", fmt.Errorf("token: unknown role %q", claims.Role)
+	}
+	return issue(m.socket[0], claims.Session, claims.Expiry, caveat{keyPeer, claims.Peer}, caveat{keyRole, string(claims.Role)})
+}
+
+// VerifySocket returns what a socket token says, if it was issued here and has not expired: else ErrInvalid or ErrExpired.
+// The caller must still check that it is for this session and role, and that the peer was not displaced.
+func (m *Mint) VerifySocket(text string, now time.Time) (SocketClaims, error) {
+	found, err := verify(m.socket, text, now)
+	if err != nil {
+		return SocketClaims{}, err
+	}
+	values, err := found.exactly(keyPeer, keyRole)
+	if err != nil {
+		return SocketClaims{}, err
+	}
+	claims := SocketClaims{Session: found.subject, Peer: values[0], Role: Role(values[1]), Expiry: found.expiry}
+	if !claims.Role.valid() {
+		return SocketClaims{}, fmt.Errorf("%w: unknown role", ErrInvalid)
+	}
+	return claims, nil
+}
+
+// issue signs a macaroon: the subject is its identifier, the expiry its first caveat.
+func issue(key []byte, subject string, expiry time.Time, caveats ...caveat) (string, error) {
+	signed, err := macaroon.New(key, []byte(subject), location, macaroon.V2)
+	if err != nil {
+		return "", fmt.Errorf("token: %w", err)
+	}
+	conditions := []string{expiry.UTC().Format(time.RFC3339)}
+	for _, c := range caveats {
+		conditions = append(conditions, c.String())
+	}
+	for _, condition := range conditions {
+		if err := signed.AddFirstPartyCaveat([]byte(condition)); err != nil {
+			return "", fmt.Errorf("token: %w", err)
+		}
+	}
+	return encode(signed)
+}
+
+func checkName(what, name string) error {
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) {
+		return fmt.Errorf("token: %s %q: must be 1 to %d bytes of UTF-8", what, name, maxName)
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+// Command streamstack streams graphical applications into browsers. It only lists its sub-commands; each lives beside
+// what it drives.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+
+	agent "streamstack/agent/command"
+	"streamstack/agent/testcard"
+	"streamstack/deployments/up"
+	"streamstack/events/connect"
+	"streamstack/gateway/client"
+	gateway "streamstack/gateway/command"
+	"streamstack/projections/timeline"
+	streamer "streamstack/streamer/command"
+	"streamstack/streamer/media"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := command().Run(ctx, os.Args)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "streamstack: "+strings.TrimPrefix(err.Error(), "streamstack "))
+	}
+	os.Exit(connect.ExitStatus(err))
+}
+
+func command() *cli.Command {
+	version := version()
+	root := connect.Group("streamstack", "graphical applications from a server in a browser, every step an event",
+		up.Command(version),
+		gateway.Command(version),
+		agent.Command(version, agent.Streamers{Require: media.Require, Flags: streamer.NetworkFlags, Env: streamer.NetworkEnv}),
+		streamer.Command(),
+		client.AccountCommand(),
+		client.SessionCommand(),
+		timeline.History(),
+		timeline.Tail(),
+		testcard.Command(),
+	)
+	root.Version = version
+	root.EnableShellCompletion = true
+	root.ExitErrHandler = func(context.Context, *cli.Command, error) {} // main prints and exits
+	return root
+}
+
+// version is the module's, or the commit's that the binary was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,119 @@
+package timeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"streamstack/events"
+	"streamstack/events/connect"
+)
+
+// readTimeout bounds how long `history` reads; a session has some dozens of events.
+const readTimeout = 30 * time.Second
+
+// errUnknown is returned for a session that the log does not hold.
+var errUnknown = errors.New("is not in the log: `streamstack session ls` lists the sessions, `streamstack tail --since 1 --type created` all there ever were")
+
+// History is the command `history ID` (cli.md).
+func History() *cli.Command {
+	return &cli.Command{
+		Name: "history", Usage: "a session's events in order, and what became of it", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
+		Flags: append([]cli.Flag{
+			connect.JSONFlag(),
+			&cli.StringFlag{Name: "at", Usage: "the state as of `SEQ|TIME`", Sources: connect.Env("at")},
+		}, connect.NATSFlags()...),
+		Action: history,
+	}
+}
+
+func history(ctx context.Context, cmd *cli.Command) error {
+	id, err := connect.OneArg(cmd, "ID")
+	if err != nil {
+		return err
+	}
+	at := cmd.String("at")
+	keep := func(events.Event) bool { return true }
+	if at != "" {
+		w, err := parseWhen(at, time.Now())
+		if err != nil {
+			return connect.Usagef("--at: %w", err)
+		}
+		keep = w.holds
+	}
+	log, err := connect.Open(ctx, cmd, connect.Logger(cmd))
+	if err != nil {
+		return err
+	}
+	defer log.Conn().Close()
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	found, err := Read(ctx, log, events.SessionID(id))
+	if err != nil {
+		return err
+	}
+	var kept []events.Event
+	for _, e := range found {
+		if keep(e) {
+			kept = append(kept, e)
+		}
+	}
+	if len(kept) == 0 {
+		return fmt.Errorf("session %s did not exist as of %s: its first event is %d of %s", id, at, found[0].Sequence,
+			found[0].Time.Local().Format(time.RFC3339))
+	}
+	if cmd.Bool("json") {
+		return printJSON(connect.Out(cmd), kept)
+	}
+	p := NewPrinter(connect.Out(cmd), Colourful(connect.Out(cmd)), time.Local)
+	p.Timeline(Build(kept), at)
+	return p.Flush()
+}
+
+// Read reads all events of a session, whatever its region. A session that the log does not hold is an error that says so.
+func Read(ctx context.Context, log *events.Log, id events.SessionID) ([]events.Event, error) {
+	region, err := log.FindRegion(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("timeline: %w", err)
+	}
+	if region == "" {
+		return nil, fmt.Errorf("session %s %w", clean(string(id)), errUnknown)
+	}
+	var found []events.Event
+	err = log.History(ctx, region, id, 0, func(e events.Event) error {
+		found = append(found, e)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("timeline: %w", err)
+	}
+	if len(found) == 0 { // the last of them expired in between
+		return nil, fmt.Errorf("session %s %w", clean(string(id)), errUnknown)
+	}
+	return found, nil
+}
+
+// printJSON prints events as records: one JSON object a line.
+func printJSON(w io.Writer, list []events.Event) error {
+	for _, e := range list {
+		if err := printRecord(w, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printRecord(w io.Writer, e events.Event) error {
+	text, err := e.MarshalJSON()
+	if err != nil {
+		return fmt.Errorf("timeline: event %d: %w", e.Sequence, err)
+	}
+	if _, err := w.Write(append(text, '\n')); err != nil {
+		return fmt.Errorf("timeline: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,276 @@
+package timeline
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"streamstack/events"
+)
+
+// Summary says in one line what an event brought. label is how a line about a peer begins; nil means [PeerLabel]. An
+// event that is quarantined, unknown or malformed is shown as its JSON, shortened.
+func Summary(e events.Event, label func(events.PeerID) string) string {
+	if label == nil {
+		label = PeerLabel
+	}
+	text, ok := "", false
+	if f := summaries[e.Name]; f != nil && e.Quarantine == "" && e.Session != "" {
+		text, ok = f(e)
+	}
+	if !ok {
+		text = string(e.Data)
+	} else {
+		text = label(e.Peer()) + text
+	}
+	return shorten(strings.TrimSuffix(clean(text), ": "), maxSummary)
+}
+
+var summaries = map[events.Name]func(events.Event) (string, bool){
+	events.Created:       of(created),
+	events.ExtraData:     of(func(d events.ExtraDataData) string { return size(len(d.ExtraData)) }),
+	events.Joined:        of(joined),
+	events.Terminating:   of(terminating),
+	events.Requeued:      of(func(d events.RequeuedData) string { return "attempt " + itoa(d.Attempt) + ": " + d.Reason }),
+	events.Expired:       of(func(d events.EndedData) string { return d.Reason }),
+	events.AgentLost:     of(agentLost),
+	events.Terminated:    of(func(d events.EndedData) string { return d.Reason }),
+	events.Claimed:       of(claimed),
+	events.Launched:      of(launched),
+	events.AttemptFailed: of(func(d events.FailedData) string { return "attempt " + itoa(d.Attempt) + ": " + failure(d) }),
+	events.Failed:        of(failure),
+
+	events.Ready:          of(ready),
+	events.Connected:      of(func(d events.ConnectedData) string { return media(d) + ", " + milliseconds(d.ConnectMs) }),
+	events.Resized:        of(func(d events.ResizedData) string { return screen(d.Screen) }),
+	events.EncoderChanged: of(encoderChanged),
+	events.Disconnected:   of(disconnected),
+
+	events.Attached: of(attached),
+	events.Settings: of(settings),
+	events.Message:  of(func(d events.MessageData) string { return string(d.Message) }),
+	events.Detached: of(detached),
+
+	events.Offer:     of(description),
+	events.Answer:    of(description),
+	events.Candidate: of(func(d events.CandidateData) string { return kinds{candidateKind(d.Candidate): 1}.String() }),
+}
+
+// of makes a summary of a function of the payload; not ok when the payload is none.
+func of[T any](f func(T) string) func(events.Event) (string, bool) {
+	return func(e events.Event) (string, bool) {
+		var d T
+		if e.Decode(&d) != nil {
+			return "", false
+		}
+		return f(d), true
+	}
+}
+
+func created(d events.CreatedData) string {
+	parts := []string{d.App}
+	if d.AppVersion > 0 {
+		parts[0] += " version " + itoa(d.AppVersion)
+	}
+	parts = append(parts, screen(d.Screen))
+	if d.Joinable {
+		parts = append(parts, "joinable")
+	}
+	if d.IdleTimeMin != nil {
+		if *d.IdleTimeMin == 0 {
+			parts = append(parts, "never idle")
+		} else {
+			parts = append(parts, "ends after "+itoa(*d.IdleTimeMin)+" min idle")
+		}
+	}
+	if d.Account != "" {
+		parts = append(parts, "by "+d.Account)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func joined(d events.JoinedData) string {
+	s := "token for a socket"
+	if d.Screen != nil {
+		s += ", " + screen(*d.Screen)
+	}
+	if d.Account != "" {
+		s += ", by " + d.Account
+	}
+	return s
+}
+
+// terminating names who it was where the reason does not.
+func terminating(d events.TerminatingData) string {
+	_, name, found := strings.Cut(d.By, ":")
+	if found && strings.Contains(d.Reason, name) {
+		return d.Reason
+	}
+	return d.By + ": " + d.Reason
+}
+
+func agentLost(d events.EndedData) string { return "agent " + string(d.Agent) + ": " + d.Reason }
+
+func claimed(d events.ClaimedData) string {
+	s := "agent " + string(d.Agent) + ", attempt " + itoa(d.Attempt)
+	if d.Driver != "" {
+		s += ", driver " + d.Driver
+	}
+	return s
+}
+
+func launched(d events.LaunchedData) string {
+	return "instance " + d.Instance + " by agent " + string(d.Agent) + ", attempt " + itoa(d.Attempt)
+}
+
+// failure says what failed and why, with what the reason may leave out.
+func failure(d events.FailedData) string {
+	s := d.Reason
+	if d.Part != "" && !strings.Contains(s, d.Part) {
+		s = d.Part + ": " + s
+	}
+	if d.ExitCode != nil && !strings.Contains(s, itoa(*d.ExitCode)) {
+		s += " (exit code " + itoa(*d.ExitCode) + ")"
+	}
+	if d.Signal != "" && !strings.Contains(s, d.Signal) {
+		s += " (" + d.Signal + ")"
+	}
+	return s
+}
+
+func ready(d events.ReadyData) string {
+	var encoders []string
+	for _, x := range d.Encoders {
+		encoders = append(encoders, x.Codec+" by "+x.Element)
+	}
+	if encoders == nil {
+		encoders = []string{"no encoder"}
+	}
+	return strings.Join(encoders, ", ") + "; " + screen(d.Screen)
+}
+
+// media says what a client receives and on what way.
+func media(d events.ConnectedData) string {
+	way := or(d.Local, "?") + "↔" + or(d.Remote, "?") + " " + d.Protocol
+	if d.Codec == "" {
+		return way
+	}
+	s := d.Codec
+	if d.Encoder != "" {
+		s += " by " + d.Encoder
+	}
+	return s + ", " + way
+}
+
+func encoderChanged(d events.EncoderChangedData) string {
+	return d.Codec + " from " + d.From + " to " + d.To + ": " + d.Reason
+}
+
+func disconnected(d events.DisconnectedData) string {
+	s := d.Reason
+	if !d.Connected {
+		s += " before it was connected"
+	}
+	if d.Message != "" {
+		s += ": " + d.Message
+	}
+	return s
+}
+
+func attached(d events.AttachedData) string {
+	if d.Resumed != nil {
+		return fmt.Sprintf("socket opened again, going on after %d", *d.Resumed)
+	}
+	return "socket opened"
+}
+
+// settings picks what decides about the media from the client's message (signalling.md, section 2).
+func settings(d events.SettingsData) string {
+	var s struct {
+		APIVersion int   `json:"api_version"`
+		Speaker    *bool `json:"enable_speaker"`
+		Picture    *bool `json:"enable_video"`
+		Video      struct {
+			Codecs []string `json:"preferred_decoder_codecs"`
+		} `json:"video"`
+	}
+	if json.Unmarshal(d.Settings, &s) != nil {
+		return string(d.Settings)
+	}
+	parts := []string{"API version " + itoa(s.APIVersion)}
+	if len(s.Video.Codecs) > 0 {
+		parts = append(parts, "prefers "+strings.Join(s.Video.Codecs, ", "))
+	}
+	if s.Picture != nil && !*s.Picture {
+		parts = append(parts, "no video")
+	}
+	if s.Speaker != nil && !*s.Speaker {
+		parts = append(parts, "no sound")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func detached(d events.DetachedData) string {
+	s := "socket closed, code " + itoa(d.Code)
+	if d.Reason != "" {
+		s += ", " + d.Reason
+	}
+	return s
+}
+
+// description lists the media of an SDP (RFC 8866, section 5.14) and the candidates in it.
+func description(d events.SDPData) string {
+	var parts []string
+	for line := range strings.Lines(d.SDP) {
+		if m, ok := strings.CutPrefix(line, "m="); ok {
+			kind, _, _ := strings.Cut(strings.TrimSpace(m), " ")
+			parts = append(parts, strings.Replace(kind, "application", "data", 1))
+		}
+	}
+	k := kinds{}
+	if k.addSDP(d.SDP); len(k) > 0 {
+		parts = append(parts, "candidates "+k.String())
+	}
+	return strings.Join(append(parts, size(len(d.SDP))), ", ")
+}
+
+func screen(s events.Screen) string {
+	return itoa(s.Width) + "x" + itoa(s.Height) + " at " + itoa(s.FPS) + " fps"
+}
+
+func size(bytes int) string { return itoa(bytes) + " bytes" }
+
+func milliseconds(n int64) string { return duration(time.Duration(n) * time.Millisecond) }
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// duration is a length of time with as much precision as a person reads.
+func duration(d time.Duration) string {
+	switch a := d.Abs(); {
+	case a < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
+	case a < time.Second:
+		return fmt.Sprintf("%.0f ms", d.Seconds()*1000)
+	case a < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case a < time.Hour:
+		return twoUnits(d.Round(time.Second), time.Minute, "m", time.Second, "s")
+	default:
+		return twoUnits(d.Round(time.Minute), time.Hour, "h", time.Minute, "m")
+	}
+}
+
+// twoUnits writes d as 5m1s, or as 5m where nothing of the smaller unit is left.
+func twoUnits(d, unit time.Duration, name string, smaller time.Duration, smallerName string) string {
+	s := itoa(int(d/unit)) + name
+	if rest := (d % unit).Abs(); rest >= smaller {
+		s += itoa(int(rest/smaller)) + smallerName
+	}
+	return s
+}

@@ -1,0 +1,239 @@
+package streamer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pion/webrtc/v3"
+
+	"streamstack/events"
+	"streamstack/streamer/bitrate"
+	"streamstack/streamer/control"
+	"streamstack/streamer/frame"
+	"streamstack/streamer/peer"
+)
+
+// client is the one client that is served. All its methods run on the loop's goroutine, but those that are handlers of
+// the peer, which post.
+type client struct {
+	s         *Streamer
+	id        events.PeerID
+	peer      *peer.Peer
+	limit     bitrate.Limit
+	begun     time.Time
+	settings  peer.Settings
+	captures  *captures
+	connected bool
+	// done ends the handlers' waiting for the loop; the loop calls it before it waits for the handlers.
+	done context.CancelFunc
+}
+
+// errRefused carries a text that the client may see.
+type errRefused struct {
+	text  string
+	cause error
+}
+
+func (e *errRefused) Error() string { return e.text + ": " + e.cause.Error() }
+func (e *errRefused) Unwrap() error { return e.cause }
+
+// publicText is what a refused client is told.
+func publicText(err error) string {
+	var r *errRefused
+	if errors.As(err, &r) {
+		return r.text
+	}
+	return "the negotiation failed"
+}
+
+// newClient makes the peer that a client's settings ask for.
+func (s *Streamer) newClient(ctx context.Context, e events.Event) (*client, error) {
+	var d events.SettingsData
+	if err := e.Decode(&d); err != nil {
+		return nil, &errRefused{"the settings cannot be read", err}
+	}
+	settings, err := peer.ParseSettings(d.Settings)
+	if err != nil {
+		return nil, &errRefused{err.Error(), err}
+	}
+	settings.EnableSpeaker = settings.EnableSpeaker || settings.EnableMicrophone
+	c := &client{s: s, id: d.Peer, begun: time.Now(), settings: settings, limit: s.cfg.Bitrate.Select(s.cfg.Screen.Width, s.cfg.Screen.Height, s.cfg.Screen.FPS)}
+	c.captures = newCaptures(c)
+	life, done := context.WithCancel(ctx)
+	c.done = done
+	c.peer, err = peer.New(ctx, peer.Config{
+		ID: string(d.Peer), Settings: settings, Codecs: s.codecs(), Network: s.cfg.Network, Log: s.log.With("peer", d.Peer),
+		MinBitrate: c.limit.MinKbps * 1000, MaxBitrate: c.limit.MaxKbps * 1000, StartBitrate: c.startKbps() * 1000,
+		Handlers: c.handlers(life),
+	})
+	if err != nil {
+		done()
+		return nil, &errRefused{"the peer connection could not be made", err}
+	}
+	return c, nil
+}
+
+// startKbps is where the bitrate begins: high enough for a sharp first picture, with room in both directions.
+func (c *client) startKbps() int { return (c.limit.MinKbps + c.limit.MaxKbps) / 2 }
+
+// handlers are called by the peer on goroutines of its own.
+func (c *client) handlers(ctx context.Context) peer.Handlers {
+	post := func(f func(context.Context) error) {
+		c.s.post(ctx, func(ctx context.Context) error {
+			if c.s.client != c {
+				return nil // displaced meanwhile
+			}
+			return f(ctx)
+		})
+	}
+	return peer.Handlers{
+		Candidate: func(i webrtc.ICECandidateInit) {
+			post(func(ctx context.Context) error {
+				return c.s.say(ctx, events.Candidate, events.CandidateData{Peer: c.id, Candidate: i.Candidate, SDPMid: i.SDPMid, SDPMLineIndex: i.SDPMLineIndex})
+			})
+		},
+		CodecChosen: func(codec frame.Codec) {
+			post(func(ctx context.Context) error { return c.chosen(ctx, codec) })
+		},
+		Connected: func(n peer.Connection) {
+			post(func(ctx context.Context) error { return c.up(ctx, n) })
+		},
+		Disconnected: func(e peer.Ending) {
+			post(func(ctx context.Context) error {
+				return c.s.drop(ctx, c, peer.Gone, events.DisconnectedData{Reason: string(e)})
+			})
+		},
+		Keyframe:      func(peer.KeyframeCause) { c.captures.keyframe() },
+		TargetBitrate: func(bps int) { c.captures.bitrate(c.limit.Clamp(bps / 1000)) },
+		Message: func(label string, data []byte, _ bool) {
+			if label == peer.ControlChannel {
+				c.input(ctx, data, post)
+			}
+		},
+	}
+}
+
+// begin makes the offer; in version 1 the client does.
+func (c *client) begin(ctx context.Context) error {
+	if c.settings.EnableSpeaker && c.s.cfg.Audio {
+		c.captures.startAudio(ctx)
+	}
+	if c.settings.APIVersion < 2 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, negotiateTime)
+	defer cancel()
+	sdp, err := c.peer.Offer(ctx)
+	if err != nil {
+		return c.refuse(ctx, "no offer could be made", err)
+	}
+	return c.s.say(ctx, events.Offer, events.SDPData{Peer: c.id, SDP: sdp})
+}
+
+// answered takes the client's answer (version 2).
+func (c *client) answered(ctx context.Context, e events.Event) error {
+	var d events.SDPData
+	if err := e.Decode(&d); err != nil {
+		return c.refuse(ctx, "the answer cannot be read", err)
+	}
+	nctx, cancel := context.WithTimeout(ctx, negotiateTime)
+	defer cancel()
+	if err := c.peer.AcceptAnswer(nctx, d.SDP); err != nil {
+		return c.refuse(ctx, refusal("answer", err), err)
+	}
+	return nil
+}
+
+// offered takes the client's offer and answers it (version 1).
+func (c *client) offered(ctx context.Context, e events.Event) error {
+	var d events.SDPData
+	if err := e.Decode(&d); err != nil {
+		return c.refuse(ctx, "the offer cannot be read", err)
+	}
+	nctx, cancel := context.WithTimeout(ctx, negotiateTime)
+	defer cancel()
+	sdp, err := c.peer.AcceptOffer(nctx, d.SDP)
+	if err != nil {
+		return c.refuse(ctx, refusal("offer", err), err)
+	}
+	return c.s.say(ctx, events.Answer, events.SDPData{Peer: c.id, SDP: sdp})
+}
+
+// refusal words what is wrong with a description.
+func refusal(what string, err error) string {
+	if errors.Is(err, peer.ErrNoCommonCodec) {
+		return "no video codec in common: this browser decodes none that the server encodes"
+	}
+	return "the " + what + " was not accepted"
+}
+
+// refuse ends a negotiation that cannot go on; the next client is served as usual.
+func (c *client) refuse(ctx context.Context, text string, cause error) error {
+	c.s.log.Warn("client refused", "peer", c.id, "why", text, "err", cause)
+	return c.s.drop(ctx, c, peer.Gone, events.DisconnectedData{Reason: events.ReasonRefused, Message: text})
+}
+
+// candidate adds a candidate of the client; one that cannot be used is only logged.
+func (c *client) candidate(e events.Event) {
+	var d events.CandidateData
+	if err := e.Decode(&d); err != nil {
+		return
+	}
+	if err := c.peer.AddCandidate(webrtc.ICECandidateInit{Candidate: d.Candidate, SDPMid: d.SDPMid, SDPMLineIndex: d.SDPMLineIndex}); err != nil {
+		c.s.log.Debug("candidate not used", "peer", c.id, "err", err)
+	}
+}
+
+// chosen starts the capture in the codec that was negotiated.
+func (c *client) chosen(ctx context.Context, codec frame.Codec) error {
+	enc, ok := c.s.encoder(codec)
+	if !ok {
+		return c.refuse(ctx, refusal("answer", peer.ErrNoCommonCodec), fmt.Errorf("no encoder for %s", codec))
+	}
+	c.captures.startVideo(ctx, enc, c.startKbps())
+	return nil
+}
+
+// up appends connected.
+func (c *client) up(ctx context.Context, n peer.Connection) error {
+	c.connected = true
+	enc, _ := c.s.encoder(n.Codec)
+	return c.s.say(ctx, events.Connected, events.ConnectedData{
+		Peer: c.id, Codec: string(n.Codec), Encoder: enc.Element, Local: n.LocalType, Remote: n.RemoteType, Protocol: n.Protocol,
+		ConnectMs: time.Since(c.begun).Milliseconds(),
+	})
+}
+
+// input handles a message of the control channel, on the peer's goroutine: a slow X server slows the client down.
+func (c *client) input(ctx context.Context, data []byte, post func(func(context.Context) error)) {
+	m, err := control.Parse(data)
+	if err != nil {
+		c.s.log.Debug("control message ignored", "peer", c.id, "err", err)
+		return
+	}
+	if _, leaving := m.(control.Disconnect); leaving {
+		post(func(ctx context.Context) error {
+			return c.s.drop(ctx, c, peer.Gone, events.DisconnectedData{Reason: events.ReasonLeft})
+		})
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, inputTime)
+	defer cancel()
+	if err := c.s.cfg.Input.Handle(ctx, m); err != nil {
+		c.s.log.Debug("input not taken", "peer", c.id, "err", err)
+	}
+}
+
+// close ends the peer first, so that no input of it comes any more, and then lets go of what it held down.
+func (c *client) close(ctx context.Context, how peer.Reason) {
+	c.done()
+	c.peer.Close(how)
+	c.captures.close()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inputTime)
+	defer cancel()
+	if err := c.s.cfg.Input.ReleaseAll(ctx); err != nil {
+		c.s.log.Warn("keys and buttons may still be down", "err", err)
+	}
+}

@@ -1,0 +1,145 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/urfave/cli/v3"
+
+	"streamstack/events"
+	"streamstack/events/connect"
+	"streamstack/streamer"
+	"streamstack/streamer/bitrate"
+	"streamstack/streamer/input"
+	"streamstack/streamer/peer"
+)
+
+const (
+	// maxSecret bounds what is read from standard input.
+	maxSecret = 64 << 10
+	// connectTime bounds the way into the log.
+	connectTime = 15 * time.Second
+)
+
+// Command is `streamstack streamer`.
+func Command() *cli.Command {
+	return &cli.Command{
+		Name: "streamer", Usage: "one component: capture, encode and send the display of one session (started by an agent)",
+		Description: "DISPLAY and PULSE_SERVER say what to stream. Where --nats is not given, a JSON object is read from standard\n" +
+			"input: {\"nats\": URL, \"creds\": content of a credentials file}.",
+		OnUsageError: connect.OnUsageError,
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "session", Usage: "the session's `ID`", Required: true, Sources: connect.Env("session")},
+			&cli.StringFlag{Name: "region", Usage: "the session's region, `NAME`", Required: true, Sources: connect.Env("region")},
+			&cli.StringFlag{Name: "screen", Usage: "`WxH@FPS` of the display", Required: true, Sources: connect.Env("screen")},
+			&cli.BoolFlag{Name: "audio", Usage: "stream the sound", Value: true, Sources: connect.Env("audio")},
+			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server", Sources: connect.Env("nats")},
+			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for --nats", Sources: connect.Env("creds")},
+		}, NetworkFlags()...),
+		Action: run,
+	}
+}
+
+// NetworkFlags are the flags of a streamer's ports and addresses. Agents pass them on.
+func NetworkFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "ice-ports", Usage: "UDP ports for media, `MIN-MAX`; default any", Sources: connect.Env("ice-ports")},
+		&cli.IntFlag{Name: "ice-udp-port", Usage: "one UDP port `N` for all media of a streamer", Sources: connect.Env("ice-udp-port")},
+		&cli.StringFlag{Name: "nat-1to1", Usage: "public `IP` that stands for this machine's own", Sources: connect.Env("nat-1to1")},
+	}
+}
+
+// NetworkEnv are [NetworkFlags] as a streamer's environment.
+func NetworkEnv(cmd *cli.Command) (env []string) {
+	for _, f := range []string{"ice-ports", "nat-1to1"} {
+		if v := cmd.String(f); v != "" {
+			env = append(env, connect.EnvName(f)+"="+v)
+		}
+	}
+	if n := cmd.Int("ice-udp-port"); n != 0 {
+		env = append(env, fmt.Sprintf("%s=%d", connect.EnvName("ice-udp-port"), n))
+	}
+	return env
+}
+
+func run(ctx context.Context, cmd *cli.Command) error {
+	log := slog.New(slog.NewTextHandler(connect.Err(cmd), nil))
+	screen, err := parseScreen(cmd.String("screen"))
+	if err != nil {
+		return err
+	}
+	network, err := parseNetwork(cmd, log)
+	if err != nil {
+		return err
+	}
+	n, err := peer.NewNetwork(network)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = n.Close() }() // the process ends
+	session := events.SessionID(cmd.String("session"))
+	region := events.Region(cmd.String("region"))
+	if !events.ValidToken(string(session)) || !events.ValidToken(string(region)) {
+		return connect.Usagef("streamer: --session and --region take 1 to 63 of a-z, 0-9 and -")
+	}
+	// The way into the log, the encoders and the display take a while each, and do not need each other.
+	found := make(chan []streamer.Encoder, 1)
+	go func() { found <- encoders(ctx, log) }()
+	device, err := input.Open(ctx, os.Getenv("DISPLAY"), screen.Width, screen.Height, log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = device.Close() }() // the process ends
+	l, err := open(ctx, cmd, session, log)
+	if err != nil {
+		return err
+	}
+	defer l.Conn().Close()
+	s, err := streamer.New(streamer.Config{
+		Log: l, Logger: log, Region: region, Session: session, Screen: screen, Audio: cmd.Bool("audio"),
+		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Encoders: <-found,
+		Bitrate: bitrate.Table{}, Network: n,
+	})
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+// open connects to the log, by --nats or by what standard input says.
+func open(ctx context.Context, cmd *cli.Command, session events.SessionID, log *slog.Logger) (*events.Log, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	url, creds, options := cmd.String("nats"), cmd.String("creds"), []nats.Option(nil)
+	if url == "" {
+		var secret struct{ NATS, Creds string }
+		text, err := io.ReadAll(io.LimitReader(os.Stdin, maxSecret))
+		if err != nil {
+			return nil, fmt.Errorf("streamer: read standard input: %w", err)
+		}
+		if err := json.Unmarshal(text, &secret); err != nil || secret.NATS == "" {
+			return nil, errors.New("streamer: standard input holds no {\"nats\": URL, \"creds\": …}: an agent gives it, or name a server with --nats")
+		}
+		url = secret.NATS
+		if secret.Creds != "" {
+			options = append(options, nats.UserCredentialBytes([]byte(secret.Creds)))
+		}
+	}
+	nc, err := connect.DialPatiently(ctx, url, creds, "s-"+string(session), log, options...)
+	if err != nil {
+		return nil, err
+	}
+	l, err := events.New(nc, log)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return l, nil
+}

@@ -1,0 +1,82 @@
+package streamer
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"streamstack/events"
+	"streamstack/streamer/bitrate"
+	"streamstack/streamer/control"
+	"streamstack/streamer/frame"
+	"streamstack/streamer/peer"
+)
+
+const (
+	// captureTime bounds the start of a capture.
+	captureTime = 10 * time.Second
+	// negotiateTime bounds the making of an offer or an answer.
+	negotiateTime = 10 * time.Second
+	// appendTime is how long an event is offered to a log that does not answer, appendRetry the pause between.
+	appendTime, appendRetry = 30 * time.Second, 200 * time.Millisecond
+	// fetchWait is how long one request for events stays with the server.
+	fetchWait = 30 * time.Second
+	// goodbyeTime bounds what is left to say when the streamer ends.
+	goodbyeTime = 1500 * time.Millisecond
+	// inputTime bounds the taking of one input message.
+	inputTime = time.Second
+)
+
+// Video is a running capture of the display.
+type Video interface {
+	RequestKeyframe()
+	SetBitrate(kbps int) error
+	Done() <-chan struct{}
+	Err() error
+	Close() error
+}
+
+// Audio is a running capture of the sound.
+type Audio interface {
+	Done() <-chan struct{}
+	Err() error
+	Close() error
+}
+
+// Media starts captures. sink must not block.
+type Media interface {
+	StartVideo(ctx context.Context, e Encoder, s events.Screen, kbps int, sink func(frame.Video)) (Video, error)
+	StartAudio(ctx context.Context, sink func(frame.Audio)) (Audio, error)
+}
+
+// Input injects what a client does.
+type Input interface {
+	Handle(ctx context.Context, m control.Message) error
+	ReleaseAll(ctx context.Context) error
+	Done() <-chan struct{}
+	Err() error
+}
+
+// Encoder is one that was found to work.
+type Encoder struct {
+	Codec    frame.Codec
+	Element  string
+	Hardware bool
+}
+
+// Config is what a streamer is made of; all fields but Network are required.
+type Config struct {
+	Log     *events.Log
+	Logger  *slog.Logger
+	Region  events.Region
+	Session events.SessionID
+	Screen  events.Screen
+	Media   Media
+	Input   Input
+	// Encoders are those that work, best first.
+	Encoders []Encoder
+	// Audio tells whether the application has sound.
+	Audio   bool
+	Bitrate bitrate.Table
+	Network *peer.Network
+}

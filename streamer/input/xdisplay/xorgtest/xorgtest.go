@@ -1,0 +1,110 @@
+// Package xorgtest starts real X servers for tests: Xorg with the dummy driver and evdev key codes, as the process driver runs it.
+package xorgtest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// startLimit and stopLimit bound a server's start and end; both take a fraction of a second on a machine at rest.
+const (
+	startLimit = 20 * time.Second
+	stopLimit  = 5 * time.Second
+)
+
+// config has no input devices: XTEST brings its own.
+const config = `
+Section "ServerFlags"
+  Option "AutoAddDevices" "false"
+  Option "AutoEnableDevices" "false"
+EndSection
+Section "Device"
+  Identifier "device"
+  Driver "dummy"
+  VideoRam 65536
+EndSection
+Section "Monitor"
+  Identifier "monitor"
+  HorizSync 1-1000
+  VertRefresh 1-1000
+  Modeline "start" 60 %[1]d %[2]d %[3]d %[4]d %[5]d %[6]d %[7]d %[8]d
+EndSection
+Section "Screen"
+  Identifier "screen"
+  Device "device"
+  Monitor "monitor"
+  DefaultDepth 24
+  SubSection "Display"
+    Depth 24
+    Modes "start"
+    Virtual 2560 1600
+  EndSubSection
+EndSection
+`
+
+// Server is a running X server.
+type Server struct {
+	// Display is its name, such as ":7".
+	Display string
+	// Process is the server itself, for tests that stop or kill it.
+	Process *os.Process
+}
+
+// Start starts an X server with a screen of the given size in pixels and ends it with the test. It needs Xorg, its dummy driver and
+// setxkbmap (Debian: xserver-xorg-core, xserver-xorg-video-dummy, x11-xkb-utils).
+func Start(t testing.TB, width, height int) *Server {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "xorg.conf")
+	content := fmt.Sprintf(config, width, width+8, width+16, width+32, height, height+3, height+6, height+9)
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	logPath := filepath.Join(dir, "xorg.log")
+	cmd := exec.Command("Xorg", "-displayfd", "3", "-config", path, "-logfile", logPath,
+		"-noreset", "-novtswitch", "-sharevts", "-nolisten", "tcp", "-ac")
+	cmd.ExtraFiles = []*os.File{write}
+	require.NoError(t, cmd.Start())
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	t.Cleanup(func() { stop(t, cmd.Process, exited) })
+	require.NoError(t, write.Close())
+	require.NoError(t, read.SetReadDeadline(time.Now().Add(startLimit)))
+	number, err := bufio.NewReader(read).ReadString('\n')
+	if err != nil {
+		log, _ := os.ReadFile(logPath) // a hint only
+		t.Fatalf("Xorg did not start: %v\n%s", err, log)
+	}
+	require.NoError(t, read.Close())
+	server := &Server{Display: ":" + strings.TrimSpace(number), Process: cmd.Process}
+	// Without input devices the server starts with the key codes of the XFree86 of old.
+	out, err := exec.Command("setxkbmap", "-display", server.Display, "-rules", "evdev", "-model", "pc105", "-layout", "us").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return server
+}
+
+// stop ends the server, by force if it must.
+func stop(t testing.TB, process *os.Process, exited <-chan error) {
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Kill} {
+		if err := process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Errorf("ending Xorg: %v", err)
+		}
+		_ = process.Signal(syscall.SIGCONT) // a test may have stopped it; it may also be gone
+		select {
+		case <-exited:
+			return
+		case <-time.After(stopLimit):
+		}
+	}
+	t.Errorf("Xorg %d does not end", process.Pid)
+}

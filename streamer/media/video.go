@@ -1,0 +1,193 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+
+	"github.com/go-gst/go-gst/gst"
+
+	"streamstack/streamer/frame"
+)
+
+// Limits of a picture. Sizes are even because pictures are encoded with halved colour (4:2:0).
+const (
+	minSide = 16
+	maxSide = 8192
+	maxFPS  = 240
+	maxKbps = 500_000
+)
+
+// VideoConfig says what to capture and how to encode it.
+type VideoConfig struct {
+	// Display is the X display, for instance ":5".
+	Display string
+	// Width and Height are the size the display must have, in pixels, even.
+	Width, Height int
+	// FPS is the frame rate, 1 to 240 pictures per second.
+	FPS int
+	// Codec is H264 or VP8.
+	Codec frame.Codec
+	// Encoder is the name of an encoder as Probe tells it; empty means the best one that is installed for the codec.
+	Encoder string
+	// BitrateKbps is the target bitrate at the start, kbit/s.
+	BitrateKbps int
+	// Log receives what GStreamer warns of; nil means nobody.
+	Log *slog.Logger
+}
+
+// displayName is `[host]:display[.screen]` of X(7). Nothing else may reach the description of a pipeline.
+var displayName = regexp.MustCompile(`^[A-Za-z0-9.-]*:[0-9]{1,5}(\.[0-9])?$`)
+
+func (c VideoConfig) validate() error {
+	switch {
+	case !displayName.MatchString(c.Display):
+		return fmt.Errorf("media: %q is not the name of an X display: set Display, for instance to :0", c.Display)
+	case c.Width < minSide || c.Width > maxSide || c.Height < minSide || c.Height > maxSide || c.Width%2 != 0 || c.Height%2 != 0:
+		return fmt.Errorf("media: display size %dx%d: both must be even and between %d and %d", c.Width, c.Height, minSide, maxSide)
+	case c.FPS < 1 || c.FPS > maxFPS:
+		return fmt.Errorf("media: %d pictures per second: take 1 to %d", c.FPS, maxFPS)
+	}
+	return validateBitrate(c.BitrateKbps)
+}
+
+func validateBitrate(kbps int) error {
+	if kbps < 1 || kbps > maxKbps {
+		return fmt.Errorf("media: bitrate of %d kbit/s: take 1 to %d", kbps, maxKbps)
+	}
+	return nil
+}
+
+// Video is a running capture of a display. Its methods are safe for concurrent use.
+type Video struct {
+	pipeline *pipeline
+	row      row
+	encoder  *gst.Element
+	unwatch  func()
+}
+
+// StartVideo starts capturing and returns when the first picture has been encoded, which is a keyframe. ctx bounds the start only;
+// the capture runs until Close or until it fails.
+//
+// sink gets each picture in order, the first ones before StartVideo returns, on a thread of GStreamer: it must not block, since
+// the encoder waits for it, and it must not call Close. It is not called any more once Close has returned without an error.
+//
+// It is an error if the display cannot be read or has another size than cfg says. A display that is resized meanwhile ends the
+// capture with [ErrDisplaySize], as the size of a stream never changes: close, resize, start anew.
+func StartVideo(ctx context.Context, cfg VideoConfig, sink func(frame.Video)) (*Video, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if err := initialise(); err != nil {
+		return nil, err
+	}
+	row, err := chooseRow(cfg.Codec, cfg.Encoder)
+	if err != nil {
+		return nil, err
+	}
+	end := newEnding()
+	v := &Video{row: row, unwatch: watchDisplay(cfg.Display, end.because)}
+	if err := v.start(ctx, cfg, end, sink); err != nil {
+		v.unwatch()
+		return nil, err
+	}
+	return v, nil
+}
+
+func (v *Video) start(ctx context.Context, cfg VideoConfig, end ending, sink func(frame.Video)) (err error) {
+	// The display is named in the description and not set afterwards, since linking the elements opens it already. The queue gives
+	// capture and encoder a thread each; a picture that the encoder cannot take in time makes way for a newer one.
+	v.pipeline, err = newPipeline(orDiscard(cfg.Log), "display "+cfg.Display, fmt.Sprintf(
+		"ximagesrc name=source display-name=%s use-damage=false show-pointer=true ! video/x-raw,framerate=%d/1 ! "+
+			"queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0 silent=true ! %s ! %s",
+		cfg.Display, cfg.FPS, v.row.expand(cfg.FPS, cfg.BitrateKbps), sinkElement), end)
+	if err != nil {
+		return err
+	}
+	source, err := v.pipeline.element("source")
+	if err != nil {
+		return err
+	}
+	if v.encoder, err = v.pipeline.element("encoder"); err != nil {
+		return err
+	}
+	// ximagesrc follows a display that is resized, and the encoder begins anew with a keyframe of the new size.
+	v.pipeline.accept = func(caps *gst.Caps) error { return checkSize(caps, cfg) }
+	opened := func() error { return checkSize(source.GetStaticPad("src").GetAllowedCaps(), cfg) }
+	return v.pipeline.start(ctx, opened, func(e encoded) {
+		sink(frame.Video{Data: e.data, Keyframe: e.keyframe, CapturedAt: e.capturedAt, PTS: e.pts})
+	})
+}
+
+// checkSize compares a picture with what was asked for: with another size nobody could map pointer positions to it.
+func checkSize(caps *gst.Caps, cfg VideoConfig) error {
+	if caps == nil || caps.GetSize() == 0 {
+		return fmt.Errorf("media: display %s has no picture format that can be captured", cfg.Display)
+	}
+	structure := caps.GetStructureAt(0)
+	width, errWidth := structure.GetValue("width")
+	height, errHeight := structure.GetValue("height")
+	if err := errors.Join(errWidth, errHeight); err != nil {
+		return fmt.Errorf("media: display %s tells no size: %w", cfg.Display, err)
+	}
+	if width != cfg.Width || height != cfg.Height {
+		return fmt.Errorf("%w: display %s is %vx%v, not %dx%d: close the capture, resize, and start anew",
+			ErrDisplaySize, cfg.Display, width, height, cfg.Width, cfg.Height)
+	}
+	return nil
+}
+
+// RequestKeyframe makes the next picture a keyframe. It does not block, and does nothing once the capture has ended.
+func (v *Video) RequestKeyframe() {
+	select {
+	case <-v.pipeline.done:
+		return
+	default:
+	}
+	// The event of GStreamer's video library, gst_video_event_new_upstream_force_key_unit; all-headers asks for SPS and PPS too.
+	v.encoder.SendEvent(gst.NewCustomEvent(gst.EventTypeCustomUpstream,
+		gst.NewStructureFromString("GstForceKeyUnit, all-headers=(boolean)true, count=(uint)0")))
+}
+
+// SetBitrate changes the target bitrate, in kbit/s, from the next picture on, without a keyframe. It returns ErrClosed once the
+// capture has ended.
+func (v *Video) SetBitrate(kbps int) error {
+	if err := validateBitrate(kbps); err != nil {
+		return err
+	}
+	select {
+	case <-v.pipeline.done:
+		return ErrClosed
+	default:
+	}
+	v.encoder.SetArg(v.row.bitrate, v.row.bitrateArg(kbps))
+	return nil
+}
+
+// Encoder tells which encoder is at work.
+func (v *Video) Encoder() Encoder {
+	e := v.row.encoder()
+	e.OK = true
+	return e
+}
+
+// Done is closed when the capture has ended, by Close or by itself.
+func (v *Video) Done() <-chan struct{} { return v.pipeline.done }
+
+// Err tells why the capture ended by itself: ErrDisplayLost, ErrDisplaySize, or what GStreamer said. It is nil while it runs and after Close.
+func (v *Video) Err() error { return v.pipeline.ended() }
+
+// Close ends the capture and waits for its threads, for at most five seconds. Further calls return the same.
+func (v *Video) Close() error {
+	v.unwatch()
+	return v.pipeline.close()
+}
+
+func orDiscard(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
+}

@@ -1,0 +1,256 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/webrtc/v3"
+
+	"streamstack/streamer/frame"
+)
+
+// Close is bounded by these.
+const (
+	// abortTimeout is for the ABORT to leave; it is one packet.
+	abortTimeout = time.Second
+	// closeTimeout is for everything else to end.
+	closeTimeout = 3 * time.Second
+)
+
+// signallingStep is how far the signalling has come.
+type signallingStep int
+
+const (
+	stepNew       signallingStep = iota
+	stepOffered                  // our offer is out
+	stepDescribed                // both descriptions are there
+	stepClosed
+)
+
+// Peer is one WebRTC connection to one client. Make it with New, end it with Close.
+type Peer struct {
+	cfg    Config
+	ranked []frame.Codec // ours, in the client's order of preference
+	log    *slog.Logger
+
+	pc           *webrtc.PeerConnection
+	video, audio *track
+	sender       *sender
+	keyframes    *keyframeGate
+	estimator    *estimator
+	channels     *channels
+	dispatcher   *dispatcher
+	counters     counters
+
+	ctx        context.Context // ends with Close; it has no values
+	cancel     context.CancelFunc
+	goroutines sync.WaitGroup
+
+	signalling sync.Mutex // guards the four below
+	step       signallingStep
+	localText  string
+	early      []webrtc.ICECandidateInit
+	candidates int
+
+	mid        atomic.Pointer[string] // of the first line, for our candidates
+	connecting atomic.Int64           // since when, in Unix nanoseconds
+
+	connected, gone, closing sync.Once
+}
+
+// New makes a peer that waits for Offer or AcceptOffer, as the settings' version says. ctx ends the peer's goroutines
+// when it ends; the peer must be closed all the same.
+func New(ctx context.Context, cfg Config) (*Peer, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	network := cfg.Network
+	if network == nil {
+		var err error
+		if network, err = NewNetwork(NetworkConfig{Log: cfg.Log}); err != nil {
+			return nil, err
+		}
+	}
+	p := &Peer{
+		cfg: cfg, ranked: rank(cfg.Codecs, cfg.Settings.PreferredCodecs),
+		log: cfg.Log.With("client", cfg.ID), channels: newChannels(cfg.Settings),
+	}
+	p.cfg.Log = p.log
+	p.makeMedia()
+	if err := p.connectTo(network); err != nil {
+		return nil, err
+	}
+	p.ctx, p.cancel = context.WithCancel(ctx)
+	p.dispatcher = newDispatcher()
+	p.goroutines.Go(func() { p.sender.run(p.ctx) })
+	p.pc.OnICECandidate(p.onCandidate)
+	p.pc.OnDataChannel(p.onDataChannel)
+	p.pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.onState() })
+	p.pc.OnTrack(func(remote *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
+		p.tell(func(h *Handlers) {
+			if h.Track != nil {
+				h.Track(remote)
+			}
+		})
+	})
+	// An orderly DTLS end and an SCTP ABORT of the client both end the association.
+	p.pc.SCTP().OnClose(func(error) { p.end(Left) })
+	return p, nil
+}
+
+func (p *Peer) makeMedia() {
+	// Separate streams: in one, a browser holds the pictures back until the sound has caught up.
+	p.video = &track{
+		id: "display", stream: "video", kind: webrtc.RTPCodecTypeVideo, counter: &p.counters.video,
+		choose: func(common []webrtc.RTPCodecParameters) (webrtc.RTPCodecParameters, error) {
+			return chooseVideo(common, p.ranked, p.cfg.Settings.APIVersion == 1)
+		},
+	}
+	p.audio = &track{id: "speaker", stream: "audio", kind: webrtc.RTPCodecTypeAudio, counter: &p.counters.audio}
+	p.keyframes = newKeyframeGate(func(cause KeyframeCause) {
+		p.tell(func(h *Handlers) {
+			if h.Keyframe != nil {
+				h.Keyframe(cause)
+			}
+		})
+	})
+	p.sender = newSender(p.log, &p.counters, p.keyframes, p.video, p.audio)
+}
+
+func (p *Peer) connectTo(network *Network) error {
+	var err error
+	if p.estimator, err = newEstimator(&p.cfg); err != nil {
+		return err
+	}
+	api, err := newAPI(&p.cfg, network, p.estimator)
+	if err == nil {
+		p.pc, err = api.NewPeerConnection(webrtc.Configuration{
+			ICEServers: p.cfg.ICEServers, SDPSemantics: webrtc.SDPSemanticsUnifiedPlan,
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("peer: make the connection: %w", errors.Join(err, p.estimator.Close()))
+	}
+	return nil
+}
+
+// WriteVideo sends a picture. It never waits: before the connection, and until the first key frame on it, the picture is
+// dropped; when pictures come faster than they can be sent, all are dropped up to the next key frame, which is asked for.
+func (p *Peer) WriteVideo(v frame.Video) { p.sender.writeVideo(v) }
+
+// WriteAudio sends an Opus packet. It never waits; when packets come faster than they can be sent the oldest is dropped.
+func (p *Peer) WriteAudio(a frame.Audio) { p.sender.writeAudio(a) }
+
+// Stats returns the counts so far.
+func (p *Peer) Stats() Stats { return p.counters.stats() }
+
+// codec is the negotiated video codec, empty without video.
+func (p *Peer) codec() frame.Codec {
+	if packets := p.video.packetizer(); packets != nil {
+		return packets.codec
+	}
+	return ""
+}
+
+// onState looks at the connection's state. pion reports states on goroutines that may overtake each other, so what
+// counts is the state now.
+func (p *Peer) onState() {
+	switch p.pc.ConnectionState() {
+	case webrtc.PeerConnectionStateConnected:
+		p.connected.Do(p.begin)
+	case webrtc.PeerConnectionStateFailed:
+		p.end(Lost)
+	default:
+	}
+}
+
+func (p *Peer) begin() {
+	connection := Connection{Codec: p.codec(), Duration: time.Since(time.Unix(0, p.connecting.Load()))}
+	pair, err := p.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+	if err == nil && pair != nil {
+		connection.LocalType, connection.RemoteType = pair.Local.Typ.String(), pair.Remote.Typ.String()
+		connection.Protocol = pair.Local.Protocol.String()
+	}
+	p.sender.start()
+	p.tell(func(h *Handlers) {
+		if h.Connected != nil {
+			h.Connected(connection)
+		}
+	})
+	if connection.Codec != "" {
+		p.keyframes.request(KeyframeStart)
+		p.signalling.Lock()
+		defer p.signalling.Unlock()
+		if p.step != stepClosed {
+			p.goroutines.Go(func() { p.followBitrate(p.ctx) })
+		}
+	}
+}
+
+func (p *Peer) end(how Ending) {
+	p.gone.Do(func() {
+		p.sender.stop()
+		p.keyframes.close()
+		p.tell(func(h *Handlers) {
+			if h.Disconnected != nil {
+				h.Disconnected(how)
+			}
+		})
+	})
+}
+
+func (p *Peer) tell(call func(*Handlers)) {
+	p.dispatcher.post(func() { call(&p.cfg.Handlers) })
+}
+
+// Close ends the peer and returns when its goroutines have ended, at the latest after some seconds. For the reasons Ended
+// and Displaced the client is told by an SCTP ABORT, which makes the SDK stop at once. It may be called again; calls wait
+// for the first. It must not be called from a handler.
+func (p *Peer) Close(reason Reason) {
+	p.closing.Do(func() { p.close(reason) })
+}
+
+func (p *Peer) close(reason Reason) {
+	p.signalling.Lock()
+	p.step = stepClosed
+	p.signalling.Unlock()
+	p.dispatcher.stop()
+	p.keyframes.close()
+	p.sender.stop()
+	if reason != Gone {
+		p.abort(reason)
+	}
+	p.cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := p.pc.GracefulClose(); err != nil {
+			p.log.Debug("connection not closed cleanly", "error", err)
+		}
+		p.goroutines.Wait()
+		<-p.dispatcher.done
+	}()
+	select {
+	case <-ended:
+	case <-time.After(closeTimeout):
+		p.log.Error("peer still closing: does a handler block, or call Close?", "waited", closeTimeout)
+	}
+}
+
+func (p *Peer) abort(reason Reason) {
+	done := make(chan error, 1)
+	go func() { done <- abort(p.pc.SCTP(), reason) }()
+	select {
+	case err := <-done:
+		if err != nil && !errors.Is(err, errNoAssociation) {
+			p.log.Error("client not told of the end", "error", err)
+		}
+	case <-time.After(abortTimeout):
+		p.log.Warn("client not told of the end in time", "waited", abortTimeout)
+	}
+}

@@ -1,0 +1,187 @@
+package peer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/interceptor"
+	"github.com/pion/rtp"
+	"github.com/pion/rtp/codecs"
+	"github.com/pion/webrtc/v3"
+
+	"streamstack/streamer/frame"
+)
+
+const (
+	// mtu is the size of an RTP packet, which with SRTP, UDP and IP fits through about every path.
+	mtu = 1200
+	// headerRoom is what the RTP header (12 bytes) and our extensions take of it at most.
+	headerRoom = 12 + 4 + 9 + 4 + 4 + 3 + 4
+	// captureTimeInterval is how often audio tells its capture time; the receiver interpolates.
+	captureTimeInterval = time.Second
+)
+
+// noPlayoutDelay asks the receiver to show each picture on arrival: minimum and maximum 0, 12 bits each. The field has
+// no constructor in pion/rtp.
+var noPlayoutDelay = []byte{0, 0, 0}
+
+// track is one stream we send. It implements webrtc.TrackLocal. Only the sender's goroutine writes to it.
+type track struct {
+	id, stream string
+	kind       webrtc.RTPCodecType
+	// choose picks from the negotiated video codecs.
+	choose  func([]webrtc.RTPCodecParameters) (webrtc.RTPCodecParameters, error)
+	counter *streamCounter
+	packets atomic.Pointer[packetizer] // nil until the codec is negotiated
+}
+
+// packetizer returns nil while there is nothing negotiated to send to.
+func (t *track) packetizer() *packetizer { return t.packets.Load() }
+
+func (t *track) ID() string                { return t.id }
+func (t *track) RID() string               { return "" }
+func (t *track) StreamID() string          { return t.stream }
+func (t *track) Kind() webrtc.RTPCodecType { return t.kind }
+
+// Bind implements webrtc.TrackLocal: pion calls it once both descriptions are there.
+func (t *track) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
+	chosen, payloader, err := t.negotiate(ctx.CodecParameters())
+	if err != nil || payloader == nil {
+		return chosen, err
+	}
+	codec, _ := codecOf(chosen.RTPCodecCapability)
+	p := &packetizer{
+		codec: codec, writer: ctx.WriteStream(), payloader: payloader, counter: t.counter,
+		header: rtp.Header{
+			Version: 2, PayloadType: uint8(chosen.PayloadType), SSRC: uint32(ctx.SSRC()),
+			SequenceNumber: uint16(rand.Uint32()), //nolint:gosec // RFC 3550 wants it random, not secret: SRTP encrypts
+		},
+		base: rand.Uint32(), //nolint:gosec // as above
+		rate: int64(chosen.ClockRate),
+	}
+	for _, extension := range ctx.HeaderExtensions() {
+		p.extensions = append(p.extensions, interceptor.RTPHeaderExtension{ID: extension.ID, URI: extension.URI})
+	}
+	p.captureTime = extensionID(p.extensions, absCaptureTimeURI)
+	if t.kind == webrtc.RTPCodecTypeVideo {
+		p.playoutDelay = extensionID(p.extensions, playoutDelayURI)
+		p.marker = true
+	}
+	t.packets.Store(p)
+	return chosen, nil
+}
+
+func (t *track) negotiate(common []webrtc.RTPCodecParameters) (webrtc.RTPCodecParameters, rtp.Payloader, error) {
+	if t.kind == webrtc.RTPCodecTypeVideo {
+		chosen, err := t.choose(common)
+		if err != nil {
+			return chosen, nil, err
+		}
+		codec, _ := codecOf(chosen.RTPCodecCapability)
+		return chosen, findVideoCodec(codec).payloader(), nil
+	}
+	if len(common) == 0 {
+		// A client without sound still gets its picture, so this is no error; pion wants parameters all the same.
+		return opusParameters(), nil, nil
+	}
+	return common[0], &codecs.OpusPayloader{}, nil
+}
+
+// Unbind implements webrtc.TrackLocal.
+func (t *track) Unbind(webrtc.TrackLocalContext) error {
+	t.packets.Store(nil)
+	return nil
+}
+
+// packetizer makes the RTP packets of one stream. It is used by one goroutine.
+type packetizer struct {
+	codec        frame.Codec // of video
+	writer       webrtc.TrackLocalWriter
+	payloader    rtp.Payloader
+	counter      *streamCounter
+	header       rtp.Header // what all packets share, and the next sequence number
+	base         uint32     // RTP time stamp of PTS 0
+	rate         int64      // RTP ticks per second
+	marker       bool       // whether the last packet of a frame is marked
+	extensions   []interceptor.RTPHeaderExtension
+	playoutDelay uint8 // extension ids, 0 if not negotiated
+	captureTime  uint8
+	capturedAt   time.Time // last one told
+}
+
+// write sends one frame. between is called before each packet, for what must not wait behind a large frame.
+func (p *packetizer) write(data []byte, pts time.Duration, capturedAt time.Time, between func()) error {
+	payloads := p.payloader.Payload(mtu-headerRoom, data)
+	if len(payloads) == 0 {
+		return nil
+	}
+	p.counter.frames.Add(1)
+	header := p.header
+	header.Timestamp = p.base + ticks(pts, p.rate)
+	for i, payload := range payloads {
+		between()
+		packet := header.Clone()
+		packet.SequenceNumber = p.header.SequenceNumber
+		packet.Marker = p.marker && i == len(payloads)-1
+		p.header.SequenceNumber++
+		if err := p.extend(&packet, i == 0, capturedAt); err != nil {
+			return fmt.Errorf("peer: RTP header: %w", err)
+		}
+		p.counter.packets.Add(1)
+		p.counter.bytes.Add(uint64(len(payload)))
+		if _, err := p.writer.WriteRTP(&packet, payload); err != nil {
+			return fmt.Errorf("peer: send RTP: %w", err)
+		}
+	}
+	return nil
+}
+
+func (p *packetizer) extend(header *rtp.Header, first bool, capturedAt time.Time) error {
+	if p.playoutDelay != 0 {
+		if err := header.SetExtension(p.playoutDelay, noPlayoutDelay); err != nil {
+			return err
+		}
+	}
+	due := first && (p.marker || capturedAt.Sub(p.capturedAt) >= captureTimeInterval)
+	if p.captureTime == 0 || !due || capturedAt.IsZero() {
+		return nil
+	}
+	p.capturedAt = capturedAt
+	value, err := rtp.NewAbsCaptureTimeExtension(capturedAt).Marshal()
+	if err != nil {
+		return err
+	}
+	return header.SetExtension(p.captureTime, value)
+}
+
+// ticks converts a time of the pipeline's clock to RTP time, wrapping as RTP does, without overflow on the way.
+func ticks(pts time.Duration, rate int64) uint32 {
+	seconds, rest := int64(pts/time.Second), int64(pts%time.Second)
+	return uint32(seconds*rate + rest*rate/int64(time.Second))
+}
+
+var _ webrtc.TrackLocal = (*track)(nil)
+
+// chooseVideo picks the negotiated codec: the first of the client's answer, or, where the client offered all it has, the
+// first of ours.
+func chooseVideo(negotiated []webrtc.RTPCodecParameters, ranked []frame.Codec, clientOffered bool) (webrtc.RTPCodecParameters, error) {
+	var chosen webrtc.RTPCodecParameters
+	best := len(ranked)
+	for _, params := range negotiated {
+		codec, ok := codecOf(params.RTPCodecCapability)
+		for i, ours := range ranked {
+			if ok && codec == ours && i < best {
+				chosen, best = params, i
+			}
+		}
+		if best < len(ranked) && !clientOffered {
+			break
+		}
+	}
+	if best == len(ranked) {
+		return chosen, ErrNoCommonCodec
+	}
+	return chosen, nil
+}

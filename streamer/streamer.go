@@ -1,0 +1,188 @@
+package streamer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"golang.org/x/sync/errgroup"
+
+	"streamstack/events"
+	"streamstack/streamer/frame"
+	"streamstack/streamer/peer"
+)
+
+// Streamer serves one session. Make it with [New], run it with [Streamer.Run].
+type Streamer struct {
+	cfg Config
+	log *slog.Logger
+
+	// do carries what happened elsewhere to the goroutine of Run, which alone touches what follows.
+	do chan func(context.Context) error
+
+	wanted events.PeerID // who was let in last
+	client *client       // who is served, nil for nobody
+}
+
+// New makes a streamer. It fails where the machine or the libraries cannot do what a session needs.
+func New(cfg Config) (*Streamer, error) {
+	if len(cfg.Encoders) == 0 {
+		return nil, errors.New("streamer: no video encoder works on this machine: install gstreamer1.0-plugins-ugly (x264enc) or gstreamer1.0-plugins-good (vp8enc)")
+	}
+	if err := peer.CheckAbort(); err != nil {
+		return nil, fmt.Errorf("streamer: %w", err)
+	}
+	return &Streamer{cfg: cfg, log: cfg.Logger.With("component", "streamer"), do: make(chan func(context.Context) error)}, nil
+}
+
+// Run appends ready and serves clients until the context ends or something that a session cannot be without fails.
+func (s *Streamer) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return ended(ctx, s.read(ctx)) })
+	group.Go(func() error { return ended(ctx, s.loop(ctx)) })
+	return group.Wait()
+}
+
+// ended turns the end of a loop because the streamer stops into success.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (s *Streamer) loop(ctx context.Context) error {
+	defer s.goodbye(ctx)
+	if err := s.say(ctx, events.Ready, s.ready()); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("streamer: %w", ctx.Err())
+		case f := <-s.do:
+			if err := f(ctx); err != nil {
+				return err
+			}
+		case <-s.cfg.Input.Done():
+			return fmt.Errorf("streamer: input: %w", s.cfg.Input.Err())
+		}
+	}
+}
+
+// post has f run on the loop's goroutine; false when the streamer ends.
+func (s *Streamer) post(ctx context.Context, f func(context.Context) error) bool {
+	select {
+	case s.do <- f:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// ready is what the streamer says of itself.
+func (s *Streamer) ready() events.ReadyData {
+	d := events.ReadyData{Screen: s.cfg.Screen, Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: s.cfg.Screen.FPS}}
+	for _, e := range s.cfg.Encoders {
+		d.Encoders = append(d.Encoders, events.EncoderData{Codec: string(e.Codec), Element: e.Element, Hardware: e.Hardware})
+	}
+	for _, c := range s.codecs() {
+		d.Codecs = append(d.Codecs, string(c))
+	}
+	return d
+}
+
+// codecs are what the encoders make, best first.
+func (s *Streamer) codecs() (out []frame.Codec) {
+	seen := map[frame.Codec]bool{}
+	for _, e := range s.cfg.Encoders {
+		if !seen[e.Codec] {
+			seen[e.Codec] = true
+			out = append(out, e.Codec)
+		}
+	}
+	return out
+}
+
+// encoder is the best one for a codec.
+func (s *Streamer) encoder(c frame.Codec) (Encoder, bool) {
+	for _, e := range s.cfg.Encoders {
+		if e.Codec == c {
+			return e, true
+		}
+	}
+	return Encoder{}, false
+}
+
+// handle takes one event of the session.
+func (s *Streamer) handle(ctx context.Context, e events.Event) error {
+	switch {
+	case e.Is(events.Gateway, events.Joined):
+		return s.joined(ctx, e.Peer())
+	case e.Actor != events.Client || e.Quarantine != "":
+		return nil
+	case e.Peer() != s.wanted:
+		s.log.Debug("a displaced client's message is ignored", "event", e.Name, "peer", e.Peer())
+		return nil
+	case e.Name == events.Settings:
+		return s.settings(ctx, e)
+	case s.client == nil:
+		return nil
+	}
+	switch e.Name {
+	case events.Offer:
+		return s.client.offered(ctx, e)
+	case events.Answer:
+		return s.client.answered(ctx, e)
+	case events.Candidate:
+		s.client.candidate(e)
+	}
+	return nil
+}
+
+// joined lets a new client in: the one before is told to go.
+func (s *Streamer) joined(ctx context.Context, id events.PeerID) error {
+	s.wanted = id
+	if s.client == nil || s.client.id == id {
+		return nil
+	}
+	return s.drop(ctx, s.client, peer.Displaced, events.DisconnectedData{Reason: events.ReasonDisplaced})
+}
+
+// settings begin a negotiation. A client that repeats itself is served once.
+func (s *Streamer) settings(ctx context.Context, e events.Event) error {
+	if s.client != nil && s.client.id == s.wanted {
+		return nil
+	}
+	c, err := s.newClient(ctx, e)
+	if err != nil {
+		s.log.Warn("client refused", "peer", s.wanted, "err", err)
+		return s.say(ctx, events.Disconnected, events.DisconnectedData{Peer: s.wanted, Reason: events.ReasonRefused, Message: publicText(err)})
+	}
+	s.client = c
+	return c.begin(ctx)
+}
+
+// drop ends the service of a client and appends why.
+func (s *Streamer) drop(ctx context.Context, c *client, how peer.Reason, d events.DisconnectedData) error {
+	if s.client != c {
+		return nil // dropped before
+	}
+	s.client = nil
+	d.Peer, d.Connected = c.id, c.connected
+	c.close(ctx, how)
+	return s.say(ctx, events.Disconnected, d)
+}
+
+// goodbye tells the client that the stream ends, while there is still time.
+func (s *Streamer) goodbye(ctx context.Context) {
+	if s.client == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTime)
+	defer cancel()
+	if err := s.drop(ctx, s.client, peer.Ended, events.DisconnectedData{Reason: events.ReasonEnded}); err != nil {
+		s.log.Warn("the end of the stream was not recorded", "err", err)
+	}
+}
