@@ -19,6 +19,10 @@ type Agent struct {
 	cfg   Config
 	log   *slog.Logger
 	slots *slots
+	// readyTime is how long a launched streamer may take to be ready; tests shorten it.
+	readyTime time.Duration
+	// life is the context of the runs: it outlives that of [Agent.Run] by the time that draining may take.
+	life context.Context //nolint:containedctx // it bounds goroutines that Run owns, not a call
 
 	mu      sync.Mutex
 	running map[events.SessionID]*run
@@ -38,7 +42,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	return &Agent{
 		cfg: cfg, log: cfg.Logger.With("component", "agent", "agent", cfg.ID), slots: newSlots(cfg.Slots),
-		running: map[events.SessionID]*run{},
+		readyTime: readyTime, running: map[events.SessionID]*run{},
 	}, nil
 }
 
@@ -51,20 +55,38 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 	if err := a.recover(ctx); err != nil {
 		return err
 	}
-	group, work := errgroup.WithContext(ctx)
-	group.Go(func() error { return ended(work, a.watch(work)) })
-	group.Go(func() error { return ended(work, a.beat(work)) })
-	if err := a.online(ctx); err != nil {
-		return errors.Join(err, a.drain(ctx))
-	}
-	for _, name := range a.cfg.Applications.Names() {
-		group.Go(func() error { return ended(work, a.pull(work, name)) })
-	}
-	if ready != nil {
-		ready()
-	}
-	err := group.Wait()
-	return errors.Join(err, a.drain(ctx))
+	life, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
+	a.life = life
+	err := ended(ctx, a.work(ctx, ready))
+	return errors.Join(err, a.drain(ctx, abandon))
+}
+
+// work takes sessions until the context ends. Their runs may go on when it returns; nothing else does.
+func (a *Agent) work(ctx context.Context, ready func()) error {
+	group, ctx := errgroup.WithContext(ctx)
+	watching := make(chan struct{})
+	group.Go(func() error { return a.watch(ctx, sync.OnceFunc(func() { close(watching) })) })
+	group.Go(func() error { return a.beat(ctx) })
+	group.Go(func() error {
+		// What is said of a session before the watch began would not reach its run.
+		select {
+		case <-watching:
+		case <-ctx.Done():
+			return fmt.Errorf("agent: %w", ctx.Err())
+		}
+		if err := a.online(ctx); err != nil {
+			return err
+		}
+		for _, name := range a.cfg.Applications.Names() {
+			group.Go(func() error { return a.pull(ctx, name) })
+		}
+		if ready != nil {
+			ready()
+		}
+		return nil
+	})
+	return group.Wait()
 }
 
 // ended turns the end of a loop because the agent stops into success.
@@ -97,16 +119,18 @@ func (a *Agent) online(ctx context.Context) error {
 	return nil
 }
 
-// drain ends all instances and says good-bye. The context is over by then, so it has a time of its own.
-func (a *Agent) drain(ctx context.Context) error {
+// drain ends all instances and says good-bye. The context is over by then, so it has a time of its own; abandon ends the
+// runs that it was too short for.
+func (a *Agent) drain(ctx context.Context, abandon func()) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime+appendTime)
 	defer cancel()
+	defer context.AfterFunc(ctx, abandon)()
 	a.mu.Lock()
 	for _, r := range a.running {
 		r.requestStop("the agent was stopped")
 	}
 	a.mu.Unlock()
-	a.runs.Wait() // each is bounded by stopTime and appendTime
+	a.runs.Wait()
 	err := a.cfg.Driver.Close(ctx)
 	_, aerr := a.cfg.Log.Append(ctx, events.NewAgentDraft(a.cfg.Region, a.cfg.ID, events.AgentOffline, events.OfflineData{Reason: "stopped"}))
 	if err := errors.Join(err, aerr, a.silence(ctx)); err != nil {
@@ -126,41 +150,51 @@ func (a *Agent) recover(ctx context.Context) error {
 	}
 	open := map[events.SessionID]bool{}
 	err = a.cfg.Log.Read(ctx, events.SessionsStream, events.EventFilter(a.cfg.Region, events.Agent, "*"), 0, func(e events.Event) error {
-		var d events.ClaimedData // endings name no agent that matters here
-		if e.Is(events.Agent, events.Claimed) && e.Decode(&d) == nil {
-			open[e.Session] = d.Agent == a.cfg.ID
-		}
-		if events.Ending(e.Name) {
-			open[e.Session] = false
+		switch {
+		case e.Quarantine != "":
+		case e.Name == events.Claimed && claimant(e) == a.cfg.ID:
+			open[e.Session] = true
+		case e.Name == events.Claimed, events.Ending(e.Name):
+			delete(open, e.Session)
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("agent: read the log: %w", err)
 	}
-	for id, mine := range open {
-		if !mine {
-			continue
-		}
-		if err := a.fail(ctx, id, events.FailedData{Agent: a.cfg.ID, Part: "agent",
-			Reason: "the agent that ran the session was killed, and its instance with it"}); err != nil {
+	for id := range open {
+		if err := a.disown(ctx, id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// fail appends failed to a session that this agent holds, if it has no ending yet.
-func (a *Agent) fail(ctx context.Context, id events.SessionID, d events.FailedData) error {
+// claimant is who claimed a session; empty where the event does not say it.
+func claimant(e events.Event) events.AgentID {
+	var d events.ClaimedData
+	if e.Decode(&d) != nil {
+		return ""
+	}
+	return d.Agent
+}
+
+// disown appends the ending of a session that an earlier run of this agent held, if it has none yet: failed, or
+// terminated if that had been asked for.
+func (a *Agent) disown(ctx context.Context, id events.SessionID) error {
 	_, _, err := projections.Decide(ctx, a.cfg.Log, a.cfg.Region, id, func(s projections.Session) (*events.Draft, error) {
 		if s.Ended() || s.Agent != a.cfg.ID {
 			return nil, nil
 		}
-		d.Attempt = s.Attempt
-		draft := events.NewDraft(a.cfg.Region, id, events.Agent, events.Failed, d)
+		draft := events.NewDraft(a.cfg.Region, id, events.Agent, events.Failed, events.FailedData{Agent: a.cfg.ID, Attempt: s.Attempt,
+			Part: "agent", Reason: "the agent that ran the session was killed, and its instance with it"})
+		if s.Status == projections.StatusTerminating {
+			draft = events.NewDraft(a.cfg.Region, id, events.Agent, events.Terminated,
+				events.EndedData{Agent: a.cfg.ID, Attempt: s.Attempt, Reason: s.StatusMessage})
+		}
 		return &draft, nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, projections.ErrUnknownSession) { // the log has forgotten its creation
 		return fmt.Errorf("agent: end of %s not recorded: %w", id, err)
 	}
 	return nil

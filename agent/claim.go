@@ -26,14 +26,14 @@ func (a *Agent) pull(ctx context.Context, app string) error {
 		if err := a.slots.wait(ctx); err != nil {
 			return err
 		}
-		m, err := cons.Next(jetstream.FetchMaxWait(pullWait))
+		m, err := next(ctx, cons)
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
 				_ = m.Nak() // somebody else's now; without the answer it comes after workAck
 			}
 			return fmt.Errorf("agent: work for %s: %w", app, ctx.Err())
-		case errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrNoMessages):
+		case errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrNoMessages), errors.Is(err, context.DeadlineExceeded):
 			continue
 		case err != nil:
 			a.log.Warn("no work to be had from NATS, trying on", "app", app, "err", err)
@@ -44,6 +44,13 @@ func (a *Agent) pull(ctx context.Context, app string) error {
 		}
 		a.take(ctx, m)
 	}
+}
+
+// next waits for one message, pullWait at most.
+func next(ctx context.Context, cons jetstream.Consumer) (jetstream.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, pullWait)
+	defer cancel()
+	return cons.Next(jetstream.FetchContext(ctx)) //nolint:wrapcheck // pull asks what it is
 }
 
 // take claims the session that a message of the work queue is about, and starts its run.
@@ -67,58 +74,71 @@ func (a *Agent) take(ctx context.Context, m jetstream.Msg) {
 	case err != nil:
 		a.slots.give()
 		a.log.Warn("claim failed, the session goes back to the queue", "session", w.Session, "err", err)
-		_ = m.NakWithDelay(bounce)
+		_ = m.NakWithDelay(claimRetry)
 	default:
 		_ = m.Ack() // a claimed session that comes again is found taken
-		a.start(ctx, s)
+		a.start(s)
 	}
 }
 
 // errTaken means that a session needs no agent: it is claimed or over.
 var errTaken = errors.New("agent: the session is taken or over")
 
-// claim appends claimed, unless somebody was first.
+// claim appends claimed, unless somebody was first. A session that is ours already and does not run is one whose claim
+// was stored and its acknowledgement lost: it is taken as it is.
 func (a *Agent) claim(ctx context.Context, id events.SessionID) (projections.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, workAck/2)
 	defer cancel()
 	var attempt int
-	s, _, err := projections.Decide(ctx, a.cfg.Log, a.cfg.Region, id, func(s projections.Session) (*events.Draft, error) {
-		if s.Claimed || s.Ended() || s.Status != projections.StatusCreated {
+	s, seq, err := projections.Decide(ctx, a.cfg.Log, a.cfg.Region, id, func(s projections.Session) (*events.Draft, error) {
+		held := a.holds(id)
+		switch {
+		case s.Claimed && s.Agent == a.cfg.ID && s.Instance == "" && s.Live() && !held:
+			attempt = s.Attempt
+			return nil, nil
+		case s.Claimed || s.Ended() || s.Status != projections.StatusCreated:
 			return nil, errTaken
+		case held:
+			return nil, errors.New("agent: its last instance here is still ending")
 		}
 		attempt = s.Attempt + 1
 		d := events.NewDraft(a.cfg.Region, id, events.Agent, events.Claimed, events.ClaimedData{Agent: a.cfg.ID, Attempt: attempt, Driver: a.cfg.DriverName})
 		return &d, nil
 	})
-	s.Attempt, s.Agent = attempt, a.cfg.ID
+	s.Attempt, s.Agent, s.Last = attempt, a.cfg.ID, max(s.Last, seq)
 	return s, err
 }
 
 // start runs a claimed session on a goroutine of its own, which drain waits for.
-func (a *Agent) start(ctx context.Context, s projections.Session) {
+func (a *Agent) start(s projections.Session) {
 	r := newRun(a, s)
 	a.mu.Lock()
 	a.running[s.ID] = r
 	a.mu.Unlock()
-	a.runs.Add(1)
-	go func() {
-		defer a.runs.Done()
+	a.runs.Go(func() {
 		defer a.slots.give()
 		defer func() {
 			a.mu.Lock()
 			delete(a.running, s.ID)
 			a.mu.Unlock()
 		}()
-		// The instance outlives the agent's context by its orderly end.
-		r.run(context.WithoutCancel(ctx))
-	}()
+		r.run(a.life)
+	})
 }
 
-// watch tells the runs what the log says of their sessions, until the context ends.
-func (a *Agent) watch(ctx context.Context) error {
+// holds tells whether a session runs here now.
+func (a *Agent) holds(id events.SessionID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.running[id] != nil
+}
+
+// watch tells the runs what the log says of their sessions, until the context ends. It calls begun when it has begun.
+func (a *Agent) watch(ctx context.Context, begun func()) error {
 	return a.cfg.Log.Follow(ctx, events.SessionsStream, []string{
 		events.EventFilter(a.cfg.Region, events.Gateway, events.Terminating),
 		events.EventFilter(a.cfg.Region, events.Gateway, events.AgentLost),
+		events.EventFilter(a.cfg.Region, events.Gateway, events.Requeued),
 		events.EventFilter(a.cfg.Region, events.Streamer, events.Ready),
 	}, events.Start{New: true}, func(e events.Event) error {
 		a.mu.Lock()
@@ -128,5 +148,5 @@ func (a *Agent) watch(ctx context.Context) error {
 			r.tell(e)
 		}
 		return nil
-	}, nil)
+	}, begun)
 }

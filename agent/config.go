@@ -16,16 +16,21 @@ const (
 	workAck = 10 * time.Second
 	// bounce is when work comes again that found no free slot.
 	bounce = 50 * time.Millisecond
+	// claimRetry is when work comes again whose claim failed.
+	claimRetry = 500 * time.Millisecond
 	// launchTime bounds the launch of an instance, readyTime what its streamer then may take to be ready.
 	launchTime, readyTime = 30 * time.Second, 30 * time.Second
-	// stopTime bounds the orderly end of an instance, appendTime the appending of what became of it.
+	// stopTime bounds the orderly end of an instance, appendTime what an agent that drains still tries to append.
 	stopTime, appendTime = 10 * time.Second, 10 * time.Second
-	// appendRetry is the pause before an ending is appended again: an ending must get into the log.
+	// appendRetry is the pause before an ending is appended again. An ending must get into the log: nothing else would
+	// end the session of an agent that lives.
 	appendRetry = 250 * time.Millisecond
 	// extraWait is how long to wait for the extra_data that follows a creation.
 	extraWait = 2 * time.Second
 	// consumerLife is when the server removes a streamer's consumer that nobody reads.
 	consumerLife = time.Hour
+	// streamerAck is when an event comes again to a streamer that did not get it, since the connection broke.
+	streamerAck = 2 * time.Second
 )
 
 // Config is what an agent is made of. All fields but Version and Density are required.

@@ -32,8 +32,11 @@ func newRun(a *Agent, s projections.Session) *run {
 	return &run{a: a, s: s, stop: make(chan struct{}), ready: make(chan struct{})}
 }
 
-// tell passes an event of the session on.
+// tell passes an event of the session on. What came before the claim was about an earlier instance.
 func (r *run) tell(e events.Event) {
+	if e.Sequence <= r.s.Last {
+		return
+	}
 	switch e.Name {
 	case events.Ready:
 		r.once.ready.Do(func() { close(r.ready) })
@@ -45,6 +48,8 @@ func (r *run) tell(e events.Event) {
 		r.requestStop(d.Reason)
 	case events.AgentLost:
 		r.requestStop("the agent was thought lost")
+	case events.Requeued:
+		r.requestStop("the session went back to the queue")
 	}
 }
 
@@ -60,6 +65,7 @@ func (r *run) requestStop(why string) {
 func (r *run) run(ctx context.Context) {
 	log := r.a.log.With("session", r.s.ID)
 	log.Info("session claimed", "app", r.s.App)
+	defer r.forget(ctx)
 	inst, err := r.launch(ctx)
 	if err != nil {
 		if r.stopped() {
@@ -70,7 +76,6 @@ func (r *run) run(ctx context.Context) {
 		r.failed(ctx, events.FailedData{Part: "launch", Reason: "the instance could not be started: " + err.Error()})
 		return
 	}
-	defer r.forget(ctx)
 	r.supervise(ctx, inst)
 }
 
@@ -87,16 +92,16 @@ func (r *run) stopped() bool {
 // launch starts the instance, and gives up when the session is terminated meanwhile.
 func (r *run) launch(ctx context.Context) (driver.Instance, error) {
 	ctx, cancel := context.WithTimeout(ctx, launchTime)
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	defer cancel()
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
+	watching.Go(func() {
 		select {
 		case <-r.stop:
 			cancel()
-		case <-done:
+		case <-ctx.Done():
 		}
-	}()
+	})
 	// What was appended before this run was known to the watch.
 	s, _, err := projections.Load(ctx, r.a.cfg.Log, r.s.Region, r.s.ID)
 	if err != nil {
@@ -105,6 +110,9 @@ func (r *run) launch(ctx context.Context) (driver.Instance, error) {
 	if s.Status == projections.StatusTerminating || s.Ended() {
 		r.requestStop(s.StatusMessage)
 		return nil, errors.New("the session is over")
+	}
+	if s.Agent != r.a.cfg.ID || s.Attempt != r.s.Attempt {
+		return nil, errors.New("the session is somebody else's by now")
 	}
 	spec, err := r.spec(ctx, s)
 	if err != nil {
@@ -197,7 +205,9 @@ func (r *run) consumer(ctx context.Context, s projections.Session) error {
 	_, err := r.a.cfg.Log.JetStream().CreateOrUpdateConsumer(ctx, events.SessionsStream, jetstream.ConsumerConfig{
 		Durable: events.SessionConsumer(s.ID), FilterSubject: events.SessionFilter(s.Region, s.ID),
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: uint64(s.First),
-		AckPolicy: jetstream.AckExplicitPolicy, InactiveThreshold: consumerLife, MemoryStorage: true,
+		// One at a time: an event that was lost with a connection comes again before those after it. And in a file,
+		// since a streamer cannot make its consumer anew when the server has been restarted.
+		AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 1, AckWait: streamerAck, InactiveThreshold: consumerLife,
 	})
 	if err != nil {
 		return fmt.Errorf("consumer of the streamer: %w", err)
@@ -217,7 +227,7 @@ func (r *run) forget(ctx context.Context) {
 
 // supervise waits for whatever ends the instance, ends it, and appends why.
 func (r *run) supervise(ctx context.Context, inst driver.Instance) {
-	late := time.NewTimer(readyTime)
+	late := time.NewTimer(r.a.readyTime)
 	defer late.Stop()
 	ready := r.ready
 	for {
@@ -232,7 +242,7 @@ func (r *run) supervise(ctx context.Context, inst driver.Instance) {
 		case <-late.C:
 			r.end(ctx, inst)
 			r.failed(ctx, events.FailedData{Part: string(driver.PartStreamer),
-				Reason: fmt.Sprintf("the streamer was not ready within %s", readyTime), LogTail: inst.Ending().LogTail})
+				Reason: fmt.Sprintf("the streamer was not ready within %s", r.a.readyTime), LogTail: inst.Ending().LogTail})
 			return
 		case <-inst.Done():
 			r.over(ctx, inst.Ending())
@@ -277,10 +287,9 @@ func (r *run) terminated(ctx context.Context, why string) {
 	})
 }
 
-// ending appends the session's one ending, unless it has one, and tries again while NATS is away.
+// ending appends the session's one ending, unless it has one, and tries again while NATS is away: until it is in the log,
+// or until the agent has drained for too long.
 func (r *run) ending(ctx context.Context, draft func(projections.Session) events.Draft) {
-	ctx, cancel := context.WithTimeout(ctx, appendTime)
-	defer cancel()
 	for {
 		_, _, err := projections.Decide(ctx, r.a.cfg.Log, r.s.Region, r.s.ID, func(s projections.Session) (*events.Draft, error) {
 			if s.Ended() || s.Agent != r.a.cfg.ID || s.Attempt != r.s.Attempt {
@@ -291,6 +300,10 @@ func (r *run) ending(ctx context.Context, draft func(projections.Session) events
 		})
 		if err == nil {
 			r.a.log.Info("session ended", "session", r.s.ID)
+			return
+		}
+		if errors.Is(err, projections.ErrUnknownSession) || errors.Is(err, events.ErrTooLarge) {
+			r.a.log.Error("ending not recorded", "session", r.s.ID, "err", err)
 			return
 		}
 		r.a.log.Warn("ending not recorded, trying again", "session", r.s.ID, "err", err)

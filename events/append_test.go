@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"streamstack/events"
 	"streamstack/events/eventstest"
 )
@@ -15,26 +17,13 @@ import (
 // races lets deciders, each with a log of its own, decide on the same ground about the same sessions at once.
 func races(t *testing.T, logs []*events.Log, prefix string, rounds int) {
 	t.Helper()
+	var rows errgroup.Group
+	rows.SetLimit(4) // races at once
 	for round := range rounds {
-		id := events.SessionID(fmt.Sprintf("%s-%d", prefix, round))
-		seq := mustAppend(t, logs[0], created(id))
-		var wins atomic.Int32
-		var group sync.WaitGroup
-		for i, l := range logs {
-			group.Go(func() {
-				d := events.NewDraft(region, id, events.Agent, events.Claimed, events.ClaimedData{Agent: events.AgentID(fmt.Sprint(i))})
-				switch _, err := l.AppendExpecting(t.Context(), d, seq); {
-				case err == nil:
-					wins.Add(1)
-				case !errors.Is(err, events.ErrConflict):
-					t.Errorf("round %d: %v", round, err)
-				}
-			})
-		}
-		group.Wait()
-		if n := wins.Load(); n != 1 {
-			t.Fatalf("round %d: %d winners", round, n)
-		}
+		rows.Go(func() error { return race(t, logs, events.SessionID(fmt.Sprintf("%s-%d", prefix, round))) })
+	}
+	if err := rows.Wait(); err != nil {
+		t.Fatal(err)
 	}
 	// What the log has agrees with what the deciders were told.
 	claims := map[events.SessionID]int{}
@@ -48,6 +37,35 @@ func races(t *testing.T, logs []*events.Log, prefix string, rounds int) {
 			t.Errorf("%s was claimed %d times", id, n)
 		}
 	}
+}
+
+// race is one decision, made by all at once: an error unless exactly one wins and all others are told of the conflict.
+func race(t *testing.T, logs []*events.Log, id events.SessionID) error {
+	seq, err := logs[0].Append(t.Context(), created(id))
+	if err != nil {
+		return err
+	}
+	var wins atomic.Int32
+	var group errgroup.Group
+	for i, l := range logs {
+		group.Go(func() error {
+			d := events.NewDraft(region, id, events.Agent, events.Claimed, events.ClaimedData{Agent: events.AgentID(fmt.Sprint(i))})
+			_, err := l.AppendExpecting(t.Context(), d, seq)
+			if err == nil {
+				wins.Add(1)
+			} else if !errors.Is(err, events.ErrConflict) {
+				return fmt.Errorf("%s: %w", id, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if n := wins.Load(); n != 1 {
+		return fmt.Errorf("%s: %d winners", id, n)
+	}
+	return nil
 }
 
 func TestOneWinner(t *testing.T) {
@@ -101,6 +119,7 @@ func TestUnavailable(t *testing.T) {
 	mustAppend(t, l, created(session))
 	s.Stop()
 	fn := func(events.Event) error { return nil }
+	var group sync.WaitGroup
 	for what, do := range map[string]func() error{
 		"append":    func() error { _, err := l.Append(t.Context(), created(session)); return err },
 		"expecting": func() error { _, err := l.AppendExpecting(t.Context(), created(session), 1); return err },
@@ -108,16 +127,17 @@ func TestUnavailable(t *testing.T) {
 		"history":   func() error { return l.History(t.Context(), region, session, 0, fn) },
 		"region":    func() error { _, err := l.FindRegion(t.Context(), session); return err },
 	} {
-		t.Run(what, func(t *testing.T) {
+		group.Go(func() {
 			begun := time.Now()
 			if err := do(); !errors.Is(err, events.ErrUnavailable) {
-				t.Errorf("%v is not ErrUnavailable", err)
+				t.Errorf("%s: %v is not ErrUnavailable", what, err)
 			}
 			if took := time.Since(begun); took > 2*time.Second {
-				t.Errorf("it took %s", took)
+				t.Errorf("%s took %s", what, took)
 			}
 		})
 	}
+	group.Wait()
 	s.Restart()
 	// What is appended at once after the restart, while the connection comes back, waits for it.
 	if seq := mustAppend(t, l, created(session)); seq != 2 {

@@ -28,5 +28,7 @@
 //
 // The headers that the server sets come after those a publisher set, so a server's header is always the last value of
 // its name (the reading rule of design.md). The library jetstreamext reads the first value; that is why the batched
-// Direct Get here is our own.
+// Direct Get here is our own. And a publisher who writes to the socket himself can make a header block in which the
+// client library does not see what the server added: only a block that was understood to the last byte is believed, any
+// other is read from the stream's leader, and quarantined (headers.go).
 package events

@@ -163,10 +163,19 @@ func (e *Event) check(h nats.Header, served int) string {
 	}
 	if !utf8.Valid(e.Data) || !json.Valid(e.Data) {
 		// Kept as a JSON string, so that showing and exporting it stays possible.
-		e.Data, _ = json.Marshal(string(e.Data)) // a string always marshals
+		e.Data = quote(e.Data)
 		problem = "data is not JSON"
 	}
 	return problem
+}
+
+// quote makes a JSON string of any bytes; those that are not UTF-8 become U+FFFD.
+func quote(b []byte) Raw {
+	q, err := json.Marshal(string(b))
+	if err != nil { // a string always marshals
+		return Raw(`""`)
+	}
+	return q
 }
 
 // checkSession looks for a disagreement of subject and headers.

@@ -231,7 +231,5 @@ func TestTailAsksTheStreamBeforeItBelievesAGap(t *testing.T) {
 		return ""
 	})
 	stop()
-	if got := c.seqs(); len(got) != 2 {
-		t.Errorf("%v", got)
-	}
+	contiguous(t, c.seqs(), 1, 2)
 }

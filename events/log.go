@@ -134,19 +134,17 @@ func (l *Log) History(ctx context.Context, r Region, id SessionID, from Seq, fn 
 	if err := checkSession(r, id); err != nil {
 		return err
 	}
-	_, err := l.batches(ctx, SessionsStream, SessionFilter(r, id), from, fn)
-	return err
+	return l.batches(ctx, SessionsStream, SessionFilter(r, id), from, fn)
 }
 
 // Read hands on what a filter holds of a stream from the sequence from on, up to now. An empty filter takes all.
 func (l *Log) Read(ctx context.Context, stream, filter string, from Seq, fn func(Event) error) error {
-	_, err := l.batches(ctx, stream, filter, from, fn)
-	return err
+	return l.batches(ctx, stream, filter, from, fn)
 }
 
-// batches reads batch after batch until nothing is pending and returns the sequence after the last one read.
-func (l *Log) batches(ctx context.Context, stream, filter string, from Seq, fn func(Event) error) (next Seq, err error) {
-	next = max(from, 1)
+// batches reads batch after batch until nothing is pending.
+func (l *Log) batches(ctx context.Context, stream, filter string, from Seq, fn func(Event) error) error {
+	next := max(from, 1)
 	for {
 		r := directRequest{Seq: next, NextFor: filter, Batch: batchMessages, MaxBytes: batchBytes}
 		before := next
@@ -158,13 +156,13 @@ func (l *Log) batches(ctx context.Context, stream, filter string, from Seq, fn f
 			return nil
 		})
 		if err != nil {
-			return next, err
+			return err
 		}
 		if pending == 0 {
-			return next, nil
+			return nil
 		}
 		if next == before {
-			return next, fmt.Errorf("events: read %s: %d messages are waiting from %d on, and none came", stream, pending, next)
+			return fmt.Errorf("events: read %s: %d messages are waiting from %d on, and none came", stream, pending, next)
 		}
 	}
 }

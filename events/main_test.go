@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -36,6 +37,9 @@ func TestMain(m *testing.M) {
 	}
 	before := runtime.NumGoroutine()
 	code := m.Run()
+	if f := flag.Lookup("test.fuzz"); f != nil && f.Value.String() != "" {
+		os.Exit(code) // the fuzzer's own goroutines stay
+	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop() // not run when the test binary exits, and then not needed
 	for end := time.Now().Add(10 * time.Second); code == 0 && runtime.NumGoroutine() > before; <-tick.C {

@@ -23,7 +23,7 @@ import (
 )
 
 // schedules is how many random schedules of restarts are played; each takes about a second.
-const schedules = 8
+const schedules = 6
 
 // insist appends until NATS takes it. What was appended although the answer was lost is appended twice; readers must
 // then see both.
@@ -202,5 +202,9 @@ func freePort(t *testing.T) int {
 		t.Fatal(err)
 	}
 	defer func() { _ = ln.Close() }() // only reserved the port
-	return ln.Addr().(*net.TCPAddr).Port
+	tcp, ok := ln.Addr().(*net.TCPAddr)
+	if !ok {
+		t.Fatalf("%v is no TCP address", ln.Addr())
+	}
+	return tcp.Port
 }

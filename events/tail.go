@@ -135,7 +135,7 @@ func (t *tail) read(ctx context.Context) error {
 		}
 		target = Seq(info.CachedInfo().State.LastSeq)
 	}
-	_, err := t.log.batches(ctx, SessionsStream, "", t.next, func(e Event) error {
+	err := t.log.batches(ctx, SessionsStream, "", t.next, func(e Event) error {
 		if err := t.hand(e); err != nil {
 			return err
 		}

@@ -44,12 +44,12 @@ func (s Session) Deadline() (d Deadline, ok bool) {
 	case !s.Live() || s.Status == StatusTerminating:
 		return Deadline{}, false
 	case !s.Claimed:
-		return Deadline{DeadlineQueue, s.CreatedAt.Add(QueueTime), "queue", fmt.Sprintf("no agent took the session within %s", words(QueueTime))}, true
+		return Deadline{DeadlineQueue, s.QueuedSince.Add(QueueTime), "queue", fmt.Sprintf("no agent took the session within %s", words(QueueTime))}, true
 	case s.Ready == nil || s.Connected != "":
 		return Deadline{}, false // the agent watches over a launch; a stream has no deadline
 	}
 	wait, by, reason := s.patience()
-	if wait == 0 {
+	if wait <= 0 {
 		return Deadline{}, false
 	}
 	return Deadline{DeadlineIdle, s.QuietSince.Add(wait), by, reason}, true

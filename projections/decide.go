@@ -4,26 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"streamstack/events"
 )
 
 // maxDecisions bounds the retries of [Decide]: a session has few writers that decide, so a run of conflicts this long
-// means that something is wrong.
-const maxDecisions = 16
+// means that something is wrong. conflictPause, times the number of the try, is for a replica that lags to catch up.
+const (
+	maxDecisions  = 16
+	conflictPause = time.Millisecond
+)
 
 // ErrUnknownSession is returned for a session that the log does not know.
 var ErrUnknownSession = errors.New("projections: no such session")
 
 // Load folds a session's events as they are now. last is the sequence to expect when appending on this ground.
 func Load(ctx context.Context, log *events.Log, r events.Region, id events.SessionID) (s Session, last events.Seq, err error) {
-	// Before the events: what is appended in between then makes a conflict, never a decision on half the ground.
-	last, err = log.LastSeq(ctx, r, id)
-	if err != nil {
-		return Session{}, 0, fmt.Errorf("projections: load %s: %w", id, err)
-	}
+	// Of the events that were read, not of a read of its own: another replica may answer that one, know more than the
+	// fold has seen, and let a decision on half the ground pass. Events that expired are not read, so they count on
+	// neither side.
 	err = log.History(ctx, r, id, 0, func(e events.Event) error {
-		s = s.Apply(e)
+		s, last = s.Apply(e), e.Sequence
 		return nil
 	})
 	if err != nil {
@@ -38,7 +40,7 @@ func Load(ctx context.Context, log *events.Log, r events.Region, id events.Sessi
 func Decide(ctx context.Context, log *events.Log, r events.Region, id events.SessionID,
 	decide func(Session) (*events.Draft, error),
 ) (Session, events.Seq, error) {
-	for range maxDecisions {
+	for try := range maxDecisions {
 		s, last, err := Load(ctx, log, r, id)
 		if err != nil {
 			return Session{}, 0, err
@@ -56,6 +58,11 @@ func Decide(ctx context.Context, log *events.Log, r events.Region, id events.Ses
 		}
 		if !errors.Is(err, events.ErrConflict) {
 			return s, 0, fmt.Errorf("projections: decide on %s: %w", id, err)
+		}
+		select {
+		case <-ctx.Done():
+			return Session{}, 0, fmt.Errorf("projections: decide on %s: %w", id, ctx.Err())
+		case <-time.After(time.Duration(try) * conflictPause):
 		}
 	}
 	return Session{}, 0, fmt.Errorf("projections: decide on %s: %d conflicts in a row: %w", id, maxDecisions, events.ErrConflict)

@@ -56,6 +56,8 @@ type Session struct {
 
 	CreatedAt time.Time
 	ChangedAt time.Time
+	// QueuedSince is since when the session waits for an agent, if it does: its creation, or its last return to the queue.
+	QueuedSince time.Time
 	// QuietSince is since when nobody has streamed from a session that could be: its streamer became ready, a client
 	// was let in, or the last one went. Zero before the streamer is ready.
 	QuietSince time.Time
@@ -144,7 +146,7 @@ func foldCreated(s *Session, e events.Event) {
 	*s = Session{
 		ID: e.Session, Region: e.Region, App: d.App, AppVersion: d.AppVersion, Joinable: d.Joinable, Ephemeral: d.Ephemeral,
 		IdleTimeMin: d.IdleTimeMin, Screen: d.Screen, Account: d.Account,
-		Status: StatusCreated, CreatedAt: when(e), First: e.Sequence, HasExtraData: d.HasExtraData,
+		Status: StatusCreated, CreatedAt: when(e), QueuedSince: when(e), First: e.Sequence, HasExtraData: d.HasExtraData,
 	}
 }
 
@@ -157,8 +159,8 @@ func foldJoined(s *Session, e events.Event) {
 }
 
 func foldTerminating(s *Session, e events.Event) {
-	if s.Ended() && s.Status != StatusError {
-		return
+	if s.Status == StatusTerminating || (s.Ended() && s.Status != StatusError) {
+		return // the first reason counts
 	}
 	d := data[events.TerminatingData](e)
 	if s.Ended() {
@@ -170,11 +172,18 @@ func foldTerminating(s *Session, e events.Event) {
 }
 
 func foldRequeued(s *Session, e events.Event) {
+	s.requeue(e, data[events.RequeuedData](e).Reason)
+}
+
+// requeue lets go of the instance: the session waits for an agent again, unless somebody has asked for its end.
+func (s *Session) requeue(e events.Event, why string) {
 	if s.Ended() {
 		return
 	}
-	s.Claimed, s.Agent, s.Instance, s.Ready = false, "", "", nil
-	s.Status, s.StatusMessage = StatusCreated, data[events.RequeuedData](e).Reason
+	s.Claimed, s.Agent, s.Instance, s.Connected, s.Ready, s.QueuedSince = false, "", "", "", nil, when(e)
+	if s.Status != StatusTerminating {
+		s.Status, s.StatusMessage = StatusCreated, why
+	}
 }
 
 func foldExpired(s *Session, e events.Event) {
@@ -194,11 +203,7 @@ func foldFailed(s *Session, e events.Event) {
 }
 
 func foldAttemptFailed(s *Session, e events.Event) {
-	if s.Ended() {
-		return
-	}
-	s.Claimed, s.Agent, s.Instance = false, "", ""
-	s.StatusMessage = data[events.FailedData](e).Reason
+	s.requeue(e, data[events.FailedData](e).Reason)
 }
 
 func foldClaimed(s *Session, e events.Event) {
@@ -234,7 +239,9 @@ func foldConnected(s *Session, e events.Event) {
 	if s.Ended() {
 		return
 	}
-	s.Connected, s.Ever = data[events.ConnectedData](e).Peer, true
+	if d := data[events.ConnectedData](e); d.Peer != "" {
+		s.Connected, s.Ever = d.Peer, true
+	}
 }
 
 func foldResized(s *Session, e events.Event) {
@@ -244,7 +251,7 @@ func foldResized(s *Session, e events.Event) {
 }
 
 func foldDisconnected(s *Session, e events.Event) {
-	if d := data[events.DisconnectedData](e); d.Peer == s.Connected {
+	if d := data[events.DisconnectedData](e); d.Peer != "" && d.Peer == s.Connected {
 		s.Connected, s.QuietSince = "", when(e)
 	}
 }

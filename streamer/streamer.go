@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,6 +23,7 @@ type Streamer struct {
 	do chan func(context.Context) error
 
 	wanted events.PeerID // who was let in last
+	served events.PeerID // whose settings were taken last; each peer id is one negotiation
 	client *client       // who is served, nil for nobody
 }
 
@@ -66,7 +68,7 @@ func (s *Streamer) loop(ctx context.Context) error {
 				return err
 			}
 		case <-s.cfg.Input.Done():
-			return fmt.Errorf("streamer: input: %w", s.cfg.Input.Err())
+			return fmt.Errorf("streamer: the input has ended: %w", orElse(s.cfg.Input.Err(), "the X server is gone"))
 		}
 	}
 }
@@ -150,11 +152,12 @@ func (s *Streamer) joined(ctx context.Context, id events.PeerID) error {
 	return s.drop(ctx, s.client, peer.Displaced, events.DisconnectedData{Reason: events.ReasonDisplaced})
 }
 
-// settings begin a negotiation. A client that repeats itself is served once.
+// settings begin a negotiation. A client that repeats itself is served once, also when it was refused or has left.
 func (s *Streamer) settings(ctx context.Context, e events.Event) error {
-	if s.client != nil && s.client.id == s.wanted {
+	if s.served == s.wanted {
 		return nil
 	}
+	s.served = s.wanted
 	c, err := s.newClient(ctx, e)
 	if err != nil {
 		s.log.Warn("client refused", "peer", s.wanted, "err", err)
@@ -169,20 +172,38 @@ func (s *Streamer) drop(ctx context.Context, c *client, how peer.Reason, d event
 	if s.client != c {
 		return nil // dropped before
 	}
-	s.client = nil
 	d.Peer, d.Connected = c.id, c.connected
 	c.close(ctx, how)
-	return s.say(ctx, events.Disconnected, d)
+	if err := s.say(ctx, events.Disconnected, d); err != nil {
+		return err // the good-bye may still say it
+	}
+	s.client = nil
+	return nil
 }
 
 // goodbye tells the client that the stream ends, while there is still time.
 func (s *Streamer) goodbye(ctx context.Context) {
-	if s.client == nil {
+	c := s.client
+	if c == nil {
 		return
 	}
+	s.client = nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTime)
 	defer cancel()
-	if err := s.drop(ctx, s.client, peer.Ended, events.DisconnectedData{Reason: events.ReasonEnded}); err != nil {
+	// Side by side: neither may use up the other's time.
+	var closing sync.WaitGroup
+	closing.Go(func() { c.close(ctx, peer.Ended) })
+	err := s.say(ctx, events.Disconnected, events.DisconnectedData{Peer: c.id, Reason: events.ReasonEnded, Connected: c.connected})
+	if err != nil {
 		s.log.Warn("the end of the stream was not recorded", "err", err)
 	}
+	closing.Wait()
+}
+
+// orElse gives an end that has no reason one.
+func orElse(err error, otherwise string) error {
+	if err != nil {
+		return err
+	}
+	return errors.New(otherwise)
 }

@@ -65,6 +65,13 @@ func serve(t *testing.T, port int) *server.Server {
 	return s
 }
 
+func portOf(t *testing.T, a net.Addr) int {
+	t.Helper()
+	tcp, ok := a.(*net.TCPAddr)
+	require.True(t, ok)
+	return tcp.Port
+}
+
 func address(s *server.Server) string { return "nats://u:hush@" + s.Addr().String() }
 
 // await polls until missing says that nothing is missing any more.
@@ -132,6 +139,7 @@ func TestDefaultDataDir(t *testing.T) {
 		t.Setenv("XDG_STATE_HOME", state)
 		require.Equal(t, want, connect.DefaultDataDir())
 	}
+	t.Setenv("XDG_STATE_HOME", "")
 	t.Setenv("HOME", "")
 	require.Empty(t, connect.DefaultDataDir())
 }
@@ -144,7 +152,7 @@ func TestDialReconnectsForEver(t *testing.T) {
 	t.Cleanup(nc.Close)
 	require.True(t, strings.HasPrefix(nc.NewInbox(), "_INBOX_agent-1."), nc.NewInbox())
 
-	port := s.Addr().(*net.TCPAddr).Port
+	port := portOf(t, s.Addr())
 	s.Shutdown()
 	s.WaitForShutdown()
 	await(t, func() string {
@@ -208,7 +216,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 func TestDialPatientlyWaitsForTheServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
+	port := portOf(t, l.Addr())
 	require.NoError(t, l.Close())
 	log, text := testLog()
 	type result struct {

@@ -81,8 +81,9 @@ func DialPatiently(ctx context.Context, url, creds, name string, log *slog.Logge
 // transient tells whether a server that starts, or a name that becomes known, would mend the error.
 func transient(err error) bool {
 	var unknownHost *net.DNSError
-	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.As(err, &unknownHost)
+	var network net.Error
+	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || errors.As(err, &unknownHost) ||
+		(errors.As(err, &network) && network.Timeout()) // context.DeadlineExceeded is one of these
 }
 
 // dial runs the library's blocking connect under a context. When ctx ends first, the attempt ends by its own timeout and

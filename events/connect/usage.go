@@ -57,11 +57,19 @@ func Group(name, usage string, commands ...*cli.Command) *cli.Command {
 		Name: name, Usage: usage, Commands: commands, HideHelpCommand: true, OnUsageError: OnUsageError,
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
-				return Usagef("%s: no command %q: use one of %s", cmd.FullName(), cmd.Args().First(), strings.Join(names, ", "))
+				return Usagef("%sno command %q: use one of %s", within(cmd), cmd.Args().First(), strings.Join(names, ", "))
 			}
-			return Usagef("%s: use one of %s", cmd.FullName(), strings.Join(names, ", "))
+			return Usagef("%suse one of %s", within(cmd), strings.Join(names, ", "))
 		},
 	}
+}
+
+// within begins a message about a sub-command; the program's own name is put before every message anyhow.
+func within(cmd *cli.Command) string {
+	if cmd.Root() == cmd {
+		return ""
+	}
+	return cmd.FullName() + ": "
 }
 
 // OneArg is the only argument of a command; none, or more than one, is wrong usage.

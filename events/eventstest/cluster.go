@@ -39,7 +39,6 @@ func StartCluster(t testing.TB) *Cluster {
 	}
 	for _, s := range c.Servers {
 		s.run()
-		s.opts.Port = s.srv.Addr().(*net.TCPAddr).Port
 	}
 	Wait(t, readyWithin, func() string {
 		for _, s := range c.Servers {
@@ -61,14 +60,16 @@ func (c *Cluster) Connect(t testing.TB, i int, opts ...nats.Option) *nats.Conn {
 // freePorts picks n loopback ports that nobody listens on. All are held until the last is known, so they differ.
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
-	ports := make([]int, 0, n)
+	ports, held := make([]int, 0, n), make([]net.Listener, 0, n)
 	for range n {
 		l, err := net.Listen("tcp4", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = l.Close() }() // only reserved the port
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports, held = append(ports, port(t, l.Addr())), append(held, l)
+	}
+	for _, l := range held {
+		_ = l.Close() // it only reserved the port
 	}
 	return ports
 }

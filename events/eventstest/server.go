@@ -48,13 +48,12 @@ func StartAt(t testing.TB, dir string, port int) *Server {
 	s := &Server{t: t, opts: options(dir, port)}
 	t.Cleanup(s.Stop)
 	s.run()
-	s.opts.Port = s.srv.Addr().(*net.TCPAddr).Port
 	return s
 }
 
 func options(dir string, port int) *server.Options {
 	return &server.Options{
-		Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true, NoSystemAccount: false,
+		Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true,
 		JetStream: true, StoreDir: dir, JetStreamMaxStore: storeLimit, JetStreamMaxMemory: memoryLimit,
 	}
 }
@@ -70,6 +69,16 @@ func (s *Server) run() {
 	if !srv.ReadyForConnections(readyWithin) {
 		s.t.Fatalf("eventstest: the NATS server was not ready within %s", readyWithin)
 	}
+	s.opts.Port = port(s.t, srv.Addr()) // and so it stays over a restart
+}
+
+func port(t testing.TB, a net.Addr) int {
+	t.Helper()
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		t.Fatalf("eventstest: %v is no TCP address", a)
+	}
+	return tcp.Port
 }
 
 // Stop ends the server and its connections, and waits until its files are closed. Stopping twice is fine.

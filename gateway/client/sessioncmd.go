@@ -58,15 +58,16 @@ func gatewayFlags() []cli.Flag {
 }
 
 func createFlags() []cli.Flag {
-	number := func(name, usage string) cli.Flag {
-		return &cli.IntFlag{Name: name, Usage: usage, Sources: connect.Env(name)}
+	number := func(name, usage, otherwise string) cli.Flag {
+		return &cli.IntFlag{Name: name, Usage: usage, DefaultText: otherwise, Sources: connect.Env(name)}
 	}
+	const own = "the application's own"
 	return []cli.Flag{
-		number("width", "width of the screen in `PIXELS`"),
-		number("height", "height of the screen in `PIXELS`"),
-		number("fps", "pictures a second: `N`"),
-		number("version", "the application's version `N` (default: the latest)"),
-		number("idle", "end the session after `MIN` minutes without a client, 0 for never"),
+		number("width", "width of the screen in `PIXELS`", own),
+		number("height", "height of the screen in `PIXELS`", own),
+		number("fps", "pictures a second: `N`", own),
+		number("version", "the application's version `N`", "the latest"),
+		number("idle", "end the session after `MIN` minutes without a client, 0 for never", "the gateway's"),
 		&cli.StringFlag{Name: "region", Usage: "the `REGION` (default: the gateway chooses)", Sources: connect.Env("region")},
 		&cli.BoolFlag{Name: "joinable", Usage: "keep the session when its client leaves", Sources: connect.Env("joinable")},
 		&cli.StringFlag{Name: "extra-data", Usage: "`JSON` for the application", Sources: connect.Env("extra-data")},

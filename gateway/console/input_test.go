@@ -7,11 +7,13 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"streamstack/gateway/console/browsertest"
 )
 
 // desk is a live stream whose input is looked at as it arrives at the streamer's peer.
 type desk struct {
-	*browser
+	*browsertest.Browser
 	peer *peer
 	seen int
 	// Where the picture is on the page, and how many CSS pixels one of its pixels takes.
@@ -21,12 +23,12 @@ type desk struct {
 func openDesk(t *testing.T) *desk {
 	t.Helper()
 	b, g := openConsole(t, "")
-	d := &desk{browser: b}
-	g.look(b.start(), func(s *session) { d.peer = s.peer })
+	d := &desk{Browser: b}
+	g.look(start(b), func(s *session) { d.peer = s.peer })
 	var box struct{ Left, Top, Width float64 }
-	b.wait(`streamstack.control.readyState === 'open'`, "the control channel")
-	b.wait(`!document.querySelector('#timeline-panel').hidden`, "the page's final layout")
-	b.eval(`import('./console/geometry.js').then((m) => m.pictureBox(document.querySelector('#video')
+	b.Wait(`streamstack.control.readyState === 'open'`, "the control channel")
+	b.Wait(`!document.querySelector('#timeline-panel').hidden`, "the page's final layout")
+	b.Eval(`import('./console/geometry.js').then((m) => m.pictureBox(document.querySelector('#video')
 		.getBoundingClientRect(), {width: 1280, height: 720}))`, &box)
 	d.left, d.top, d.scale = box.Left, box.Top, box.Width/pictureWidth
 	return d
@@ -37,41 +39,41 @@ func (d *desk) at(x, y float64) (float64, float64) { return d.left + x*d.scale, 
 
 // expect waits for exactly these messages, after those that were expected before.
 func (d *desk) expect(what string, want ...string) {
-	d.t.Helper()
-	d.eventually(func() bool { return len(d.peer.received()) >= d.seen+len(want) }, what)
+	d.T.Helper()
+	d.Eventually(func() bool { return len(d.peer.received()) >= d.seen+len(want) }, what)
 	got := d.peer.received()[d.seen:]
-	require.Equal(d.t, want, got, what)
+	require.Equal(d.T, want, got, what)
 	d.seen += len(want)
 }
 
 // moved waits for one movement, which must end at the point, and passes over it.
 func (d *desk) moved(x, y float64) {
-	d.t.Helper()
-	d.eventually(func() bool { return len(d.peer.received()) > d.seen }, "a movement")
+	d.T.Helper()
+	d.Eventually(func() bool { return len(d.peer.received()) > d.seen }, "a movement")
 	var to struct{ X, Y float64 }
 	var rx, ry int
 	_, err := fmt.Sscanf(d.peer.received()[d.seen], `control {"type":"input::mouse-move","data":{"rx":%d,"ry":%d,"x":%f,"y":%f}}`, &rx, &ry, &to.X, &to.Y)
-	require.NoError(d.t, err, d.peer.received()[d.seen])
-	require.InDelta(d.t, x, to.X, 2, "x in pixels of the picture")
-	require.InDelta(d.t, y, to.Y, 2, "y in pixels of the picture")
+	require.NoError(d.T, err, d.peer.received()[d.seen])
+	require.InDelta(d.T, x, to.X, 2, "x in pixels of the picture")
+	require.InDelta(d.T, y, to.Y, 2, "y in pixels of the picture")
 	d.seen++
 }
 
 func (d *desk) mouse(kind input.DispatchMouseEventType, x, y float64, options ...chromedp.MouseOption) {
-	d.t.Helper()
+	d.T.Helper()
 	px, py := d.at(x, y)
-	d.do(chromedp.MouseEvent(kind, px, py, options...))
+	d.Do(chromedp.MouseEvent(kind, px, py, options...))
 }
 
 // key sends one event of a key, of which KeyEvent would always send both.
 func (d *desk) key(kind input.DispatchKeyEventType, code, key string, options ...chromedp.KeyOption) {
-	d.t.Helper()
+	d.T.Helper()
 	p := input.DispatchKeyEventParams{Type: kind, Code: code, Key: key}
 	for _, option := range options {
 		option(&p)
 	}
-	_, err := chromedp.Call(d.ctx, input.DispatchKeyEvent, p)
-	require.NoError(d.t, err)
+	_, err := chromedp.Call(d.Ctx, input.DispatchKeyEvent, p)
+	require.NoError(d.T, err)
 }
 
 func button(number int, pressed bool) string {
@@ -126,9 +128,9 @@ func TestWheel(t *testing.T) {
 func TestKeyboard(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	d.do(chromedp.KeyEvent("q"))
+	d.Do(chromedp.KeyEvent("q"))
 	d.expect("a letter", key(20, true), key(20, false))
-	d.do(chromedp.KeyEvent("\t"))
+	d.Do(chromedp.KeyEvent("\t"))
 	d.expect("Tab stays in the picture", key(43, true), key(43, false))
 
 	d.key("keyDown", "ShiftLeft", "Shift")
@@ -151,11 +153,11 @@ func TestKeyboard(t *testing.T) {
 	d.key("keyDown", "ControlRight", "Control")
 	d.key("keyDown", "KeyC", "c")
 	d.expect("a key without a number sends nothing", key(83, true), key(6, true))
-	d.exec(`document.querySelector('#video').blur()`)
+	d.Exec(`document.querySelector('#video').blur()`)
 	d.expect("everything is let go with the focus", key(83, false), key(6, false))
-	d.do(chromedp.KeyEvent("q"))
-	d.exec(`document.querySelector('#video').focus()`)
-	d.do(chromedp.KeyEvent("z"))
+	d.Do(chromedp.KeyEvent("q"))
+	d.Exec(`document.querySelector('#video').focus()`)
+	d.Do(chromedp.KeyEvent("z"))
 	d.expect("only the focused picture takes keys", key(29, true), key(29, false))
 }
 
@@ -166,18 +168,18 @@ func TestTheWayOutForTheKeyboard(t *testing.T) {
 	d.key("keyDown", "AltLeft", "Alt")
 	d.key("keyDown", "Home", "Home", chromedp.KeyModifiers(chromedp.ModifierCtrl, chromedp.ModifierAlt))
 	d.expect("the modifiers are let go", key(83, true), key(85, true), key(83, false), key(85, false))
-	d.wait(`document.activeElement.id === 'leave'`, "the focus on the buttons")
+	d.Wait(`document.activeElement.id === 'leave'`, "the focus on the buttons")
 }
 
 func TestAFingerIsTheLeftButton(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	x, y := d.at(200, 150)
-	d.do(chromedp.TapXY(x, y))
+	d.Do(chromedp.TapXY(x, y))
 	d.moved(200, 150)
 	d.expect("a tap", button(1, true),
 		button(1, false))
 	// The next thing to arrive is the key: the mouse events that browsers make up after a tap were not sent.
-	d.do(chromedp.KeyEvent("q"))
+	d.Do(chromedp.KeyEvent("q"))
 	d.expect("no second click", key(20, true), key(20, false))
 }

@@ -30,7 +30,7 @@ func TestModules(t *testing.T) {
 		}
 		require.Len(t, want, 87)
 		var got map[string]int
-		b.eval(`import('./keys.js').then((m) => Object.fromEntries(m.KEYS))`, &got)
+		b.Eval(`import('./keys.js').then((m) => Object.fromEntries(m.KEYS))`, &got)
 		require.Equal(t, want, got)
 	})
 
@@ -66,7 +66,7 @@ func TestModules(t *testing.T) {
 			{"F13", "F13", []int{}},
 		} {
 			var got []int
-			b.eval(fmt.Sprintf(`import('./keys.js').then((m) => m.keyNumbers({code: %q, key: %q}))`, c.code, c.key), &got)
+			b.Eval(fmt.Sprintf(`import('./keys.js').then((m) => m.keyNumbers({code: %q, key: %q}))`, c.code, c.key), &got)
 			require.Equal(t, c.want, got, "%s %s", c.code, c.key)
 		}
 	})
@@ -90,14 +90,14 @@ func TestModules(t *testing.T) {
 			{"no picture yet", `{x: 5, y: 5}, {left: 0, top: 0, width: 1280, height: 720}, {width: 0, height: 0}`, point{0, 0, false}},
 		} {
 			var got point
-			b.eval(`import('./geometry.js').then((m) => m.toPicture(`+c.args+`))`, &got)
+			b.Eval(`import('./geometry.js').then((m) => m.toPicture(`+c.args+`))`, &got)
 			require.Equal(t, c.want, got, c.name)
 		}
 	})
 
 	t.Run("small movements add up", func(t *testing.T) {
 		var sum int
-		b.eval(`import('./geometry.js').then((m) => {
+		b.Eval(`import('./geometry.js').then((m) => {
 			let sum = 0, carry = {x: 0, y: 0};
 			for (let i = 0; i < 100; i++) {
 				const step = m.movement({x: i * .3, y: 0}, {x: (i + 1) * .3, y: 0}, carry);
@@ -121,7 +121,7 @@ func TestModules(t *testing.T) {
 			`[[0, 3, 1]]`:                  `[{"x":0,"y":-1}]`, // lines, as Firefox counts
 		} {
 			var got string
-			b.eval(`import('./wheel.js').then((m) => { const wheel = new m.Wheel(); return JSON.stringify(`+deltas+
+			b.Eval(`import('./wheel.js').then((m) => { const wheel = new m.Wheel(); return JSON.stringify(`+deltas+
 				`.map(([deltaX, deltaY, deltaMode = 0]) => wheel.step({deltaX, deltaY, deltaMode}))); })`, &got)
 			require.Equal(t, want, got, deltas)
 		}
@@ -137,7 +137,7 @@ func TestModules(t *testing.T) {
 			`{type: 'pointermove', button: -1, buttons: 1}, 0`: 0, // pressed elsewhere
 		} {
 			var got int
-			b.eval(`import('./input.js').then((m) => m.buttonsAfter(`+expression+`))`, &got)
+			b.Eval(`import('./input.js').then((m) => m.buttonsAfter(`+expression+`))`, &got)
 			require.Equal(t, want, got, expression)
 		}
 	})
@@ -150,7 +150,7 @@ func TestModules(t *testing.T) {
 			``:                      `||`,
 		} {
 			var got string
-			b.eval(fmt.Sprintf(`import('./token.js').then((m) => { const f = m.splitFragment(%q);
+			b.Eval(fmt.Sprintf(`import('./token.js').then((m) => { const f = m.splitFragment(%q);
 				return [f.token, f.parameters.get('relay') ?? '', f.rest].join('|'); })`, fragment), &got)
 			require.Equal(t, want, got, fragment)
 		}
@@ -166,21 +166,21 @@ func TestModules(t *testing.T) {
 			{"agent.something_new", `null`, "something_new", ""},
 		} {
 			var got []string
-			b.eval(fmt.Sprintf(`import('./words.js').then((m) => { const e = `+event+
+			b.Eval(fmt.Sprintf(`import('./words.js').then((m) => { const e = `+event+
 				`; return [m.stepInWords(e), m.detailInWords(e)]; })`, c.subject, c.data), &got)
 			require.Equal(t, []string{c.step, c.detail}, got, c.subject)
 		}
 		var ending string
 		failed := fmt.Sprintf(event, "agent.failed", `{reason: 'the application ended with exit code 3'}`)
-		b.eval(`import('./words.js').then((m) => m.endingInWords([`+failed+`]))`, &ending)
+		b.Eval(`import('./words.js').then((m) => m.endingInWords([`+failed+`]))`, &ending)
 		require.Equal(t, "The session failed: the application ended with exit code 3", ending)
-		b.eval(`import('./words.js').then((m) => m.endingInWords([`+failed+`,`+fmt.Sprintf(event, "agent.claimed", `{}`)+`]))`, &ending)
+		b.Eval(`import('./words.js').then((m) => m.endingInWords([`+failed+`,`+fmt.Sprintf(event, "agent.claimed", `{}`)+`]))`, &ending)
 		require.Empty(t, ending, "a claim opens the session anew")
 	})
 
 	t.Run("signalling frames", func(t *testing.T) {
 		var got []any
-		b.eval(`import('./signalling.js').then((m) => [m.withAfter('ws://h/s?token=a', 7), m.parse('no json'), m.parse('{}'),
+		b.Eval(`import('./signalling.js').then((m) => [m.withAfter('ws://h/s?token=a', 7), m.parse('no json'), m.parse('{}'),
 			m.parse(new ArrayBuffer(1)), m.parse('{"type":"offer"}').type])`, &got)
 		require.Equal(t, []any{"ws://h/s?token=a&after=7", nil, nil, nil, "offer"}, got)
 	})

@@ -89,7 +89,7 @@ func checkOffer(offerText string, ranked []frame.Codec) (wantsVideo bool, err er
 		return false, fmt.Errorf("%w: the offer has no application line, so no input would work", ErrDescription)
 	}
 	for _, media := range offer.MediaDescriptions {
-		if media.MediaName.Media == "video" && has(media, "recvonly") {
+		if media.MediaName.Media == "video" && !has(media, "sendonly") && !has(media, "inactive") {
 			wantsVideo = true
 			if accepts(media, ranked) {
 				return true, nil

@@ -161,6 +161,55 @@ func TestSoundRefusedStillShows(t *testing.T) {
 	until(t, r.missing("codec H264"))
 }
 
+// The lines of the SDK's version 1 offers, with what we answer.
+func TestAnswersToVersion1(t *testing.T) {
+	t.Parallel()
+	const (
+		send = webrtc.RTPTransceiverDirectionSendonly
+		recv = webrtc.RTPTransceiverDirectionRecvonly
+		both = webrtc.RTPTransceiverDirectionSendrecv
+	)
+	for name, test := range map[string]struct {
+		audio webrtc.RTPTransceiverDirection
+		video []webrtc.RTPTransceiverDirection
+		want  []string
+	}{
+		"default":               {recv, []webrtc.RTPTransceiverDirection{recv}, []string{"audio sendonly", "video sendonly"}},
+		"microphone and camera": {both, []webrtc.RTPTransceiverDirection{send, recv}, []string{"audio sendrecv", "video recvonly", "video sendonly"}},
+		"no display":            {recv, nil, []string{"audio sendonly"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newClient(t, clientOptions{})
+			kinds := append([]webrtc.RTPTransceiverDirection{test.audio}, test.video...)
+			for i, direction := range kinds {
+				kind := webrtc.RTPCodecTypeVideo
+				if i == 0 {
+					kind = webrtc.RTPCodecTypeAudio
+				}
+				_, err := c.pc.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: direction})
+				require.NoError(t, err)
+			}
+			offer, err := c.pc.CreateOffer(nil)
+			require.NoError(t, err)
+			p, _ := newPeer(t, func(cfg *Config) { cfg.Settings.APIVersion = 1 })
+			answer, err := p.AcceptOffer(t.Context(), offer.SDP)
+			require.NoError(t, err)
+			parsed, err := parseDescription(answer)
+			require.NoError(t, err)
+			var got []string
+			for _, media := range parsed.MediaDescriptions {
+				for _, direction := range []string{"sendonly", "recvonly", "sendrecv", "inactive"} {
+					if has(media, direction) && media.MediaName.Media != "application" {
+						got = append(got, media.MediaName.Media+" "+direction)
+					}
+				}
+			}
+			require.Equal(t, test.want, got)
+		})
+	}
+}
+
 func TestOrderOfCalls(t *testing.T) {
 	t.Parallel()
 	p, _ := newPeer(t, nil)

@@ -116,10 +116,16 @@ func (c *child) ending() driver.Ending {
 	e.Reason = fmt.Sprintf("%s %s after %s", titles[c.part], how, duration(c.ended.Sub(c.started)))
 	if c.part == driver.PartApplication && e.ExitCode == 0 {
 		e.Failed = false
-	} else if line := tellingLine(e.LogTail); line != "" {
+	} else if line := tellingLine(e.LogTail); line != "" && !c.killed() {
 		e.Reason += "; last output: " + line
 	}
 	return e
+}
+
+// killed tells whether somebody else ended the child: what it said last has nothing to do with that.
+func (c *child) killed() bool {
+	status, ok := c.state.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && (status.Signal() == syscall.SIGKILL || status.Signal() == syscall.SIGTERM)
 }
 
 // duration is rounded to what a person wants to know.

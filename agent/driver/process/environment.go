@@ -43,7 +43,8 @@ func (in *instance) streamerEnvironment() []string {
 
 // applicationEnvironment adds the application's own variables, which cannot name ours (package application).
 func (in *instance) applicationEnvironment() []string {
-	env := in.clientEnvironment()
+	// The rate is for applications that pace themselves, such as the test card.
+	env := append(in.clientEnvironment(), "STREAMSTACK_FPS="+strconv.Itoa(in.spec.Screen.FPS))
 	if len(in.spec.UserData) > 0 {
 		env = append(env, "STREAMSTACK_USER_DATA="+in.userDataFile())
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -76,6 +77,7 @@ func logTail(path string) string {
 	for len(content) > 0 && !utf8.RuneStart(content[0]) {
 		content = content[1:] // cut within a rune
 	}
+	content = escapes.ReplaceAll(content, nil)
 	text := strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || unicode.IsPrint(r) && r != utf8.RuneError {
 			return r
@@ -85,6 +87,9 @@ func logTail(path string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
 }
+
+// escapes are a terminal's control sequences, colours among them (ECMA-48, section 5.4).
+var escapes = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]`)
 
 // tellingLine is the line of a tail that most likely says why, shortened: the last one, or what Xorg calls fatal.
 func tellingLine(tail string) string {

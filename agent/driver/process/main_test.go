@@ -65,6 +65,7 @@ var roles = map[string]func(){
 func waitForTerm() {
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
+	fmt.Println("waiting")
 	<-term
 }
 

@@ -1,0 +1,152 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"streamstack/agent/testcard"
+	"streamstack/deployments/e2e/stack"
+	"streamstack/events"
+)
+
+const (
+	// keycodeQ is the X key code of the key Q: KEY_Q of Linux plus 8.
+	keycodeQ = 24
+	// leftButton is X's number of the left button.
+	leftButton = 1
+	// toneHz is what the test card plays; the analyser's bins are 3 Hz wide.
+	toneHz, toneOff = 440, 6
+	// leastFrames are 25 a second over 10 s: of the 30 that the application draws.
+	watchTime, leastFrames = 10 * time.Second, 250
+)
+
+// TestConsole is the main job: a person opens the console's address, starts an application, sees and hears it, and uses
+// it; and every step of that is in the log.
+func TestConsole(t *testing.T) {
+	s := stack.Up(t, stack.DataDir(t))
+	checkMainJob(t, s)
+}
+
+// checkMainJob holds for a stack however it is put together.
+func checkMainJob(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	v := open(t, s, "")
+	id := v.start("testcard")
+	checkPicture(t, v)
+	checkRate(t, v)
+	checkInput(t, v)
+	require.InDelta(t, toneHz, v.tone(), toneOff, "the loudest frequency in the audio track, Hz")
+
+	v.navigate("about:blank") // the tab closes
+	s.Await(id, events.Streamer, events.Disconnected)
+	s.Await(id, events.Agent, events.Terminated)
+	checkHistory(t, s.History(id))
+}
+
+// checkPicture compares what the browser shows with what the application drew.
+func checkPicture(t *testing.T, v viewer) {
+	t.Helper()
+	st := v.stats()
+	require.Equal(t, []int{1280, 720}, []int{st.FrameWidth, st.FrameHeight}, "size of the picture")
+	card := v.card()
+	for _, bar := range slices.Concat(card.Bars, card.Ramp) {
+		v.colourAt(bar.Rect, bar.Colour, bar.Name+" bar")
+	}
+	first := v.frame(card)
+	stack.Eventually(t, 5*time.Second, func() string {
+		if n := v.frame(card); n == first {
+			return fmt.Sprintf("a frame after number %d", first)
+		}
+		return ""
+	})
+}
+
+// frame is the number of the frame that is shown, read from the picture.
+func (v viewer) frame(card testcard.Card) uint32 {
+	v.T.Helper()
+	var n uint32
+	stack.Eventually(v.T, 10*time.Second, func() string {
+		var err error
+		if n, err = card.Frame.Decode(v.picture()); err != nil {
+			return "a readable frame number: " + err.Error()
+		}
+		return ""
+	})
+	return n
+}
+
+// checkRate counts decoded frames.
+func checkRate(t *testing.T, v viewer) {
+	t.Helper()
+	before, begin := v.stats().FramesDecoded, time.Now()
+	stack.Eventually(t, 2*watchTime, func() string {
+		if took := time.Since(begin); took < watchTime {
+			return (watchTime - took).String() + " of watching"
+		}
+		return ""
+	})
+	frames, took := v.stats().FramesDecoded-before, time.Since(begin)
+	t.Logf("%d frames decoded in %s: %.1f a second", frames, took.Round(time.Millisecond), float64(frames)/took.Seconds())
+	require.GreaterOrEqual(t, float64(frames), leastFrames*took.Seconds()/watchTime.Seconds(), "frames decoded in %s", took)
+}
+
+// checkInput clicks and types, and looks for what the application makes of it.
+func checkInput(t *testing.T, v viewer) {
+	t.Helper()
+	card := v.card()
+	v.colourAt(card.ClickPatch, untouched, "the click patch before any click")
+	v.Click(`#video`)
+	v.colourAt(card.ClickPatch, clicked, "the click patch after a click")
+	v.colourAt(card.KeyPatch, untouched, "the key patch before any key")
+	v.Do(keyQ)
+	v.colourAt(card.KeyPatch, typed, "the key patch after Q")
+}
+
+// place is where an event's first occurrence is in a history.
+func place(t *testing.T, h []events.Event, a events.Actor, n events.Name) int {
+	t.Helper()
+	i := slices.IndexFunc(h, func(e events.Event) bool { return e.Is(a, n) })
+	require.GreaterOrEqual(t, i, 0, "%s.%s in the history", a, n)
+	return i
+}
+
+// checkHistory holds for every session that went well.
+func checkHistory(t *testing.T, h []events.Event) {
+	t.Helper()
+	rising := func(steps ...[2]string) {
+		for i := 1; i < len(steps); i++ {
+			a := place(t, h, events.Actor(steps[i-1][0]), events.Name(steps[i-1][1]))
+			b := place(t, h, events.Actor(steps[i][0]), events.Name(steps[i][1]))
+			require.Less(t, a, b, "%v before %v", steps[i-1], steps[i])
+		}
+	}
+	rising([2]string{"gateway", "created"}, [2]string{"agent", "claimed"}, [2]string{"agent", "launched"}, [2]string{"streamer", "ready"})
+	rising([2]string{"client", "attached"}, [2]string{"client", "settings"}, [2]string{"streamer", "offer"}, [2]string{"client", "answer"},
+		[2]string{"streamer", "connected"}, [2]string{"streamer", "disconnected"})
+	rising([2]string{"client", "answer"}, [2]string{"client", "detached"}, [2]string{"streamer", "disconnected"})
+	place(t, h, events.Streamer, events.Candidate)
+	place(t, h, events.Client, events.Candidate)
+	endings := 0
+	for i, e := range h {
+		require.Empty(t, e.Quarantine, "%s", e.Subject)
+		require.True(t, i == 0 || h[i-1].Sequence < e.Sequence, "sequences rise: %d before %d", h[max(0, i-1)].Sequence, e.Sequence)
+		require.Equal(t, events.SourceOf(e.Actor), e.Source, "the subject says who appended it: %s", e.Subject)
+		if events.Ending(e.Name) {
+			endings++
+		}
+	}
+	require.Equal(t, 1, endings, "exactly one ending")
+}
+
+// What one click and one key make of the patches.
+var (
+	untouched = testcard.Untouched
+	clicked   = testcard.ClickColour(1, leftButton)
+	typed     = testcard.KeyColour(1, keycodeQ)
+	keyQ      = chromedp.KeyEvent("q")
+)

@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"streamstack/deployments/e2e/stack"
+	"streamstack/events"
+	"streamstack/gateway/client"
+)
+
+// drainTime is what an end in order may take.
+const drainTime = 5 * time.Second
+
+// nothingLeft waits until no process belongs to the data folder.
+func nothingLeft(t *testing.T, data string, within time.Duration) {
+	t.Helper()
+	stack.Eventually(t, within, func() string {
+		if left := stack.Left(data); len(left) > 0 {
+			return fmt.Sprintf("the end of %d processes: %s", len(left), strings.Join(left, "; "))
+		}
+		return ""
+	})
+}
+
+// TestStop: within 5 s of SIGTERM no child is left, and every session has ended with a reason.
+func TestStop(t *testing.T) {
+	data := stack.DataDir(t)
+	s := stack.Up(t, data)
+	v := open(t, s, "")
+	watched := v.start("testcard")
+	other := s.Create(client.CreateRequest{App: "xterm"}).ID
+	s.Await(other, events.Streamer, events.Ready)
+	require.GreaterOrEqual(t, len(stack.Left(data)), 9, "up, and two instances of four parts each")
+
+	begin := time.Now()
+	s.Signal(syscall.SIGTERM)
+	nothingLeft(t, data, drainTime)
+	t.Logf("nothing left %s after SIGTERM", time.Since(begin).Round(time.Millisecond))
+	require.Zero(t, s.Wait(), "exit status")
+	require.NoFileExists(t, filepath.Join(data, "endpoints.json"))
+
+	again := stack.Up(t, data)
+	for _, id := range []events.SessionID{watched, other} {
+		var d events.EndedData
+		require.NoError(t, again.Await(id, events.Agent, events.Terminated).Decode(&d))
+		require.NotEmpty(t, d.Reason)
+	}
+	checkHistory(t, again.History(watched))
+}
+
+// TestKill: after kill -9 of `up`, the next start on the same folder has the whole history, ends the orphans and their
+// sessions with a reason, and works.
+func TestKill(t *testing.T) {
+	data := stack.DataDir(t)
+	s := stack.Up(t, data)
+	v := open(t, s, "")
+	id := v.start("testcard")
+	before := s.History(id)
+	s.Signal(syscall.SIGKILL)
+	require.Equal(t, -1, s.Wait())
+	require.NotEmpty(t, stack.Left(data), "orphans of the dead run")
+	orphans := stack.Left(data)
+
+	again := stack.Up(t, data)
+	after := again.History(id)
+	require.Equal(t, before, after[:len(before)], "the history is whole")
+	var d events.FailedData
+	require.NoError(t, again.Await(id, events.Agent, events.Failed).Decode(&d))
+	require.NotEmpty(t, d.Reason)
+	stack.Eventually(t, drainTime, func() string {
+		for _, o := range orphans {
+			for _, l := range stack.Left(data) {
+				if o == l {
+					return "the end of the orphan " + o
+				}
+			}
+		}
+		return ""
+	})
+	w := open(t, again, "")
+	w.start("testcard")
+	checkPicture(t, w)
+}
+
+// TestCrashes: whatever part of an instance dies, the session ends in status error, and the reason is in words in
+// `session show`, in `history` and in the console.
+func TestCrashes(t *testing.T) {
+	data := stack.DataDir(t)
+	s := stack.Up(t, data)
+	for part, x := range map[string]struct{ args, word string }{
+		"application": {"testcard", "application"},
+		"display":     {"Xorg", "X server"},
+		"streamer":    {"streamer", "streamer"},
+		"sound":       {"pulseaudio", "sound"},
+	} {
+		t.Run(part, func(t *testing.T) {
+			v := open(t, s, "")
+			id := v.start("testcard")
+			require.NoError(t, syscall.Kill(instancePID(t, id, x.args), syscall.SIGKILL))
+			var d events.FailedData
+			require.NoError(t, s.Await(id, events.Agent, events.Failed).Decode(&d))
+			require.Equal(t, part, d.Part, d.Reason)
+			require.Contains(t, d.Reason, x.word)
+			t.Logf("reason: %s", d.Reason)
+
+			shown, code := stack.Command(t, "session", "show", string(id), "--data", data)
+			require.Zero(t, code, shown)
+			require.Contains(t, shown, "error")
+			require.Contains(t, shown, d.Reason)
+			history, code := stack.Command(t, "history", string(id), "--data", data)
+			require.Zero(t, code)
+			require.Contains(t, history, d.Reason)
+			v.Wait(`document.querySelector('#failure-message')?.textContent.includes(`+strconv.Quote(d.Reason)+`)`, "the reason in the console")
+		})
+	}
+}
+
+// instancePID finds a process of an instance by what stands in its arguments.
+func instancePID(t *testing.T, id events.SessionID, args string) int {
+	t.Helper()
+	folders, err := filepath.Glob("/proc/[0-9]*")
+	require.NoError(t, err)
+	for _, f := range folders {
+		env, _ := os.ReadFile(filepath.Join(f, "environ"))
+		cmd, _ := os.ReadFile(filepath.Join(f, "cmdline"))
+		if strings.Contains(string(env), "/instances/"+string(id)+"/home") && strings.Contains(string(cmd), args) {
+			pid, err := strconv.Atoi(filepath.Base(f))
+			require.NoError(t, err)
+			return pid
+		}
+	}
+	t.Fatalf("no process of instance %s has %q in its arguments", id, args)
+	return 0
+}
