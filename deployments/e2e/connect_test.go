@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +47,13 @@ func TestRelay(t *testing.T) {
 	s := stack.Up(t, stack.DataDir(t))
 	v := open(t, s, "&relay=1")
 	id := v.start("testcard")
+	checkRelayed(t, v, id)
+	checkPicture(t, v)
+}
+
+// checkRelayed looks at both ends of the client's connection.
+func checkRelayed(t *testing.T, v viewer, id events.SessionID) {
+	t.Helper()
 	// The relay's own address may differ from what the streamer sees on a machine with several, so the browser may call
 	// the pair's end peer-reflexive; its relay protocol tells that it goes through TURN all the same.
 	var relayed struct{ Policy, Protocol string }
@@ -55,15 +64,17 @@ func TestRelay(t *testing.T) {
 	})`, &relayed)
 	require.Equal(t, "relay", relayed.Policy)
 	require.Equal(t, "udp", relayed.Protocol, "the protocol between browser and relay")
-	for _, e := range s.History(id) {
+	for _, e := range v.s.History(id) {
 		if e.Is(events.Client, events.Candidate) {
 			var c events.CandidateData
 			require.NoError(t, e.Decode(&c))
 			require.Contains(t, c.Candidate, "typ relay")
 		}
 	}
-	checkPicture(t, v)
 }
+
+// containsField tells whether one of the fields of a candidate line is want.
+func containsField(line, want string) bool { return slices.Contains(strings.Fields(line), want) }
 
 // TestTwoSessions: two applications side by side, and neither gets the other's input.
 func TestTwoSessions(t *testing.T) {

@@ -42,7 +42,7 @@ func checkMainJob(t *testing.T, s *stack.Stack) {
 	checkInput(t, v)
 	require.InDelta(t, toneHz, v.tone(), toneOff, "the loudest frequency in the audio track, Hz")
 
-	v.navigate("about:blank") // the tab closes
+	v.Navigate("about:blank") // the tab closes
 	s.Await(id, events.Streamer, events.Disconnected)
 	s.Await(id, events.Agent, events.Terminated)
 	checkHistory(t, s.History(id))

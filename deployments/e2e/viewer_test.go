@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"streamstack/agent/testcard"
@@ -33,7 +32,7 @@ type viewer struct {
 func open(t *testing.T, s *stack.Stack, more string) viewer {
 	t.Helper()
 	v := viewer{browsertest.Open(t), s}
-	v.navigate(s.Console(more))
+	v.Navigate(s.Console(more))
 	return v
 }
 
@@ -167,12 +166,6 @@ func (v viewer) tone() float64 {
 		return bins[loudest] > -60 ? loudest * 48000 / analyser.fftSize : 0;
 	})()`, &hz)
 	return hz
-}
-
-// navigate opens an address.
-func (v viewer) navigate(address string) {
-	v.T.Helper()
-	v.Do(chromedp.Navigate(address))
 }
 
 // picture is the whole picture as it is shown.

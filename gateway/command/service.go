@@ -56,8 +56,8 @@ type Service struct {
 }
 
 // Open makes the secrets and listens. What it opened is closed by [Service.Run] or [Service.Close].
-func Open(ctx context.Context, o Options) (s *Service, err error) {
-	s = &Service{public: o.PublicURL}
+func Open(ctx context.Context, o Options) (_ *Service, err error) {
+	s := &Service{public: o.PublicURL}
 	defer func() {
 		if err != nil {
 			s.Close()

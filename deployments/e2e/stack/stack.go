@@ -87,7 +87,12 @@ func Run(t testing.TB, args ...string) *Process {
 // RunIn is [Run] behind a wrapper such as `ip netns exec NAME`, and with variables added to the environment.
 func RunIn(t testing.TB, wrapper, env []string, args ...string) *Process {
 	t.Helper()
-	argv := slices.Concat(wrapper, []string{Binary(t)}, args)
+	return start(t, slices.Concat(wrapper, []string{Binary(t)}, args), env)
+}
+
+// start starts any program.
+func start(t testing.TB, argv, env []string) *Process {
+	t.Helper()
 	p := &Process{t: t, cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})} //nolint:gosec,noctx // ended below
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
@@ -101,10 +106,10 @@ func RunIn(t testing.TB, wrapper, env []string, args ...string) *Process {
 		if !p.ended(stopTime) {
 			p.Signal(syscall.SIGKILL)
 			p.ended(stopTime)
-			t.Errorf("%v did not end within %s of SIGTERM", args, stopTime)
+			t.Errorf("%v did not end within %s of SIGTERM", argv, stopTime)
 		}
 		if t.Failed() {
-			t.Logf("%v said:\n%s%s", args, p.out.String(), p.err.String())
+			t.Logf("%v said:\n%s%s", argv, p.out.String(), p.err.String())
 		}
 	})
 	return p
@@ -151,13 +156,15 @@ type Stack struct {
 	Data string
 	connect.Endpoints
 	Client *client.Client
+	// Find are the flags by which other commands find the log.
+	Find []string
 }
 
 // Up starts `streamstack up` on free ports and a data folder, with further flags.
 func Up(t testing.TB, data string, flags ...string) *Stack {
 	t.Helper()
 	args := slices.Concat([]string{"up", "--data", data, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--turn-listen", "127.0.0.1:0", "--verbose"}, flags)
-	s := &Stack{t: t, Data: data, Process: Run(t, args...)}
+	s := &Stack{t: t, Data: data, Process: Run(t, args...), Find: []string{"--data", data}}
 	Eventually(t, startTime, func() string {
 		select {
 		case <-s.done:
@@ -183,7 +190,7 @@ func (s *Stack) Console(more string) string { return s.Gateway + "/#token=" + s.
 // History is `streamstack history ID --json`.
 func (s *Stack) History(id events.SessionID) []events.Event {
 	s.t.Helper()
-	out, code := Command(s.t, "history", string(id), "--json", "--data", s.Data)
+	out, code := Command(s.t, append([]string{"history", string(id), "--json"}, s.Find...)...)
 	require.Zero(s.t, code, out)
 	var list []events.Event
 	for line := range bytes.Lines([]byte(out)) {

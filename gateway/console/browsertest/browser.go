@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// browserTimeout ends a test whose browser hangs; a test takes a few seconds.
-	browserTimeout = 90 * time.Second
+	// browserTimeout ends a test or a benchmark whose browser hangs.
+	browserTimeout = 5 * time.Minute
 	// waitTimeout is how long a test waits for one thing, pollEvery how often it looks.
 	waitTimeout = 20 * time.Second
 	pollEvery   = 50 * time.Millisecond
@@ -26,7 +26,7 @@ const (
 
 // Browser is a tab of a Chromium of its own.
 type Browser struct {
-	T *testing.T
+	T testing.TB
 	// Ctx is the tab, for chromedp.
 	Ctx      context.Context
 	mu       sync.Mutex
@@ -34,7 +34,7 @@ type Browser struct {
 }
 
 // Open starts a headless Chromium that ends with the test. Errors that the page logs fail the test at its end.
-func Open(t *testing.T) *Browser {
+func Open(t testing.TB) *Browser {
 	t.Helper()
 	options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
 		chromedp.NoSandbox, // the tests may run as root
@@ -125,4 +125,10 @@ func (b *Browser) Text(selector string) string {
 func (b *Browser) Click(selector string) {
 	b.T.Helper()
 	b.Do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Navigate opens an address.
+func (b *Browser) Navigate(address string) {
+	b.T.Helper()
+	b.Do(chromedp.Navigate(address))
 }

@@ -1,0 +1,90 @@
+package stack
+
+import (
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"streamstack/events/connect"
+	"streamstack/gateway/client"
+)
+
+// natsServer builds the nats-server of the version that go.mod names, once for a run of the tests.
+var natsServer = sync.OnceValues(func() (string, error) {
+	path, err := binary()
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(filepath.Dir(path), "nats-server")
+	return path, exec.Command("go", "build", "-o", path, "github.com/nats-io/nats-server/v2").Run() //nolint:gosec,noctx // as above
+})
+
+// Apart says where the components of [Split] run.
+type Apart struct {
+	NATSHost     string   // that nats-server listens on, 127.0.0.1 if empty
+	AgentWrapper []string // such as ip netns exec NAME
+	GatewayFlags []string
+}
+
+// Split starts NATS, a gateway and an agent as processes of their own.
+func Split(t testing.TB, data string, a Apart) *Stack {
+	t.Helper()
+	server, err := natsServer()
+	require.NoError(t, err, "build nats-server")
+	host := a.NATSHost
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	ports := filepath.Join(data, "ports")
+	nats := start(t, []string{server, "-a", host, "-p", "-1", "-js", "-sd", filepath.Join(data, "nats"), "--ports_file_dir", data, "-l", ports + ".log"}, nil)
+	url := natsURL(t, nats, data)
+	find := []string{"--nats", url}
+
+	gw := Run(t, slices.Concat([]string{"gateway", "--data", filepath.Join(data, "g"), "--listen", "127.0.0.1:0", "--turn-listen", "127.0.0.1:0"}, find, a.GatewayFlags)...)
+	s := &Stack{t: t, Process: gw, Data: data, Find: find}
+	Eventually(t, startTime, func() string {
+		_, address, found := strings.Cut(gw.Stdout(), "gateway: ")
+		if s.Gateway = strings.TrimSpace(address); !found {
+			return "the gateway's address; it says: " + gw.Stderr()
+		}
+		return ""
+	})
+	token, code := Command(t, "account", "create", "e2e", "--data", filepath.Join(data, "g"))
+	require.Zero(t, code, token)
+	s.Endpoints = connect.Endpoints{Gateway: s.Gateway, NATS: url, Token: strings.TrimSpace(token)}
+	s.Client, err = client.New(s.Gateway, s.Token)
+	require.NoError(t, err)
+
+	agent := RunIn(t, a.AgentWrapper, nil, slices.Concat([]string{"agent", "--data", filepath.Join(data, "a")}, find)...)
+	Eventually(t, startTime, func() string {
+		apps, err := s.Client.Applications(t.Context())
+		if err != nil || len(apps) == 0 {
+			return "the agent's applications; the agent says: " + agent.Stderr()
+		}
+		return ""
+	})
+	return s
+}
+
+// natsURL reads the port that nats-server picked from the file that it writes.
+func natsURL(t testing.TB, p *Process, dir string) string {
+	t.Helper()
+	var url string
+	Eventually(t, startTime, func() string {
+		files, err := filepath.Glob(filepath.Join(dir, "*.ports"))
+		if err != nil || len(files) == 0 {
+			return "the ports file of nats-server; it says: " + p.Stderr()
+		}
+		url = firstURL(files[0])
+		if url == "" {
+			return "an address in " + files[0]
+		}
+		return ""
+	})
+	return url
+}
