@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -40,12 +41,28 @@ func checkMainJob(t *testing.T, s *stack.Stack) {
 	checkPicture(t, v)
 	checkRate(t, v)
 	checkInput(t, v)
+	v.takePicture()
 	require.InDelta(t, toneHz, v.tone(), toneOff, "the loudest frequency in the audio track, Hz")
 
 	v.Navigate("about:blank") // the tab closes
 	s.Await(id, events.Streamer, events.Disconnected)
 	s.Await(id, events.Agent, events.Terminated)
 	checkHistory(t, s.History(id))
+}
+
+// pictureVariable names the file that gets a picture of the live console, which the README shows.
+const pictureVariable = "STREAMSTACK_PICTURE"
+
+// takePicture writes the page as it is shown, if somebody wants it.
+func (v viewer) takePicture() {
+	v.T.Helper()
+	file := os.Getenv(pictureVariable)
+	if file == "" {
+		return
+	}
+	picture, err := chromedp.Run(v.Ctx, chromedp.CaptureScreenshot())
+	require.NoError(v.T, err)
+	require.NoError(v.T, os.WriteFile(file, picture, 0o600))
 }
 
 // checkPicture compares what the browser shows with what the application drew.
