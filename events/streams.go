@@ -105,8 +105,8 @@ func CreateStreams(ctx context.Context, js jetstream.JetStream, c StreamsConfig)
 	}
 	return create(ctx, "bucket "+HeartbeatBucket, func(ctx context.Context) error {
 		_, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: HeartbeatBucket, Description: "who is alive", Storage: jetstream.MemoryStorage, Replicas: c.Replicas,
-			// Markers make an expiry an event like any other.
+			Bucket: HeartbeatBucket, Description: "who is alive", Storage: storage, Replicas: c.Replicas,
+			// Kept on disk, for a server that restarts and has no peers would lose the bucket itself. Markers make an expiry an event like any other.
 			LimitMarkerTTL: time.Minute,
 		})
 		return err //nolint:wrapcheck // create wraps it

@@ -19,9 +19,8 @@ const defaultTokenLife = 365 * 24 * time.Hour
 // adminRoutes makes the account API of the local admin socket. Whoever may open the socket is trusted: it lies in the
 // data folder, readable by its owner alone.
 func (g *Gateway) adminRoutes() *echo.Echo {
-	e := echo.New()
-	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = g.onError
+	e := g.newEcho()
+	e.Use(g.whenReady)
 	e.POST("/1.0/accounts", g.createAccount)
 	e.GET("/1.0/accounts", g.listAccounts)
 	e.DELETE("/1.0/accounts/:name", g.deleteAccount)

@@ -24,13 +24,10 @@ const (
 	clientRate, clientBurst = 50, 200
 	// socketQueue is how many events may wait for a slow client before it is cut off.
 	socketQueue = 256
-	// pingEvery keeps proxies from closing a socket that waits for its instance; a client that does not answer within
-	// pingWait is gone.
-	pingEvery, pingWait = 15 * time.Second, 10 * time.Second
-	// writeWait bounds the writing of one message.
-	writeWait = 10 * time.Second
 	// socketTokenLife is how long a create's or join's socket URL can be used; the SDK gives up after five minutes.
 	socketTokenLife = 15 * time.Minute
+	// replayTime bounds the reading of a negotiation so far, replayPause is the wait for a replica that is behind.
+	replayTime, replayPause = 10 * time.Second, 20 * time.Millisecond
 	// requestTime bounds a request that does not wait for an ending.
 	requestTime = 10 * time.Second
 	// syncTime bounds DELETE …?sync=true: a drained instance ends within seconds.
@@ -38,6 +35,27 @@ const (
 	// readYourWrites bounds how long an answer waits for the read model to contain what was just appended.
 	readYourWrites = 2 * time.Second
 )
+
+// timing are the waits that a gateway's tests shorten.
+type timing struct {
+	// pingEvery keeps proxies from closing a socket that waits for its instance; a client that does not answer within
+	// pingWait is gone.
+	pingEvery, pingWait time.Duration
+	// writeWait bounds the writing of one message, closeWait the closing handshake.
+	writeWait, closeWait time.Duration
+	// stopGrace is how long requests, and then sockets, may take to end when the gateway stops: `up` has five seconds
+	// for all it runs.
+	stopGrace time.Duration
+	// lostAfter is how long an agent may be away, from the expiry of its heartbeat on, before its sessions end as lost.
+	lostAfter time.Duration
+}
+
+var usualTiming = timing{
+	pingEvery: 15 * time.Second, pingWait: 10 * time.Second,
+	writeWait: 10 * time.Second, closeWait: 2 * time.Second,
+	stopGrace: 2 * time.Second,
+	lostAfter: 2 * events.HeartbeatTTL, // three lives of the heartbeat, of which the first has passed when the key expires
+}
 
 // Config is what a gateway is made of.
 type Config struct {

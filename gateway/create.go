@@ -89,7 +89,7 @@ func (g *Gateway) appendCreation(ctx context.Context, r events.Region, id events
 		return "", err
 	}
 	if d.HasExtraData {
-		if _, err := log.Append(ctx, events.NewDraft(r, id, events.Gateway, events.ExtraData, events.ExtraDataData{ExtraData: events.Raw(extra)})); err != nil {
+		if _, err := log.Append(ctx, events.NewDraft(r, id, events.Gateway, events.ExtraData, events.ExtraDataData{ExtraData: extra})); err != nil {
 			return "", err
 		}
 	}
@@ -130,8 +130,11 @@ func (r *createRequest) check() (version int, err error) {
 	if r.App == "" {
 		return 0, badRequest("app is required: the name of an application, see GET /1.0/applications")
 	}
+	if !events.ValidToken(r.App) {
+		return 0, &apiError{status: http.StatusBadRequest, code: codeUnknownApp, message: "application " + quoted(r.App) + " is not known"}
+	}
 	if r.Region != "" && !events.ValidToken(r.Region) {
-		return 0, badRequest("region %q is not a region's name", r.Region)
+		return 0, badRequest("region %s is not a region's name", quoted(r.Region))
 	}
 	if r.IdleTimeMin != nil && (*r.IdleTimeMin < 0 || *r.IdleTimeMin > maxIdleMinutes) {
 		return 0, badRequest("idle_time_min must be a number of minutes from 0 (never) to %d", maxIdleMinutes)
@@ -166,7 +169,7 @@ func parseVersion(raw json.RawMessage) (int, error) {
 	}
 	v, err := strconv.Atoi(text)
 	if err != nil || v < -1 {
-		return 0, badRequest("app_version must be a whole number, or -1 for the latest, not %s", text)
+		return 0, badRequest("app_version must be a whole number, or -1 for the latest, not %s", quoted(text))
 	}
 	return max(v, 0), nil
 }

@@ -28,10 +28,20 @@ func (g *Gateway) schedule(ctx context.Context) error {
 			events.EventFilter("", events.Gateway, events.Joined),
 			events.EventFilter("", events.Streamer, events.Ready),
 			events.EventFilter("", events.Streamer, events.Disconnected),
+			events.EventFilter("", events.Agent, events.AttemptFailed),
+			events.EventFilter("", events.Gateway, events.Terminating),
 		},
 	}, func(ctx context.Context, e events.Event) error {
+		if e.Quarantine != "" {
+			return nil
+		}
 		s, _, err := projections.Load(ctx, g.cfg.Log, e.Region, e.Session)
 		if err != nil || !s.Known() {
+			return err
+		}
+		if s.Status == projections.StatusTerminating && !s.Claimed {
+			// Who appended terminating ends it too, unless it died in between, or an agent has given it back since.
+			_, err := g.endUnheld(ctx, s.Region, s.ID, s.StatusMessage, false)
 			return err
 		}
 		return g.setDeadline(ctx, s)
@@ -48,9 +58,14 @@ func (g *Gateway) setDeadline(ctx context.Context, s projections.Session) error 
 }
 
 // scheduleAt makes JetStream publish to due at a time; setting at again replaces it.
+//
+// The time is told as a distance on this machine's clock, and rounded up to the whole second that the schedule can say:
+// one that fires too early, by a clock that goes before or by the fraction, would be set again and again until its time
+// has come.
 func (g *Gateway) scheduleAt(ctx context.Context, at, due string, when time.Time) error {
 	m := nats.NewMsg(at)
-	_, err := g.cfg.Log.JetStream().PublishMsg(ctx, m, jetstream.WithScheduleAt(when.UTC()),
+	fires := time.Now().Add(when.Sub(g.now()) + time.Second - 1).Truncate(time.Second)
+	_, err := g.cfg.Log.JetStream().PublishMsg(ctx, m, jetstream.WithScheduleAt(fires),
 		jetstream.WithScheduleTarget(due), jetstream.WithScheduleTTL(dueLife))
 	if err != nil {
 		return fmt.Errorf("gateway: schedule %s: %w", due, err)
@@ -60,6 +75,10 @@ func (g *Gateway) scheduleAt(ctx context.Context, at, due string, when time.Time
 
 // due acts on deadlines that have fired: one gateway takes each.
 func (g *Gateway) due(ctx context.Context) error {
+	// Which agents live, and what they hold, must be known first.
+	if err := g.WaitReady(ctx); err != nil {
+		return err
+	}
 	return g.manage(ctx, events.DeadlinesStream, jetstream.ConsumerConfig{
 		Durable: "gateway-due", FilterSubject: "deadlines.due.>",
 	}, func(ctx context.Context, e events.Event) error {

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,35 +20,50 @@ const (
 	managerAck = 10 * time.Second
 	// managerDelay is the pause before one that failed comes again.
 	managerDelay = time.Second
+	// managerPull is how many events a gateway takes ahead; it handles them one after the other.
+	managerPull = 16
+	// managerDrain is how long the end of a gateway waits for each of these, to give it back.
+	managerDrain = 100 * time.Millisecond
 )
 
 // manage runs one durable consumer, which all gateways share, until the context ends. An event whose handling fails
-// comes again; handling must bear that.
+// comes again; handling must bear that. Only a consumer that cannot be made at the start is an error: later on it is
+// made anew as often as it breaks.
 func (g *Gateway) manage(ctx context.Context, stream string, cfg jetstream.ConsumerConfig, handle func(context.Context, events.Event) error) error {
 	cfg.AckPolicy, cfg.AckWait = jetstream.AckExplicitPolicy, managerAck
-	cons, err := g.cfg.Log.JetStream().CreateOrUpdateConsumer(ctx, stream, cfg)
-	if err != nil {
-		return fmt.Errorf("gateway: consumer %s: %w", cfg.Durable, err)
-	}
-	it, err := cons.Messages(jetstream.PullMaxMessages(16))
-	if err != nil {
-		return fmt.Errorf("gateway: consumer %s: %w", cfg.Durable, err)
-	}
-	defer it.Stop()
-	for {
-		m, err := it.Next(jetstream.NextContext(ctx))
+	for first := true; ; first = false {
+		cons, err := g.cfg.Log.JetStream().CreateOrUpdateConsumer(ctx, stream, cfg)
+		var api *jetstream.APIError
+		if err != nil && first && errors.As(err, &api) && api.Code != http.StatusServiceUnavailable {
+			return fmt.Errorf("gateway: consumer %s: %w", cfg.Durable, err)
+		}
+		if err == nil {
+			err = g.consume(ctx, cons, handle)
+		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("gateway: consumer %s: %w", cfg.Durable, ctx.Err())
 		}
+		g.log.Warn("process manager waits for NATS", "consumer", cfg.Durable, "err", err)
+		if err := pause(ctx, managerDelay); err != nil {
+			return err
+		}
+	}
+}
+
+// consume handles what a consumer delivers until the context ends or the consumer breaks.
+func (g *Gateway) consume(ctx context.Context, cons jetstream.Consumer, handle func(context.Context, events.Event) error) error {
+	it, err := cons.Messages(jetstream.PullMaxMessages(managerPull))
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	defer giveBack(it)
+	for {
+		m, err := it.Next(jetstream.NextContext(ctx))
 		if err != nil {
-			g.log.Warn("process manager waits for NATS", "consumer", cfg.Durable, "err", err)
-			if err := pause(ctx, managerDelay); err != nil {
-				return err
-			}
-			continue
+			return fmt.Errorf("gateway: %w", err)
 		}
 		if err := g.handle(ctx, m, handle); err != nil {
-			g.log.Warn("event will be handled again", "consumer", cfg.Durable, "subject", m.Subject(), "err", err)
+			g.log.Warn("event will be handled again", "subject", m.Subject(), "err", err)
 			if err := m.NakWithDelay(managerDelay); err != nil {
 				g.log.Debug("nak", "err", err) // it comes again after managerAck
 			}
@@ -55,6 +72,19 @@ func (g *Gateway) manage(ctx context.Context, stream string, cfg jetstream.Consu
 		if err := m.Ack(); err != nil {
 			g.log.Debug("ack", "err", err)
 		}
+	}
+}
+
+// giveBack ends an iterator. What it has fetched goes to another gateway now, not only after managerAck.
+func giveBack(it jetstream.MessagesContext) {
+	defer it.Stop()
+	it.Drain()
+	for {
+		m, err := it.Next(jetstream.NextMaxWait(managerDrain)) // while NATS is away a drain has no end
+		if err != nil {
+			return
+		}
+		_ = m.Nak() // it comes again after managerAck
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
+	"time"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -63,6 +66,26 @@ func badRequest(format string, args ...any) *apiError {
 	return &apiError{status: http.StatusBadRequest, code: codeBadRequest, message: fmt.Sprintf(format, args...)}
 }
 
+// quoted is a client's text for a message: on one line, and not as long as a body may be.
+func quoted(s string) string {
+	const longest = 80
+	if len(s) > longest {
+		s = shorten(s, longest) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// shorten cuts a text to at most n bytes, between two characters.
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
 func notFound(id string) *apiError {
 	return &apiError{status: http.StatusNotFound, code: codeNotFound, message: fmt.Sprintf("session %s does not exist", id)}
 }
@@ -93,6 +116,10 @@ func asAPIError(err error) *apiError {
 		return api
 	case errors.As(err, &web):
 		return webError(web)
+	case errors.Is(err, context.Canceled): // the client has gone, or the gateway stops
+		return &apiError{http.StatusServiceUnavailable, codeUnavailable, "the request was cut off", err}
+	case errors.Is(err, events.ErrConflict): // after many tries
+		return &apiError{http.StatusServiceUnavailable, codeUnavailable, "too much happens to this session at once, try again", err}
 	case errors.Is(err, events.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return &apiError{http.StatusServiceUnavailable, codeUnavailable, "the log is not available at the moment, try again", err}
 	default:
@@ -122,7 +149,10 @@ func (g *Gateway) onError(err error, c echo.Context) {
 		return
 	}
 	e := asAPIError(err)
-	if e.status >= http.StatusInternalServerError {
+	switch {
+	case c.Request().Context().Err() != nil:
+		g.log.Debug("request given up", "method", c.Request().Method, "path", c.Path(), "err", err)
+	case e.status >= http.StatusInternalServerError:
 		g.log.Error("request failed", "method", c.Request().Method, "path", c.Path(), "status", e.status, "err", err)
 	}
 	if e.status == http.StatusServiceUnavailable {
@@ -136,15 +166,27 @@ func (g *Gateway) onError(err error, c echo.Context) {
 
 // decodeBody reads a JSON object into v; an empty body leaves v as it is. Unknown fields are ignored by contract.
 func decodeBody(c echo.Context, v any) error {
+	control := http.NewResponseController(c.Response())
+	if err := control.SetReadDeadline(time.Now().Add(requestTime)); err != nil {
+		return fmt.Errorf("gateway: read body: %w", err)
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
 		return &apiError{http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body has more than %d bytes", maxBody), err}
 	case err != nil:
-		return badRequest("the body could not be read")
+		return badRequest("the body could not be read, or did not come within %s", requestTime)
+	}
+	// The server goes on reading, to see when the client leaves; it must not take the deadline for that.
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("gateway: read body: %w", err)
+	}
+	switch {
 	case len(body) == 0:
 		return nil
+	case !utf8.Valid(body): // RFC 8259, section 8.1; parts that are kept as they came would make no sound event
+		return badRequest("the body is not valid JSON: it is not UTF-8")
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return badRequest("%s", jsonProblem(err))

@@ -28,12 +28,13 @@ type Gateway struct {
 	alive    *liveness
 	echo     *echo.Echo
 	now      func() time.Time
+	times    timing
 }
 
 // New makes a gateway; nothing runs yet.
 func New(cfg Config) *Gateway {
 	g := &Gateway{
-		cfg: cfg, log: cfg.Logger.With("component", "gateway"), now: time.Now,
+		cfg: cfg, log: cfg.Logger.With("component", "gateway"), now: time.Now, times: usualTiming,
 		sessions: projections.NewRunner("sessions", projections.NewSessions()),
 		agents:   projections.NewRunner("agents", projections.NewAgents()),
 		accounts: projections.NewRunner("accounts", projections.NewAccounts()),
@@ -48,17 +49,23 @@ func New(cfg Config) *Gateway {
 // account API to whoever may open that socket. ready is called once, when requests are answered from a whole read model.
 func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return ended(ctx, g.tail(ctx)) })
-	group.Go(func() error { return ended(ctx, g.agents.Follow(ctx, g.cfg.Log, events.AgentsStream)) })
-	group.Go(func() error { return ended(ctx, g.accounts.Follow(ctx, g.cfg.Log, events.AccountsStream)) })
-	group.Go(func() error { return ended(ctx, g.alive.run(ctx)) })
-	group.Go(func() error { return ended(ctx, g.dispatch(ctx)) })
-	group.Go(func() error { return ended(ctx, g.schedule(ctx)) })
-	group.Go(func() error { return ended(ctx, g.due(ctx)) })
-	group.Go(func() error { return g.serve(ctx, l, g.echo) })
-	if admin != nil {
-		group.Go(func() error { return g.serve(ctx, admin, g.adminRoutes()) })
+	// The read models go on until the last request is answered: an answer waits for them.
+	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	for _, loop := range []func(context.Context) error{
+		g.tail, g.followAgents, g.followAccounts, g.alive.run, g.dispatch, g.schedule, g.due,
+	} {
+		group.Go(func() error { return ended(loops, loop(loops)) })
 	}
+	group.Go(func() error {
+		defer stop()
+		serving, ctx := errgroup.WithContext(ctx)
+		serving.Go(func() error { return g.serve(ctx, l, g.echo) })
+		if admin != nil {
+			serving.Go(func() error { return g.serve(ctx, admin, g.adminRoutes()) })
+		}
+		return serving.Wait() //nolint:wrapcheck // serve has said whose error it is
+	})
 	group.Go(func() error {
 		if err := g.WaitReady(ctx); err != nil {
 			return ended(ctx, err)
@@ -69,6 +76,14 @@ func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) 
 		return nil
 	})
 	return group.Wait()
+}
+
+func (g *Gateway) followAgents(ctx context.Context) error {
+	return g.agents.Follow(ctx, g.cfg.Log, events.AgentsStream)
+}
+
+func (g *Gateway) followAccounts(ctx context.Context) error {
+	return g.accounts.Follow(ctx, g.cfg.Log, events.AccountsStream)
 }
 
 // WaitReady returns when all read models have caught up.
@@ -98,7 +113,7 @@ func (g *Gateway) isReady() bool {
 // ended turns the end of a loop because the gateway stops into success.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the end was wanted
 	}
 	return err
 }
@@ -126,32 +141,39 @@ func (g *Gateway) tail(ctx context.Context) error {
 	}, progress, g.sessions.Caught)
 }
 
-// serve runs an HTTP server until the context ends; then requests have five seconds to finish. Websockets are hijacked
-// and end by the hub.
+// serve runs an HTTP server until the context ends; then requests have a grace to finish. Websockets are hijacked and end
+// by the hub.
 func (g *Gateway) serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	// Requests outlive the context that says stop: what is under way shall be answered.
+	requests, cutRequests := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutRequests()
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog:    slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		BaseContext: func(net.Listener) context.Context { return requests },
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- srv.Serve(l) }()
+	var err error
 	select {
-	case err := <-stopped:
-		return fmt.Errorf("gateway: serve: %w", err)
+	case err = <-stopped:
+		stopped <- http.ErrServerClosed
 	case <-ctx.Done():
 	}
 	g.hub.close()
-	// The context is over, and yet what is under way shall be answered.
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	grace, cancel := context.WithTimeout(requests, g.times.stopGrace)
 	defer cancel()
-	err := srv.Shutdown(grace)
-	if serr := <-stopped; serr != nil && !errors.Is(serr, http.ErrServerClosed) {
+	if srv.Shutdown(grace) != nil {
+		g.log.Warn("requests are cut off, for the gateway stops", "after", g.times.stopGrace)
+		cutRequests()
+		err = errors.Join(err, srv.Close())
+	}
+	if serr := <-stopped; !errors.Is(serr, http.ErrServerClosed) {
 		err = errors.Join(err, serr)
 	}
-	g.hub.wait()
+	g.hub.wait(g.times.stopGrace)
 	if err != nil {
-		return fmt.Errorf("gateway: stop serving: %w", err)
+		return fmt.Errorf("gateway: serve: %w", err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"sync"
+	"time"
 
 	"streamstack/events"
 )
@@ -10,6 +11,7 @@ import (
 type hub struct {
 	mu     sync.Mutex
 	subs   map[events.SessionID]map[*subscription]struct{}
+	all    map[*subscription]struct{} // until they end, dropped ones too
 	closed bool
 	open   sync.WaitGroup
 }
@@ -21,6 +23,8 @@ type subscription struct {
 	events  chan events.Event
 	// why says why the channel was closed; written before the close.
 	why string
+	// cut ends the socket at once, whatever it waits for.
+	cut func()
 }
 
 // Why a subscription ends.
@@ -30,21 +34,23 @@ const (
 )
 
 func newHub() *hub {
-	return &hub{subs: map[events.SessionID]map[*subscription]struct{}{}}
+	return &hub{subs: map[events.SessionID]map[*subscription]struct{}{}, all: map[*subscription]struct{}{}}
 }
 
-// subscribe begins a view of one session; ok is false when the gateway stops. The caller must end it.
-func (h *hub) subscribe(id events.SessionID) (s *subscription, ok bool) {
+// subscribe begins a view of one session; ok is false when the gateway stops. The caller must end it. cut is called when
+// a view has not ended although the gateway stops.
+func (h *hub) subscribe(id events.SessionID, cut func()) (s *subscription, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return nil, false
 	}
-	s = &subscription{hub: h, session: id, events: make(chan events.Event, socketQueue)}
+	s = &subscription{hub: h, session: id, events: make(chan events.Event, socketQueue), cut: cut}
 	if h.subs[id] == nil {
 		h.subs[id] = map[*subscription]struct{}{}
 	}
 	h.subs[id][s] = struct{}{}
+	h.all[s] = struct{}{}
 	h.open.Add(1)
 	return s, true
 }
@@ -54,6 +60,7 @@ func (s *subscription) end() {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	s.hub.drop(s, "")
+	delete(s.hub.all, s)
 	s.hub.open.Done()
 }
 
@@ -96,5 +103,16 @@ func (h *hub) close() {
 	}
 }
 
-// wait returns when all sockets have gone.
-func (h *hub) wait() { h.open.Wait() }
+// wait returns when all sockets have gone. Those that have not after the grace, for their client does not read, are cut.
+func (h *hub) wait(grace time.Duration) {
+	defer time.AfterFunc(grace, h.cutAll).Stop()
+	h.open.Wait()
+}
+
+func (h *hub) cutAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.all {
+		s.cut()
+	}
+}

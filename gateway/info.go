@@ -64,5 +64,9 @@ func (g *Gateway) getStatus(c echo.Context) error {
 		agents, nodes := len(alive), max(1, len(g.cfg.Log.Conn().Servers()))
 		s.Agents, s.DatabaseNodes, s.Version = &agents, &nodes, g.cfg.Version
 	}
+	if code != http.StatusOK {
+		return reply(c, code, envelope{Type: "error", Status: "failed", StatusCode: code, Metadata: s, Code: codeUnavailable,
+			Error: "the gateway is starting, or does not reach NATS"})
+	}
 	return succeed(c, code, s)
 }

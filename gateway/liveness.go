@@ -8,21 +8,19 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"streamstack/events"
 	"streamstack/projections"
 )
 
-// lostAfter is how long an agent may be away before its sessions end as lost: three lives of its heartbeat, of which
-// the first has passed when the key expires.
-const lostAfter = 2 * events.HeartbeatTTL
-
 // liveness watches the heartbeats. A key that is there means alive; its expiry is an event of the bucket like any
 // other, and starts a durable deadline, so that the sessions of an agent that stays away end even if this gateway goes.
 type liveness struct {
-	g     *Gateway
-	ready chan struct{}
+	g      *Gateway
+	caught sync.Once
+	ready  chan struct{}
 
 	mu   sync.RWMutex
 	keys map[string]struct{}
@@ -40,8 +38,28 @@ func (l *liveness) has(key string) bool {
 	return ok
 }
 
-// run watches until the context ends.
+// run watches until the context ends. After a time without NATS the watch begins anew: an expiry in between may have
+// left no trace.
 func (l *liveness) run(ctx context.Context) error {
+	for {
+		err := l.watch(ctx)
+		if ctx.Err() != nil {
+			return fmt.Errorf("gateway: heartbeats: %w", ctx.Err())
+		}
+		l.g.log.Warn("the watch of the heartbeats begins anew", "err", err)
+		if err := pause(ctx, managerDelay); err != nil {
+			return err
+		}
+	}
+}
+
+// errReconnected ends a watch.
+var errReconnected = errors.New("NATS was away")
+
+func (l *liveness) watch(ctx context.Context) error {
+	conn := l.g.cfg.Log.Conn()
+	back := conn.StatusChanged(nats.CONNECTED)
+	defer conn.RemoveStatusListener(back)
 	kv, err := l.g.cfg.Log.JetStream().KeyValue(ctx, events.HeartbeatBucket)
 	if err != nil {
 		return fmt.Errorf("gateway: heartbeats: %w", err)
@@ -51,26 +69,39 @@ func (l *liveness) run(ctx context.Context) error {
 		return fmt.Errorf("gateway: heartbeats: %w", err)
 	}
 	defer func() { _ = w.Stop() }() // fails only when the connection is closed
-	caught := false
+	fresh, first := map[string]struct{}{}, true
 	for {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("gateway: heartbeats: %w", ctx.Err())
+		case <-back:
+			return errReconnected
 		case e, ok := <-w.Updates():
 			switch {
 			case !ok:
 				return errors.New("gateway: heartbeats: the watch ended")
-			case e == nil: // all that was there has been seen
-				if !caught {
-					caught = true
-					close(l.ready)
-					l.missing(ctx)
-				}
+			case e == nil && first: // all that was there has been seen
+				first = false
+				l.replace(fresh)
+				l.missing(ctx)
+			case e == nil: // again, when the client's consumer was made anew
+			case first && e.Operation() == jetstream.KeyValuePut:
+				fresh[e.Key()] = struct{}{}
+			case first:
+				delete(fresh, e.Key())
 			default:
 				l.update(ctx, e)
 			}
 		}
 	}
+}
+
+// replace takes over what a new watch has found.
+func (l *liveness) replace(keys map[string]struct{}) {
+	l.mu.Lock()
+	l.keys = keys
+	l.mu.Unlock()
+	l.caught.Do(func() { close(l.ready) })
 }
 
 func (l *liveness) update(ctx context.Context, e jetstream.KeyValueEntry) {
@@ -98,7 +129,7 @@ func agentOf(key string) (events.Region, events.AgentID, bool) {
 	return events.Region(p[1]), events.AgentID(p[2]), true
 }
 
-// missing suspects the agents that hold sessions and have no heartbeat at the gateway's start, once the sessions are known.
+// missing suspects the agents that hold sessions and have no heartbeat when a watch begins, once the sessions are known.
 func (l *liveness) missing(ctx context.Context) {
 	select {
 	case <-l.g.sessions.Ready():
@@ -126,14 +157,22 @@ func agentDeadline(r events.Region, id events.AgentID) (at, due string) {
 // suspect schedules the end of an agent's sessions, for when it stays away.
 func (l *liveness) suspect(ctx context.Context, r events.Region, id events.AgentID) {
 	at, due := agentDeadline(r, id)
-	if err := l.g.scheduleAt(ctx, at, due, l.g.now().Add(lostAfter)); err != nil {
+	if err := l.g.scheduleAt(ctx, at, due, l.g.now().Add(l.g.times.lostAfter)); err != nil {
 		l.g.log.Error("deadline of a silent agent not set", "agent", id, "err", err)
 	}
 }
 
 // lost ends the sessions of an agent that has stayed away.
 func (g *Gateway) lost(ctx context.Context, r events.Region, id events.AgentID) error {
-	if g.alive.has(events.HeartbeatKey(r, id)) {
+	// The bucket is asked, not the watch: what this gateway has seen of it may be late.
+	kv, err := g.cfg.Log.JetStream().KeyValue(ctx, events.HeartbeatBucket)
+	if err != nil {
+		return err
+	}
+	if _, err := kv.Get(ctx, events.HeartbeatKey(r, id)); !errors.Is(err, jetstream.ErrKeyNotFound) {
+		if err != nil {
+			return fmt.Errorf("gateway: heartbeat of %s: %w", id, err)
+		}
 		return nil
 	}
 	var all []projections.Session
@@ -146,7 +185,7 @@ func (g *Gateway) lost(ctx context.Context, r events.Region, id events.AgentID) 
 			if s.Ended() || !s.Claimed || s.Agent != id {
 				return nil, nil
 			}
-			why := fmt.Sprintf("the agent %s that ran the session has not answered for %s", id, (lostAfter + events.HeartbeatTTL).Round(time.Second))
+			why := fmt.Sprintf("the agent %s that ran the session has not answered for %s", id, (g.times.lostAfter + events.HeartbeatTTL).Round(time.Second))
 			d := events.NewDraft(r, s.ID, events.Gateway, events.AgentLost, events.EndedData{Agent: id, Attempt: s.Attempt, Reason: why})
 			return &d, nil
 		})

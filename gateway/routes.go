@@ -12,30 +12,30 @@ import (
 // routes makes the public API. Every path is served with and without its final slash, directly: a redirect would turn
 // a POST into a GET and fail a CORS preflight.
 func (g *Gateway) routes() *echo.Echo {
-	e := echo.New()
-	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = g.onError
-	e.Pre(stripSlash)
-	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
-		g.log.Error("handler panicked", "err", err, "stack", string(stack))
-		return err
-	}}))
+	e := g.newEcho()
 	e.Use(g.cors)
 
 	e.GET("/1.0/status", g.getStatus)
 	for _, prefix := range []string{"/1.0/sessions", "/1.0/session"} {
-		e.GET(prefix+"/:id/sockets/slave", g.socket)
+		e.GET(prefix+"/:id/sockets/slave", g.socket, g.whenReady)
 	}
-	api := e.Group("", g.authenticate)
-	api.GET("/1.0/applications", g.getApplications)
-	api.GET("/1.0/regions", g.getRegions)
-	api.POST("/1.0/sessions", g.createSession)
-	api.GET("/1.0/sessions", g.listSessions)
-	api.GET("/1.0/sessions/:id", g.getSession)
-	api.DELETE("/1.0/sessions/:id", g.deleteSession)
-	api.POST("/1.0/sessions/:id/join", g.joinSession)
-	api.GET("/1.0/sessions/:id/events", g.sessionEvents)
-	api.GET("/1.0/events", g.allEvents)
+	// Not a group: echo gives one a route for all that is not found, and a wrong method would be 404 in place of 405.
+	for _, r := range []struct {
+		method, path string
+		handle       echo.HandlerFunc
+	}{
+		{http.MethodGet, "/1.0/applications", g.getApplications},
+		{http.MethodGet, "/1.0/regions", g.getRegions},
+		{http.MethodPost, "/1.0/sessions", g.createSession},
+		{http.MethodGet, "/1.0/sessions", g.listSessions},
+		{http.MethodGet, "/1.0/sessions/:id", g.getSession},
+		{http.MethodDelete, "/1.0/sessions/:id", g.deleteSession},
+		{http.MethodPost, "/1.0/sessions/:id/join", g.joinSession},
+		{http.MethodGet, "/1.0/sessions/:id/events", g.sessionEvents},
+		{http.MethodGet, "/1.0/events", g.allEvents},
+	} {
+		e.Add(r.method, r.path, r.handle, g.whenReady, g.authenticate)
+	}
 
 	if g.cfg.Console != nil {
 		console := echo.WrapHandler(g.cfg.Console)
@@ -44,6 +44,29 @@ func (g *Gateway) routes() *echo.Echo {
 		e.GET("/console/*", console)
 	}
 	return e
+}
+
+// newEcho makes an echo that answers in our envelope.
+func (g *Gateway) newEcho() *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = g.onError
+	e.Pre(stripSlash)
+	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
+		g.log.Error("handler panicked", "err", err, "stack", string(stack))
+		return err
+	}}))
+	return e
+}
+
+// whenReady holds requests off until the read models are whole: before, an account or a session would seem unknown.
+func (g *Gateway) whenReady(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !g.isReady() {
+			return &apiError{http.StatusServiceUnavailable, codeUnavailable, "the gateway is starting, try again", nil}
+		}
+		return next(c)
+	}
 }
 
 // stripSlash makes /x/ the same as /x, before the router looks.

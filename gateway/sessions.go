@@ -64,6 +64,8 @@ var sortFields = map[string]func(a, b projections.Session) int{
 	"region":         func(a, b projections.Session) int { return cmp.Compare(a.Region, b.Region) },
 	"status":         func(a, b projections.Session) int { return cmp.Compare(a.Status, b.Status) },
 	"status_message": func(a, b projections.Session) int { return cmp.Compare(a.StatusMessage, b.StatusMessage) },
+	"container_id":   func(a, b projections.Session) int { return cmp.Compare(a.Instance, b.Instance) },
+	"cluster_id":     func(a, b projections.Session) int { return cmp.Compare(a.Agent, b.Agent) },
 	"joinable":       func(a, b projections.Session) int { return cmp.Compare(yes(a.Joinable), yes(b.Joinable)) },
 	"created_at":     func(a, b projections.Session) int { return a.CreatedAt.Compare(b.CreatedAt) },
 }
@@ -197,17 +199,11 @@ func (g *Gateway) deleteSession(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
 	defer cancel()
-	// Before the decision, so that the ending cannot be missed.
-	sub, ok := g.hub.subscribe(s.ID)
-	if !ok {
-		return &apiError{http.StatusServiceUnavailable, codeUnavailable, whyStopping, nil}
-	}
-	defer sub.end()
 	if err := g.terminate(ctx, s.Region, s.ID, "account:"+caller(c), "deleted by "+caller(c), force); err != nil {
 		return err
 	}
 	if sync {
-		if err := g.awaitEnd(c.Request().Context(), sub); err != nil {
+		if err := g.awaitEnd(c.Request().Context(), s.ID); err != nil {
 			return err
 		}
 	}
@@ -256,24 +252,44 @@ func (g *Gateway) endUnheld(ctx context.Context, r events.Region, id events.Sess
 	return seq, err
 }
 
-// awaitEnd returns when the session's ending is in the log.
-func (g *Gateway) awaitEnd(ctx context.Context, sub *subscription) error {
+// awaitEnd returns when the session's ending is in the read model.
+func (g *Gateway) awaitEnd(ctx context.Context, id events.SessionID) error {
 	ctx, cancel := context.WithTimeout(ctx, syncTime)
 	defer cancel()
+	for {
+		// Before the look, so that the ending cannot be missed.
+		sub, ok := g.hub.subscribe(id, cancel)
+		if !ok {
+			return &apiError{http.StatusServiceUnavailable, codeUnavailable, whyStopping, nil}
+		}
+		ended, err := g.endSeen(ctx, sub)
+		sub.end()
+		if ended || err != nil {
+			return err
+		}
+	}
+}
+
+// endSeen looks after each event of the session whether it has ended. It returns false when so much happened that the
+// view was dropped.
+func (g *Gateway) endSeen(ctx context.Context, sub *subscription) (bool, error) {
 	for {
 		var s projections.Session
 		var ok bool
 		g.sessions.Read(func(m *projections.Sessions) { s, ok = m.Get(sub.session) })
 		if !ok || s.Ended() {
-			return nil
+			return true, nil
 		}
 		select {
 		case _, open := <-sub.events:
+			if !open && sub.why == whyStopping {
+				return false, &apiError{http.StatusServiceUnavailable, codeUnavailable, whyStopping, nil}
+			}
 			if !open {
-				return &apiError{http.StatusServiceUnavailable, codeUnavailable, sub.why, nil}
+				return false, nil
 			}
 		case <-ctx.Done():
-			return &apiError{http.StatusServiceUnavailable, codeUnavailable, "the session is being terminated, but has not ended yet", ctx.Err()}
+			return false, &apiError{http.StatusServiceUnavailable, codeUnavailable, "the session is being terminated, but has not ended yet", ctx.Err()}
 		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"streamstack/events"
 )
@@ -35,58 +37,74 @@ type (
 	}
 )
 
-// clientMessage is any message of a client.
-type clientMessage struct {
-	Type          string   `json:"type"`
-	SDP           string   `json:"sdp"`
-	DataChannels  []string `json:"dataChannels"`
-	Candidate     string   `json:"candidate"`
-	SDPMid        *string  `json:"sdpMid"`
-	SDPMLineIndex *uint16  `json:"sdpMLineIndex"`
-}
+// What a client sends in an offer or answer, and in a candidate.
+type (
+	clientSDP struct {
+		SDP          string   `json:"sdp"`
+		DataChannels []string `json:"dataChannels"`
+	}
+	clientCandidate struct {
+		Candidate     string  `json:"candidate"`
+		SDPMid        *string `json:"sdpMid"`
+		SDPMLineIndex *uint16 `json:"sdpMLineIndex"`
+	}
+)
 
-// fromClient appends what a client says. Invalid JSON is dropped, as a robust receiver does; a known message that
-// cannot be read is answered with an error, for the negotiation could not go on.
+// fromClient appends what a client says. Invalid JSON and a broken candidate are dropped, as a robust receiver does; an
+// SDP that cannot be read is answered with an error, for the negotiation could not go on.
 func (w *wire) fromClient(ctx context.Context, data []byte) error {
-	var m clientMessage
-	if err := json.Unmarshal(data, &m); err != nil || m.Type == "" {
+	var m struct {
+		Type string `json:"type"`
+	}
+	if err := json.Unmarshal(data, &m); err != nil || m.Type == "" || !utf8.Valid(data) {
 		w.g.log.Debug("client's frame is no message", "session", w.session.ID, "err", err)
 		return nil
 	}
-	var err error
 	switch m.Type {
 	case "discover":
 		w.discovered = true
 		return w.discover(ctx)
 	case "settings":
-		_, err = w.append(ctx, events.Settings, events.SettingsData{Peer: w.peer, Settings: data})
+		return w.record(ctx, events.Settings, events.SettingsData{Peer: w.peer, Settings: data})
 	case "offer", "answer":
-		sdp, ok := unbase64(m.SDP)
-		if !ok || sdp == "" {
+		var d clientSDP
+		err := json.Unmarshal(data, &d)
+		sdp, ok := unbase64(d.SDP)
+		if err != nil || !ok || sdp == "" {
 			return w.fail(ctx, sigBadRequest, m.Type+": sdp is not the base64 of an SDP", closeEnded)
 		}
-		_, err = w.append(ctx, events.Name(m.Type), events.SDPData{Peer: w.peer, SDP: sdp, DataChannels: m.DataChannels})
+		return w.record(ctx, events.Name(m.Type), events.SDPData{Peer: w.peer, SDP: sdp, DataChannels: d.DataChannels})
 	case "candidate":
-		line, ok := unbase64(m.Candidate)
-		if !ok {
-			w.g.log.Debug("client's candidate is not base64", "session", w.session.ID)
+		var d clientCandidate
+		err := json.Unmarshal(data, &d)
+		line, ok := unbase64(d.Candidate)
+		if err != nil || !ok {
+			w.g.log.Debug("client's candidate cannot be read", "session", w.session.ID, "err", err)
 			return nil
 		}
-		_, err = w.append(ctx, events.Candidate, events.CandidateData{Peer: w.peer, Candidate: line, SDPMid: m.SDPMid, SDPMLineIndex: m.SDPMLineIndex})
+		return w.record(ctx, events.Candidate, events.CandidateData{Peer: w.peer, Candidate: line, SDPMid: d.SDPMid, SDPMLineIndex: d.SDPMLineIndex})
 	default:
-		_, err = w.append(ctx, events.Message, events.MessageData{Peer: w.peer, Message: data})
+		return w.record(ctx, events.Message, events.MessageData{Peer: w.peer, Message: data})
 	}
-	if err != nil {
-		w.g.log.Warn("client's message not recorded", "session", w.session.ID, "type", m.Type, "err", err)
-		return w.fail(ctx, sigUnready, "the log is not available at the moment, try again", closeEnded)
-	}
-	return nil
 }
 
-// unbase64 reads standard base64, with or without padding.
+// record appends a message; one that is lost would leave the negotiation hanging, so the client is told.
+func (w *wire) record(ctx context.Context, n events.Name, data any) error {
+	switch _, err := w.append(ctx, n, data); {
+	case err == nil:
+		return nil
+	case errors.Is(err, events.ErrTooLarge):
+		return w.fail(ctx, sigBadRequest, string(n)+": the message is too large", closeEnded)
+	default:
+		w.g.log.Warn("client's message not recorded", "session", w.session.ID, "event", n, "err", err)
+		return w.fail(ctx, sigUnready, "the log is not available at the moment, try again", closeEnded)
+	}
+}
+
+// unbase64 reads standard base64, with or without padding, of text.
 func unbase64(s string) (string, bool) {
 	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
-	return string(b), err == nil
+	return string(b), err == nil && utf8.Valid(b)
 }
 
 func toBase64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }

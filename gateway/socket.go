@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/coder/websocket"
@@ -15,7 +15,6 @@ import (
 	"golang.org/x/time/rate"
 
 	"streamstack/events"
-	"streamstack/gateway/token"
 	"streamstack/projections"
 )
 
@@ -48,6 +47,7 @@ type wire struct {
 	in chan []byte
 	// discovered tells that the client asked discover and has no answer yet.
 	discovered bool
+	pings      sync.WaitGroup
 }
 
 // socket is GET …/sockets/slave.
@@ -56,12 +56,19 @@ func (g *Gateway) socket(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	sub, ok := g.hub.subscribe(w.session.ID)
+	// Not the request's context: it ends with the connection's hijacking in some servers, and the gateway's stop comes
+	// through the subscription so that the closing handshake is done in order.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
+	defer cancel()
+	sub, ok := g.hub.subscribe(w.session.ID, cancel)
 	if !ok {
 		return &apiError{http.StatusServiceUnavailable, codeUnavailable, whyStopping, nil}
 	}
 	defer sub.end()
 	w.sub = sub
+	if !strings.EqualFold(c.Request().Header.Get("Upgrade"), "websocket") {
+		return &apiError{http.StatusUpgradeRequired, codeBadRequest, "this address is for websockets", nil}
+	}
 	conn, err := websocket.Accept(c.Response(), c.Request(), &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin was checked by admit
 	if err != nil {
 		g.log.Debug("websocket refused", "session", w.session.ID, "err", err)
@@ -69,70 +76,13 @@ func (g *Gateway) socket(c echo.Context) error {
 	}
 	conn.SetReadLimit(maxFrame)
 	w.conn = conn
-	// Not the request's context: it ends with the connection's hijacking in some servers, and the gateway's stop comes
-	// through the subscription so that the closing handshake is done in order.
-	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
-	defer cancel()
 	code, reason := w.run(ctx)
-	w.bye(ctx, code, reason)
+	w.bye(context.WithoutCancel(ctx), code, reason)
 	return nil
 }
 
-// admit checks the token and that its peer is the session's current one.
-func (g *Gateway) admit(c echo.Context) (*wire, error) {
-	if o := c.Request().Header.Get(echo.HeaderOrigin); o != "" && !g.allowed(o) && !sameOrigin(o, c.Request().Host) {
-		return nil, &apiError{http.StatusForbidden, codeUnauthorized, "origin " + o + " is not allowed", nil}
-	}
-	claims, err := g.cfg.Tokens.VerifySocket(c.QueryParam("token"), g.now())
-	if err != nil || claims.Session != c.Param("id") || claims.Role != token.RoleSlave {
-		return nil, &apiError{http.StatusUnauthorized, codeUnauthorized, "the socket's token is not valid: create or join again", err}
-	}
-	w := &wire{g: g, peer: events.PeerID(claims.Peer), in: make(chan []byte)}
-	if after := c.QueryParam("after"); after != "" {
-		n, err := strconv.ParseUint(after, 10, 63)
-		if err != nil {
-			return nil, badRequest("after must be a sequence, not %q", after)
-		}
-		seq := events.Seq(n)
-		w.resume = &seq
-	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
-	defer cancel()
-	// Another replica may have issued the token a moment ago, so the log is asked, not this replica's read model.
-	r, err := g.regionOf(ctx, events.SessionID(claims.Session))
-	if err != nil {
-		return nil, err
-	}
-	w.session, _, err = projections.Load(ctx, g.cfg.Log, r, events.SessionID(claims.Session))
-	switch {
-	case err != nil:
-		return nil, err
-	case !w.session.Known():
-		return nil, notFound(claims.Session)
-	}
-	return w, nil
-}
-
-// regionOf finds a session's region, in the read model or in the log.
-func (g *Gateway) regionOf(ctx context.Context, id events.SessionID) (events.Region, error) {
-	var s projections.Session
-	var ok bool
-	g.sessions.Read(func(m *projections.Sessions) { s, ok = m.Get(id) })
-	if ok {
-		return s.Region, nil
-	}
-	r, err := g.cfg.Log.FindRegion(ctx, id)
-	if err == nil && r == "" {
-		err = notFound(string(id))
-	}
-	return r, err
-}
-
-// sameOrigin tells whether a page's origin is the gateway itself.
-func sameOrigin(origin, host string) bool {
-	u, err := url.Parse(origin)
-	return err == nil && u.Host == host
-}
+// errGone is the end of a socket whose client cannot be written to.
+var errGone = errors.New("gateway: the client has gone, or does not read")
 
 // closing ends the loop with a close code of RFC 6455.
 type closing struct {
@@ -152,12 +102,15 @@ const (
 // run serves the socket and returns how it was closed.
 func (w *wire) run(ctx context.Context) (code int, reason string) {
 	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	read := make(chan error, 1)
 	go func() { read <- w.read(ctx) }()
 	err := w.loop(ctx, read)
 	var c closing
 	if errors.As(err, &c) {
-		_ = w.conn.Close(c.code, c.reason) // the client may be gone already
+		late := time.AfterFunc(w.g.times.closeWait, cancel) // ends the reader, and with it the handshake
+		_ = w.conn.Close(c.code, c.reason)                  // the client may be gone already
+		late.Stop()
 		code, reason = int(c.code), c.reason
 	} else {
 		code, reason = int(websocket.StatusAbnormalClosure), "connection lost"
@@ -167,11 +120,8 @@ func (w *wire) run(ctx context.Context) (code int, reason string) {
 	}
 	cancel()
 	_ = w.conn.CloseNow() // ends the reader
-	select {
-	case <-read:
-	default:
-		<-read
-	}
+	w.g.log.Debug("socket ended", "session", w.session.ID, "err", <-read)
+	w.pings.Wait()
 	return code, reason
 }
 
@@ -202,7 +152,7 @@ func (w *wire) loop(ctx context.Context, read chan error) error {
 	if err := w.attach(ctx); err != nil {
 		return err
 	}
-	ping := time.NewTicker(pingEvery)
+	ping := time.NewTicker(w.g.times.pingEvery)
 	defer ping.Stop()
 	for {
 		select {
@@ -224,14 +174,14 @@ func (w *wire) loop(ctx context.Context, read chan error) error {
 				return err
 			}
 		case <-ping.C:
-			go w.ping(ctx)
+			w.pings.Go(func() { w.ping(ctx) })
 		}
 	}
 }
 
 // ping asks whether the client is there; one that does not answer is cut off, which the reader sees.
 func (w *wire) ping(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, pingWait)
+	ctx, cancel := context.WithTimeout(ctx, w.g.times.pingWait)
 	defer cancel()
 	if err := w.conn.Ping(ctx); err != nil {
 		_ = w.conn.CloseNow() // gone either way
@@ -251,9 +201,34 @@ func (w *wire) attach(ctx context.Context) error {
 	w.attachedAt = seq
 	from := s.JoinedSeq
 	if w.resume != nil {
+		if *w.resume > seq {
+			return w.fail(ctx, sigBadRequest, fmt.Sprintf("after=%d is beyond the end of the log", *w.resume), closeEnded)
+		}
 		from = max(from, *w.resume+1)
 	}
-	return w.g.cfg.Log.History(ctx, s.Region, s.ID, from, func(e events.Event) error { return w.fromLog(ctx, e) })
+	return w.replay(ctx, from)
+}
+
+// replay reads the negotiation so far, up to this socket's own attached event: another replica of the stream may answer
+// than the one that took it, and not have all yet. What follows comes live.
+func (w *wire) replay(ctx context.Context, from events.Seq) error {
+	ctx, cancel := context.WithTimeout(ctx, replayTime)
+	defer cancel()
+	for {
+		err := w.g.cfg.Log.History(ctx, w.session.Region, w.session.ID, from, func(e events.Event) error { return w.fromLog(ctx, e) })
+		var c closing
+		switch {
+		case errors.As(err, &c), errors.Is(err, errGone), err == nil && w.sent >= w.attachedAt:
+			return err
+		case err != nil:
+			w.g.log.Warn("negotiation not read", "session", w.session.ID, "err", err)
+			return w.fail(ctx, sigUnready, "the log is not available at the moment, try again", websocket.StatusTryAgainLater)
+		}
+		from = max(from, w.sent+1)
+		if err := pause(ctx, replayPause); err != nil {
+			return err
+		}
+	}
 }
 
 // state ends the socket when its session has nothing for it.
@@ -285,7 +260,7 @@ func (w *wire) fail(ctx context.Context, code int, text string, status websocket
 	if err := w.write(ctx, errorMessage{Type: "error", Code: code, Message: text}); err != nil {
 		return err
 	}
-	return closing{status, text[:min(len(text), 120)]} // a close reason has at most 123 bytes (RFC 6455, section 5.5.1)
+	return closing{status, shorten(text, 120)} // a close reason has at most 123 bytes (RFC 6455, section 5.5.1)
 }
 
 // write sends one message.
@@ -294,9 +269,12 @@ func (w *wire) write(ctx context.Context, message any) error {
 	if err != nil {
 		return fmt.Errorf("gateway: socket: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeWait)
+	ctx, cancel := context.WithTimeout(ctx, w.g.times.writeWait)
 	defer cancel()
-	return w.conn.Write(ctx, websocket.MessageText, data)
+	if err := w.conn.Write(ctx, websocket.MessageText, data); err != nil {
+		return fmt.Errorf("%w: %w", errGone, err)
+	}
+	return nil
 }
 
 // append appends an event of this client.

@@ -63,5 +63,7 @@ func run(ctx context.Context, cmd *cli.Command, version string) error {
 	if err != nil {
 		return err
 	}
-	return s.Run(ctx, func() { fmt.Fprintf(connect.Out(cmd), "gateway: %s\n", s.URL()) })
+	return s.Run(ctx, func() {
+		_, _ = fmt.Fprintf(connect.Out(cmd), "gateway: %s\n", s.URL()) // a closed output stops no gateway
+	})
 }

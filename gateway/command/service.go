@@ -14,8 +14,6 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sync/errgroup"
-
 	"streamstack/events"
 	"streamstack/gateway"
 	"streamstack/gateway/console"
@@ -113,9 +111,7 @@ func (s *Service) openTURN(ctx context.Context, o Options, secrets string) (*gat
 // Run serves until the context ends, or a part of the gateway fails.
 func (s *Service) Run(ctx context.Context, ready func()) error {
 	defer s.Close()
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.Gateway.Run(ctx, s.listen, s.admin, ready) })
-	return group.Wait()
+	return s.Gateway.Run(ctx, s.listen, s.admin, ready) //nolint:wrapcheck // it names the gateway
 }
 
 // Close closes what [Open] opened. It may be called again.
@@ -172,6 +168,9 @@ func listenAdmin(ctx context.Context, path string) (net.Listener, error) {
 	if c, err := new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
 		_ = c.Close() // it was a question
 		return nil, fmt.Errorf("gateway: another gateway runs on %s: name another folder with --data", filepath.Dir(path))
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket == 0 {
+		return nil, fmt.Errorf("gateway: %s is no socket: move it away, or name another folder with --data", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("gateway: admin socket: %w", err)

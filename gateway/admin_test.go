@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"streamstack/events/eventstest"
+	"streamstack/gateway/client"
+)
+
+// Accounts are made, listed and deleted on the admin socket; a deleted one's token is refused by all gateways at once.
+func TestAccounts(t *testing.T) {
+	t.Parallel()
+	r := house(t)
+	other := r.stack.gateway()
+	admin := client.NewAdmin(r.admin)
+	made, err := admin.Create(t.Context(), "kim", time.Hour)
+	require.NoError(t, err)
+	require.NotEmpty(t, made.Token)
+	expiry, err := time.Parse(time.RFC3339, made.Expiry)
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now().Add(time.Hour), expiry, time.Minute)
+	auth := []string{"Authorization", "macaroon root=" + made.Token}
+	require.Equal(t, http.StatusOK, r.do(http.MethodGet, "/1.0/sessions", "", auth...).StatusCode)
+	list, err := admin.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	require.Equal(t, "kim", list[0].Name)
+	require.Empty(t, list[0].Token, "a token is nowhere but in the answer to its creation")
+	eventstest.Wait(t, within, func() string {
+		if a := other.do(http.MethodGet, "/1.0/sessions", "", auth...); a.StatusCode != http.StatusOK {
+			return "the account at the other gateway: " + a.Error
+		}
+		return ""
+	})
+
+	require.NoError(t, admin.Delete(t.Context(), "kim"))
+	require.Equal(t, http.StatusUnauthorized, r.do(http.MethodGet, "/1.0/sessions", "", auth...).StatusCode)
+	begun := time.Now()
+	eventstest.Wait(t, within, func() string {
+		if a := other.do(http.MethodGet, "/1.0/sessions", "", auth...); a.StatusCode != http.StatusUnauthorized {
+			return "the refusal by the other gateway"
+		}
+		return ""
+	})
+	require.Less(t, time.Since(begun), time.Second)
+
+	require.True(t, client.IsStatus(admin.Delete(t.Context(), "kim"), http.StatusNotFound))
+	for _, name := range []string{"", "Kim", "a.b", "*"} {
+		_, err = admin.Create(t.Context(), name, 0)
+		require.True(t, client.IsStatus(err, http.StatusBadRequest), "%q: %v", name, err)
+	}
+	_, err = admin.Create(t.Context(), "kim", -time.Hour)
+	require.True(t, client.IsStatus(err, http.StatusBadRequest))
+	again, err := admin.Create(t.Context(), "kim", 0)
+	require.NoError(t, err)
+	expiry, err = time.Parse(time.RFC3339, again.Expiry)
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now().Add(defaultTokenLife), expiry, time.Minute)
+	require.Equal(t, http.StatusUnauthorized, r.do(http.MethodGet, "/1.0/sessions", "", auth...).StatusCode, "the old token of the name")
+}

@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
+
+	"streamstack/events"
+	"streamstack/events/eventstest"
+)
+
+// The limits of one socket: messages a second, and the size of one.
+func TestFloodAndOversize(t *testing.T) {
+	t.Parallel()
+	r := house(t)
+	c := r.create()
+	b := dial(t, c.URL)
+	for range 3 * clientBurst { // of no meaning, so that nothing holds them up
+		if b.conn.Write(t.Context(), websocket.MessageText, []byte(`x`)) != nil {
+			break // cut off
+		}
+	}
+	b.closed(websocket.StatusPolicyViolation)
+	b = dial(t, r.create().URL)
+	b.send(`{"type":"settings","x":"` + strings.Repeat("x", maxFrame) + `"}`)
+	b.closed(websocket.StatusMessageTooBig)
+	var d events.DetachedData
+	require.NoError(t, r.stack.awaits(c.ID, "client.detached", 1).Decode(&d))
+	require.Equal(t, int(websocket.StatusPolicyViolation), d.Code)
+}
+
+// talkative makes the streamer say more than a socket's buffers hold (see narrow).
+func (s *stack) talkative(id events.SessionID) {
+	s.t.Helper()
+	peer := s.peerOf(id)
+	for range 4 {
+		s.offer(id, peer, strings.Repeat("x", 200<<10))
+	}
+}
+
+// A client that does not read is cut off, and the log says that it went.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	r := house(t, func(g *Gateway) { g.times.writeWait = 500 * time.Millisecond })
+	c := r.create()
+	dial(t, c.URL)
+	r.stack.awaits(c.ID, "client.attached", 1)
+	r.stack.ready(c.ID)
+	r.stack.talkative(c.ID)
+	var d events.DetachedData
+	require.NoError(t, r.stack.awaits(c.ID, "client.detached", 1).Decode(&d))
+	require.Equal(t, 1006, d.Code)
+}
+
+// A view that nobody takes events from is dropped; the others go on.
+func TestHubDropsTheSlow(t *testing.T) {
+	t.Parallel()
+	h := newHub()
+	slow, _ := h.subscribe("s", func() {})
+	quick, _ := h.subscribe("s", func() {})
+	for i := range socketQueue + 1 {
+		h.publish(events.Event{Session: "s", Sequence: events.Seq(i + 1)})
+		require.Equal(t, events.Seq(i+1), (<-quick.events).Sequence)
+	}
+	for range socketQueue {
+		<-slow.events
+	}
+	_, open := <-slow.events
+	require.False(t, open)
+	require.Equal(t, whySlow, slow.why)
+	slow.end()
+	h.close()
+	_, open = <-quick.events
+	require.False(t, open)
+	require.Equal(t, whyStopping, quick.why)
+	_, ok := h.subscribe("s", func() {})
+	require.False(t, ok, "none after the stop")
+	quick.end()
+	h.wait(0)
+	require.Empty(t, h.subs)
+	require.Empty(t, h.all)
+}
+
+// A client that answers pings stays for as long as it likes; one that does not is gone.
+func TestPing(t *testing.T) {
+	t.Parallel()
+	r := house(t, func(g *Gateway) { g.times.pingEvery, g.times.pingWait = 50*time.Millisecond, 300*time.Millisecond })
+	there, silent := r.create(), r.create()
+	pings := make(chan struct{}, 100)
+	conn, _, err := websocket.Dial(t.Context(), there.URL, &websocket.DialOptions{ //nolint:bodyclose // the body is the connection's
+		OnPingReceived: func(context.Context, []byte) bool {
+			select {
+			case pings <- struct{}{}:
+			default:
+			}
+			return true
+		}})
+	require.NoError(t, err)
+	ctx := conn.CloseRead(t.Context())
+	dial(t, silent.URL) // nobody reads, so nobody answers
+	var d events.DetachedData
+	require.NoError(t, r.stack.awaits(silent.ID, "client.detached", 1).Decode(&d))
+	require.Equal(t, 1006, d.Code)
+	for range 10 {
+		<-pings
+	}
+	require.NoError(t, ctx.Err(), "still there")
+	require.NoError(t, conn.Close(websocket.StatusNormalClosure, ""))
+}
+
+// A gateway that stops closes its sockets in order, whether their clients read or not, and leaves no goroutine. Requests
+// under way are answered. Not parallel: it counts goroutines.
+func TestStop(t *testing.T) {
+	s := newStack(t)
+	first := s.gateway()
+	s.agent("a1", 100, "testcard")
+	first.serving("testcard")
+	before := 0
+	for round := range 2 {
+		r := s.gateway()
+		r.serving("testcard")
+		reads, stuck := r.create(), r.create()
+		good := dial(t, reads.URL)
+		bad := dial(t, stuck.URL)
+		s.awaits(reads.ID, "client.attached", 1)
+		s.awaits(stuck.ID, "client.attached", 1)
+		s.ready(stuck.ID)
+		s.talkative(stuck.ID)
+		waits := make(chan error, 1)
+		go func() {
+			a, err := r.try(http.MethodDelete, "/1.0/sessions/"+string(stuck.ID)+"?sync=true", "")
+			if err == nil && a.StatusCode != http.StatusServiceUnavailable {
+				err = fmt.Errorf("%d %s", a.StatusCode, a.Error)
+			}
+			waits <- err
+		}()
+		s.awaits(stuck.ID, "gateway.terminating", 1)
+		stopped := make(chan error, 1)
+		begun := time.Now()
+		go func() { stopped <- r.stop() }()
+		good.closed(websocket.StatusGoingAway)
+		require.NoError(t, <-waits)
+		require.NoError(t, <-stopped)
+		require.Less(t, time.Since(begun), 5*time.Second)
+		_ = bad.conn.CloseNow() // the test's own end
+		r.cfg.Log.Conn().Close()
+		if round == 0 {
+			before = runtime.NumGoroutine()
+			continue
+		}
+		eventstest.Wait(t, within, func() string {
+			if n := runtime.NumGoroutine(); n > before+3 { // the NATS server's housekeeping comes and goes
+				buf := make([]byte, 1<<20)
+				return fmt.Sprintf("%d goroutines to end\n%s", n-before, buf[:runtime.Stack(buf, true)])
+			}
+			return ""
+		})
+	}
+}
