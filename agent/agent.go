@@ -92,7 +92,7 @@ func (a *Agent) work(ctx context.Context, ready func()) error {
 // ended turns the end of a loop because the agent stops into success.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // every loop ends with an error; this end was asked for
 	}
 	return err
 }

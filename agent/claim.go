@@ -68,7 +68,7 @@ func (a *Agent) take(ctx context.Context, m jetstream.Msg) {
 	}
 	s, err := a.claim(ctx, w.Session)
 	switch {
-	case errors.Is(err, errTaken), errors.Is(err, projections.ErrUnknownSession):
+	case errors.Is(err, errTaken), errors.Is(err, projections.ErrUnknownSession) && seen(m) >= unknownTries:
 		a.slots.give()
 		_ = m.Ack() // done by somebody else, or nothing to be done any more
 	case err != nil:
@@ -79,6 +79,15 @@ func (a *Agent) take(ctx context.Context, m jetstream.Msg) {
 		_ = m.Ack() // a claimed session that comes again is found taken
 		a.start(s)
 	}
+}
+
+// seen is how often a message was delivered, this time counted.
+func seen(m jetstream.Msg) uint64 {
+	meta, err := m.Metadata()
+	if err != nil {
+		return 0
+	}
+	return meta.NumDelivered
 }
 
 // errTaken means that a session needs no agent: it is claimed or over.

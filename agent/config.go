@@ -16,6 +16,9 @@ const (
 	workAck = 10 * time.Second
 	// bounce is when work comes again that found no free slot.
 	bounce = 50 * time.Millisecond
+	// unknownTries is how often work comes again for a session that the log does not know: a replica may lag behind its
+	// creation.
+	unknownTries = 4
 	// claimRetry is when work comes again whose claim failed.
 	claimRetry = 500 * time.Millisecond
 	// launchTime bounds the launch of an instance, readyTime what its streamer then may take to be ready.

@@ -40,24 +40,14 @@ func Load(ctx context.Context, log *events.Log, r events.Region, id events.Sessi
 func Decide(ctx context.Context, log *events.Log, r events.Region, id events.SessionID,
 	decide func(Session) (*events.Draft, error),
 ) (Session, events.Seq, error) {
+	var err error
 	for try := range maxDecisions {
-		s, last, err := Load(ctx, log, r, id)
-		if err != nil {
-			return Session{}, 0, err
-		}
-		if !s.Known() {
-			return Session{}, 0, fmt.Errorf("%w: %s", ErrUnknownSession, id)
-		}
-		d, err := decide(s)
-		if err != nil || d == nil {
-			return s, 0, err
-		}
-		seq, err := log.AppendExpecting(ctx, *d, last)
-		if err == nil {
-			return s, seq, nil
-		}
-		if !errors.Is(err, events.ErrConflict) {
-			return s, 0, fmt.Errorf("projections: decide on %s: %w", id, err)
+		var s Session
+		var seq events.Seq
+		s, seq, err = decideOnce(ctx, log, r, id, decide)
+		// A session that is not known yet may be one that a lagging replica has not heard of.
+		if !errors.Is(err, events.ErrConflict) && !errors.Is(err, ErrUnknownSession) {
+			return s, seq, err
 		}
 		select {
 		case <-ctx.Done():
@@ -65,5 +55,29 @@ func Decide(ctx context.Context, log *events.Log, r events.Region, id events.Ses
 		case <-time.After(time.Duration(try) * conflictPause):
 		}
 	}
+	if errors.Is(err, ErrUnknownSession) {
+		return Session{}, 0, err
+	}
 	return Session{}, 0, fmt.Errorf("projections: decide on %s: %d conflicts in a row: %w", id, maxDecisions, events.ErrConflict)
+}
+
+func decideOnce(ctx context.Context, log *events.Log, r events.Region, id events.SessionID,
+	decide func(Session) (*events.Draft, error),
+) (Session, events.Seq, error) {
+	s, last, err := Load(ctx, log, r, id)
+	if err != nil {
+		return Session{}, 0, err
+	}
+	if !s.Known() {
+		return Session{}, 0, fmt.Errorf("%w: %s", ErrUnknownSession, id)
+	}
+	d, err := decide(s)
+	if err != nil || d == nil {
+		return s, 0, err
+	}
+	seq, err := log.AppendExpecting(ctx, *d, last)
+	if err != nil {
+		return s, 0, fmt.Errorf("projections: decide on %s: %w", id, err)
+	}
+	return s, seq, nil
 }

@@ -64,6 +64,8 @@ type Session struct {
 	// Ending is the event that ended the last launch, empty while it lives.
 	Ending events.Name
 
+	// First is the session's creation, Last the last event that was folded. It is nothing to expect when appending: later
+	// events that no fold depends on are not counted.
 	First, Last events.Seq
 }
 
@@ -87,13 +89,11 @@ func (s Session) Apply(e events.Event) Session {
 		return s
 	}
 	f := folds[foldKey{e.Actor, e.Name}]
-	if f != nil {
-		f(&s, e)
+	if f == nil {
+		return s // an event that expires must leave no trace
 	}
-	s.Last = e.Sequence
-	if f != nil {
-		s.ChangedAt = when(e)
-	}
+	f(&s, e)
+	s.Last, s.ChangedAt = e.Sequence, when(e)
 	return s
 }
 
@@ -159,12 +159,12 @@ func foldJoined(s *Session, e events.Event) {
 }
 
 func foldTerminating(s *Session, e events.Event) {
-	if s.Status == StatusTerminating || (s.Ended() && s.Status != StatusError) {
+	if s.Status == StatusTerminating {
 		return // the first reason counts
 	}
 	d := data[events.TerminatingData](e)
 	if s.Ended() {
-		// A failed session that is deleted has nothing left to stop.
+		// One that failed, or that is kept, is deleted: it has nothing left to stop.
 		s.Status, s.StatusMessage, s.Ephemeral = StatusTerminated, d.Reason, true
 		return
 	}

@@ -2,6 +2,7 @@ package streamer
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"streamstack/streamer/frame"
@@ -15,7 +16,6 @@ type captures struct {
 	mu      sync.Mutex
 	closed  bool
 	video   Video
-	audio   Audio
 	kbps    int  // asked for before the video was there
 	wantKey bool // likewise
 
@@ -53,7 +53,7 @@ func (k *captures) startVideo(ctx context.Context, e Encoder, kbps int) {
 		}
 		select {
 		case <-v.Done():
-			k.fail(life, v.Err())
+			k.fail(life, orElse(v.Err(), "it ended"))
 		case <-life.Done():
 		}
 		k.ignore(v.Close())
@@ -102,7 +102,7 @@ func (k *captures) startAudio(ctx context.Context) {
 // fail ends the streamer: without a picture there is no session.
 func (k *captures) fail(ctx context.Context, err error) {
 	if ctx.Err() == nil {
-		k.c.s.post(ctx, func(context.Context) error { return err })
+		k.c.s.post(ctx, func(context.Context) error { return fmt.Errorf("streamer: no picture: %w", err) })
 	}
 }
 

@@ -26,6 +26,7 @@ type client struct {
 	settings  peer.Settings
 	captures  *captures
 	connected bool
+	gone      *events.DisconnectedData // how its service ended, once it has
 	// done ends the handlers' waiting for the loop; the loop calls it before it waits for the handlers.
 	done context.CancelFunc
 }
@@ -123,9 +124,9 @@ func (c *client) begin(ctx context.Context) error {
 	if c.settings.APIVersion < 2 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, negotiateTime)
+	nctx, cancel := context.WithTimeout(ctx, negotiateTime)
 	defer cancel()
-	sdp, err := c.peer.Offer(ctx)
+	sdp, err := c.peer.Offer(nctx)
 	if err != nil {
 		return c.refuse(ctx, "no offer could be made", err)
 	}
@@ -140,7 +141,10 @@ func (c *client) answered(ctx context.Context, e events.Event) error {
 	}
 	nctx, cancel := context.WithTimeout(ctx, negotiateTime)
 	defer cancel()
-	if err := c.peer.AcceptAnswer(nctx, d.SDP); err != nil {
+	switch err := c.peer.AcceptAnswer(nctx, d.SDP); {
+	case errors.Is(err, peer.ErrState):
+		c.unexpected(e)
+	case err != nil:
 		return c.refuse(ctx, refusal("answer", err), err)
 	}
 	return nil
@@ -155,10 +159,19 @@ func (c *client) offered(ctx context.Context, e events.Event) error {
 	nctx, cancel := context.WithTimeout(ctx, negotiateTime)
 	defer cancel()
 	sdp, err := c.peer.AcceptOffer(nctx, d.SDP)
-	if err != nil {
+	switch {
+	case errors.Is(err, peer.ErrState):
+		c.unexpected(e)
+		return nil
+	case err != nil:
 		return c.refuse(ctx, refusal("offer", err), err)
 	}
 	return c.s.say(ctx, events.Answer, events.SDPData{Peer: c.id, SDP: sdp})
+}
+
+// unexpected logs a repeated message, or one of the other version; it changes nothing.
+func (c *client) unexpected(e events.Event) {
+	c.s.log.Debug("a message that is not expected now is ignored", "event", e.Name, "peer", c.id)
 }
 
 // refusal words what is wrong with a description.

@@ -49,7 +49,7 @@ func (s *Streamer) Run(ctx context.Context) error {
 // ended turns the end of a loop because the streamer stops into success.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // every loop ends with an error; this end was asked for
 	}
 	return err
 }
@@ -73,13 +73,11 @@ func (s *Streamer) loop(ctx context.Context) error {
 	}
 }
 
-// post has f run on the loop's goroutine; false when the streamer ends.
-func (s *Streamer) post(ctx context.Context, f func(context.Context) error) bool {
+// post has f run on the loop's goroutine, unless ctx ends first.
+func (s *Streamer) post(ctx context.Context, f func(context.Context) error) {
 	select {
 	case s.do <- f:
-		return true
 	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -173,9 +171,10 @@ func (s *Streamer) drop(ctx context.Context, c *client, how peer.Reason, d event
 		return nil // dropped before
 	}
 	d.Peer, d.Connected = c.id, c.connected
+	c.gone = &d // should the log not answer, the good-bye still says it
 	c.close(ctx, how)
 	if err := s.say(ctx, events.Disconnected, d); err != nil {
-		return err // the good-bye may still say it
+		return err
 	}
 	s.client = nil
 	return nil
@@ -193,8 +192,11 @@ func (s *Streamer) goodbye(ctx context.Context) {
 	// Side by side: neither may use up the other's time.
 	var closing sync.WaitGroup
 	closing.Go(func() { c.close(ctx, peer.Ended) })
-	err := s.say(ctx, events.Disconnected, events.DisconnectedData{Peer: c.id, Reason: events.ReasonEnded, Connected: c.connected})
-	if err != nil {
+	d := events.DisconnectedData{Peer: c.id, Reason: events.ReasonEnded, Connected: c.connected}
+	if c.gone != nil {
+		d = *c.gone
+	}
+	if err := s.say(ctx, events.Disconnected, d); err != nil {
 		s.log.Warn("the end of the stream was not recorded", "err", err)
 	}
 	closing.Wait()

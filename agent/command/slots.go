@@ -19,7 +19,7 @@ func defaultSlots() int {
 	n := runtime.NumCPU() * slotsPerCore
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) == nil {
-		n = min(n, int(uint64(info.Totalram)*uint64(info.Unit)/slotMemory)) //nolint:gosec // a count of GiB
+		n = min(n, int(uint64(info.Totalram)*uint64(info.Unit)/slotMemory)) //nolint:unconvert // Totalram is narrower on some machines
 	}
 	return max(n, leastSlots)
 }

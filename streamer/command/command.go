@@ -70,6 +70,13 @@ func NetworkEnv(cmd *cli.Command) (env []string) {
 }
 
 func run(ctx context.Context, cmd *cli.Command) error {
+	if err := connect.NoArgs(cmd); err != nil {
+		return err
+	}
+	session, region := events.SessionID(cmd.String("session")), events.Region(cmd.String("region"))
+	if !events.ValidToken(string(session)) || !events.ValidToken(string(region)) {
+		return connect.Usagef("streamer: --session and --region take 1 to 63 of a-z, 0-9 and -")
+	}
 	log := slog.New(slog.NewTextHandler(connect.Err(cmd), nil))
 	screen, err := parseScreen(cmd.String("screen"))
 	if err != nil {
@@ -84,11 +91,6 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer func() { _ = n.Close() }() // the process ends
-	session := events.SessionID(cmd.String("session"))
-	region := events.Region(cmd.String("region"))
-	if !events.ValidToken(string(session)) || !events.ValidToken(string(region)) {
-		return connect.Usagef("streamer: --session and --region take 1 to 63 of a-z, 0-9 and -")
-	}
 	// The way into the log, the encoders and the display take a while each, and do not need each other.
 	found := make(chan []streamer.Encoder, 1)
 	go func() { found <- encoders(ctx, log) }()
@@ -120,7 +122,7 @@ func open(ctx context.Context, cmd *cli.Command, session events.SessionID, log *
 	url, creds, options := cmd.String("nats"), cmd.String("creds"), []nats.Option(nil)
 	if url == "" {
 		var secret struct{ NATS, Creds string }
-		text, err := io.ReadAll(io.LimitReader(os.Stdin, maxSecret))
+		text, err := io.ReadAll(io.LimitReader(cmd.Root().Reader, maxSecret))
 		if err != nil {
 			return nil, fmt.Errorf("streamer: read standard input: %w", err)
 		}

@@ -3,6 +3,9 @@ package command
 import (
 	"fmt"
 	"log/slog"
+	"net"
+	"regexp"
+	"strconv"
 
 	"github.com/urfave/cli/v3"
 
@@ -11,12 +14,21 @@ import (
 	"streamstack/streamer/peer"
 )
 
+var screenPattern = regexp.MustCompile(`^([0-9]{1,5})x([0-9]{1,5})@([0-9]{1,3})$`)
+
 // parseScreen reads WxH@FPS.
-func parseScreen(text string) (s events.Screen, err error) {
-	var rest string
-	n, _ := fmt.Sscanf(text+"\x00", "%dx%d@%d%s", &s.Width, &s.Height, &s.FPS, &rest)
-	if n != 4 || rest != "\x00" || s.Width < 2 || s.Height < 2 || s.FPS < 1 {
+func parseScreen(text string) (events.Screen, error) {
+	m := screenPattern.FindStringSubmatch(text)
+	if m == nil {
 		return events.Screen{}, connect.Usagef("streamer: --screen takes WIDTHxHEIGHT@FPS, such as 1280x720@60, not %q", text)
+	}
+	var n [3]int
+	for i, digits := range m[1:] {
+		n[i], _ = strconv.Atoi(digits) // at most five digits
+	}
+	s := events.Screen{Width: n[0], Height: n[1], FPS: n[2]}
+	if s.Width < 2 || s.Height < 2 || s.FPS < 1 {
+		return events.Screen{}, connect.Usagef("streamer: --screen takes at least 2x2@1, not %q", text)
 	}
 	return s, nil
 }
@@ -29,9 +41,15 @@ func parseNetwork(cmd *cli.Command, log *slog.Logger) (peer.NetworkConfig, error
 		if n, _ := fmt.Sscanf(text, "%d-%d", &lo, &hi); n != 2 || lo < 1 || hi > 65535 || lo > hi || fmt.Sprintf("%d-%d", lo, hi) != text {
 			return c, connect.Usagef("streamer: --ice-ports takes MIN-MAX, such as 50000-50999, not %q", text)
 		}
-		c.PortMin, c.PortMax = uint16(lo), uint16(hi) //nolint:gosec // 1 to 65535, checked above
+		c.PortMin, c.PortMax = uint16(lo), uint16(hi)
+	}
+	if c.UDPPort < 0 || c.UDPPort > 65535 {
+		return c, connect.Usagef("streamer: --ice-udp-port takes 1 to 65535, not %d", c.UDPPort)
 	}
 	if ip := cmd.String("nat-1to1"); ip != "" {
+		if net.ParseIP(ip) == nil {
+			return c, connect.Usagef("streamer: --nat-1to1 takes an IP address, not %q", ip)
+		}
 		c.NAT1To1 = []string{ip}
 	}
 	return c, nil

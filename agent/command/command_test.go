@@ -1,0 +1,58 @@
+package command
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/urfave/cli/v3"
+
+	"streamstack/events"
+	"streamstack/events/connect"
+)
+
+// An agent knows itself again by its data folder; two folders are two agents.
+func TestIdentity(t *testing.T) {
+	data := t.TempDir()
+	id, err := identity(data)
+	require.NoError(t, err)
+	require.True(t, events.ValidToken(string(id)), id)
+	again, err := identity(data)
+	require.NoError(t, err)
+	require.Equal(t, id, again)
+	other, err := identity(t.TempDir())
+	require.NoError(t, err)
+	require.NotEqual(t, id, other)
+	require.NoError(t, os.WriteFile(filepath.Join(data, idFile), []byte("No Token\n"), 0o600))
+	renamed, err := identity(data)
+	require.NoError(t, err)
+	require.True(t, events.ValidToken(string(renamed)))
+	_, err = identity(filepath.Join(data, "missing"))
+	require.ErrorContains(t, err, "name another with --data")
+}
+
+func TestUsage(t *testing.T) {
+	s := Streamers{
+		Require: func(context.Context) error { return nil },
+		Flags:   func() []cli.Flag { return nil },
+		Env:     func(*cli.Command) []string { return nil },
+	}
+	for name, args := range map[string][]string{
+		"no server":    {},
+		"bad region":   {"--nats", "nats://127.0.0.1:1", "--region", "No Token"},
+		"no slots":     {"--nats", "nats://127.0.0.1:1", "--slots", "0"},
+		"words":        {"--nats", "nats://127.0.0.1:1", "--slots", "many"},
+		"unknown flag": {"--telepathy"},
+		"argument":     {"--nats", "nats://127.0.0.1:1", "run"},
+	} {
+		cmd := Command("test", s)
+		cmd.Writer, cmd.ErrWriter = io.Discard, io.Discard
+		err := cmd.Run(t.Context(), append([]string{"agent", "--data", t.TempDir()}, args...))
+		require.Equal(t, connect.ExitUsage, connect.ExitStatus(err), "%s: %v", name, err)
+	}
+}
+
+func TestDefaultSlots(t *testing.T) { require.GreaterOrEqual(t, defaultSlots(), leastSlots) }

@@ -1,0 +1,105 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"streamstack/agent/driver"
+	"streamstack/events"
+	"streamstack/projections"
+)
+
+// spec is what the driver needs to know.
+func (r *run) spec(ctx context.Context, s projections.Session) (driver.Spec, error) {
+	app, ok := r.a.cfg.Applications.Get(s.App, s.AppVersion)
+	if s.AppVersion == 0 {
+		app, ok = r.a.cfg.Applications.Default(s.App)
+	}
+	if !ok {
+		return driver.Spec{}, fmt.Errorf("application %s version %d is not served here any more", s.App, s.AppVersion)
+	}
+	extra, err := r.extraData(ctx, s)
+	if err != nil {
+		return driver.Spec{}, err
+	}
+	// The keys of ams-api.md, section 11, so that an application finds the same whatever the driver.
+	user, err := json.Marshal(map[string]any{
+		"display_width": s.Screen.Width, "display_height": s.Screen.Height, "display_density": s.Screen.Density, "fps": s.Screen.FPS,
+		"extra_data": extra, "session_id": s.ID,
+	})
+	if err != nil {
+		return driver.Spec{}, fmt.Errorf("user data: %w", err)
+	}
+	creds, err := r.a.cfg.Credentials(s.Region, s.ID)
+	if err != nil {
+		return driver.Spec{}, fmt.Errorf("credentials of the streamer: %w", err)
+	}
+	secret, err := json.Marshal(creds)
+	if err != nil {
+		return driver.Spec{}, fmt.Errorf("credentials of the streamer: %w", err)
+	}
+	return driver.Spec{
+		Session: string(s.ID), Application: app, UserData: user,
+		Screen: driver.Screen{Width: s.Screen.Width, Height: s.Screen.Height, FPS: s.Screen.FPS, Density: s.Screen.Density},
+		Streamer: driver.Streamer{
+			Secret: secret,
+			Env: append([]string{
+				"STREAMSTACK_SESSION=" + string(s.ID), "STREAMSTACK_REGION=" + string(s.Region),
+				"STREAMSTACK_SCREEN=" + fmt.Sprintf("%dx%d@%d", s.Screen.Width, s.Screen.Height, s.Screen.FPS),
+				"STREAMSTACK_AUDIO=" + strconv.FormatBool(app.Audio),
+			}, r.a.cfg.StreamerEnv...),
+		},
+		BeforeStreamer: func(ctx context.Context) error {
+			d := events.LaunchedData{Agent: r.a.cfg.ID, Attempt: r.s.Attempt, Instance: string(s.ID)}
+			_, err := r.a.cfg.Log.Append(ctx, events.NewDraft(s.Region, s.ID, events.Agent, events.Launched, d))
+			return err
+		},
+	}, nil
+}
+
+// extraData reads the request's extra_data, which follows the creation in an event of its own; null where there is none.
+func (r *run) extraData(ctx context.Context, s projections.Session) (events.Raw, error) {
+	raw := events.Raw("null")
+	if !s.HasExtraData {
+		return raw, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, extraWait)
+	defer cancel()
+	for found := false; !found; {
+		err := r.a.cfg.Log.History(ctx, s.Region, s.ID, s.First, func(e events.Event) error {
+			var d events.ExtraDataData
+			if e.Is(events.Gateway, events.ExtraData) && e.Decode(&d) == nil {
+				raw, found = d.ExtraData, true
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("extra_data: %w", err)
+		}
+		if !found {
+			if err := pause(ctx, bounce); err != nil {
+				return nil, fmt.Errorf("extra_data did not come: %w", err)
+			}
+		}
+	}
+	return raw, nil
+}
+
+// consumer makes the durable through which the streamer reads its session: it may not make one.
+func (r *run) consumer(ctx context.Context, s projections.Session) error {
+	_, err := r.a.cfg.Log.JetStream().CreateOrUpdateConsumer(ctx, events.SessionsStream, jetstream.ConsumerConfig{
+		Durable: events.SessionConsumer(s.ID), FilterSubject: events.SessionFilter(s.Region, s.ID),
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: uint64(s.First),
+		// One at a time: an event that was lost with a connection comes again before those after it. And in a file,
+		// since a streamer cannot make its consumer anew when the server has been restarted.
+		AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 1, AckWait: streamerAck, InactiveThreshold: consumerLife,
+	})
+	if err != nil {
+		return fmt.Errorf("consumer of the streamer: %w", err)
+	}
+	return nil
+}

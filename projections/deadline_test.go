@@ -1,0 +1,71 @@
+package projections_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"streamstack/projections"
+)
+
+// The rows of gateway-api.md, section 9, on how long a session waits. The script's n-th event comes n seconds after begin.
+func TestDeadline(t *testing.T) {
+	up := []step{joined(peer1, 1), claimed(1), launched(), ready()} // events 2 to 5
+	gone := []step{connected(peer1), disconnected(peer1, "left")}   // 6 and 7
+	for _, c := range []struct {
+		name  string
+		steps []step
+		kind  projections.DeadlineKind // empty: none
+		at    time.Time
+		by    string
+	}{
+		{name: "unknown"},
+		{name: "in the queue", steps: []step{created()}, kind: projections.DeadlineQueue, at: at(1).Add(5 * time.Minute), by: "queue"},
+		{name: "in the queue, whatever idle time", steps: []step{created(idle(0))}, kind: projections.DeadlineQueue, at: at(1).Add(5 * time.Minute), by: "queue"},
+		{name: "being launched", steps: []step{created(), claimed(1), launched()}},
+		{name: "back in the queue counts from then", steps: []step{created(), claimed(1), requeued("released")}, kind: projections.DeadlineQueue, at: at(3).Add(5 * time.Minute), by: "queue"},
+		{name: "nobody yet", steps: append([]step{created()}, up...), kind: projections.DeadlineIdle, at: at(5).Add(5 * time.Minute), by: "nobody"},
+		{name: "nobody yet, joinable", steps: append([]step{created(joinable)}, up...), kind: projections.DeadlineIdle, at: at(5).Add(5 * time.Minute), by: "nobody"},
+		{name: "nobody yet, idle time given", steps: append([]step{created(idle(2))}, up...), kind: projections.DeadlineIdle, at: at(5).Add(2 * time.Minute), by: "idle"},
+		{name: "nobody yet, idle time 0", steps: append([]step{created(idle(0))}, up...)},
+		{name: "nobody yet, somebody was let in later", steps: append(append([]step{created()}, up...), joined(peer2, 2)), kind: projections.DeadlineIdle, at: at(6).Add(5 * time.Minute), by: "nobody"},
+		{name: "a refused client does not count", steps: append(append([]step{created()}, up...), disconnected(peer1, "refused")), kind: projections.DeadlineIdle, at: at(5).Add(5 * time.Minute), by: "nobody"},
+		{name: "streaming", steps: append(append([]step{created()}, up...), connected(peer1))},
+		{name: "left, not joinable", steps: append(append([]step{created()}, up...), gone...), kind: projections.DeadlineIdle, at: at(7).Add(10 * time.Second), by: "client_left"},
+		{name: "left, joinable", steps: append(append([]step{created(joinable)}, up...), gone...), kind: projections.DeadlineIdle, at: at(7).Add(30 * time.Minute), by: "idle"},
+		{name: "left, idle time given", steps: append(append([]step{created(idle(3))}, up...), gone...), kind: projections.DeadlineIdle, at: at(7).Add(3 * time.Minute), by: "idle"},
+		{name: "left, joinable, idle time given", steps: append(append([]step{created(joinable, idle(3))}, up...), gone...), kind: projections.DeadlineIdle, at: at(7).Add(3 * time.Minute), by: "idle"},
+		{name: "left, idle time 0", steps: append(append([]step{created(joinable, idle(0))}, up...), gone...)},
+		{name: "came back within the grace", steps: append(append(append([]step{created()}, up...), gone...), connected(peer1))},
+		{name: "the timer starts anew each time", steps: append(append(append([]step{created(joinable)}, up...), gone...), joined(peer2, 2), connected(peer2), disconnected(peer2, "lost")), kind: projections.DeadlineIdle, at: at(10).Add(30 * time.Minute), by: "idle"},
+		{name: "displaced", steps: append(append([]step{created(joinable)}, up...), connected(peer1), joined(peer2, 2), disconnected(peer1, "displaced")), kind: projections.DeadlineIdle, at: at(8).Add(30 * time.Minute), by: "idle"},
+		{name: "terminating", steps: append(append([]step{created()}, up...), terminating("deleted"))},
+		{name: "terminated", steps: []step{created(), expired("queue")}},
+		{name: "failed", steps: []step{created(), claimed(1), failed("crash")}},
+		{name: "started again", steps: []step{created(), claimed(1), failed("crash"), claimed(2), ready()}, kind: projections.DeadlineIdle, at: at(5).Add(5 * time.Minute), by: "nobody"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, ok := fold(script(c.steps...)).Deadline()
+			require.Equal(t, c.kind != "", ok)
+			require.Equal(t, c.kind, d.Kind)
+			require.Equal(t, c.by, d.By)
+			require.True(t, d.At.Equal(c.at), "%s, not %s", c.at, d.At)
+			require.Equal(t, ok, d.Reason != "", "people want a reason")
+		})
+	}
+}
+
+func TestReasonsReadWell(t *testing.T) {
+	for minutes, want := range map[int]string{1: "no client for 1 minute", 90: "no client for 90 minutes"} {
+		d, ok := fold(script(created(idle(minutes)), claimed(1), ready())).Deadline()
+		require.True(t, ok)
+		require.Equal(t, want, d.Reason)
+	}
+}
+
+func TestDeadlineSubjects(t *testing.T) {
+	on, due := projections.DeadlineSubjects(region, session, projections.DeadlineIdle)
+	require.Equal(t, "deadlines.at.session.local."+string(session)+".idle", on)
+	require.Equal(t, "deadlines.due.session.local."+string(session)+".idle", due)
+}
