@@ -88,7 +88,7 @@ func decode(body ast.Node) (Application, error) {
 	a := Application{Version: 1, Screen: defaultScreen, Audio: true}
 	seen, err := eachField(body, "", map[string]func(ast.Node, string) error{
 		"name":    into(&a.Name, readName),
-		"version": into(&a.Version, wholeNumber(1, maxVersion)),
+		"version": into(&a.Version, wholeNumber(maxVersion)),
 		"command": into(&a.Command, readCommand),
 		"env":     into(&a.Env, readEnv),
 		"screen":  into(&a.Screen, readScreen),
@@ -218,9 +218,9 @@ func readEnv(node ast.Node, field string) (map[string]string, error) {
 func readScreen(node ast.Node, field string) (Screen, error) {
 	s := defaultScreen
 	if _, err := eachField(node, field, map[string]func(ast.Node, string) error{
-		"width":  into(&s.Width, wholeNumber(1, MaxSide)),
-		"height": into(&s.Height, wholeNumber(1, MaxSide)),
-		"fps":    into(&s.FPS, wholeNumber(1, MaxFPS)),
+		"width":  into(&s.Width, wholeNumber(MaxSide)),
+		"height": into(&s.Height, wholeNumber(MaxSide)),
+		"fps":    into(&s.FPS, wholeNumber(MaxFPS)),
 	}); err != nil {
 		return s, err
 	}

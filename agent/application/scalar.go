@@ -41,14 +41,15 @@ func describe(node ast.Node) string {
 	return "a YAML " + node.Type().String()
 }
 
-func wholeNumber(lowest, highest int) func(ast.Node, string) (int, error) {
+// wholeNumber reads a number from 1 to highest.
+func wholeNumber(highest int) func(ast.Node, string) (int, error) {
 	return func(node ast.Node, field string) (int, error) {
-		wrong := refuse(node, field, "must be a whole number from %d to %d, not %s", lowest, highest, describe(node))
+		wrong := refuse(node, field, "must be a whole number from 1 to %d, not %s", highest, describe(node))
 		if _, ok := node.(*ast.IntegerNode); !ok {
 			return 0, wrong
 		}
 		n, err := strconv.Atoi(node.GetToken().Value)
-		if err != nil || n < lowest || n > highest {
+		if err != nil || n < 1 || n > highest {
 			return 0, wrong
 		}
 		return n, nil

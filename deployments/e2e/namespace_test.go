@@ -39,7 +39,7 @@ func TestRelayIntoNamespace(t *testing.T) {
 	}
 	self, err := os.Executable()
 	require.NoError(t, err)
-	again := exec.CommandContext(t.Context(), "ip", "netns", "exec", front, self, "-test.run", "^TestRelayIntoNamespace$", "-test.v", "-test.count=1") //nolint:gosec // this program
+	again := exec.CommandContext(t.Context(), "ip", "netns", "exec", front, self, "-test.run", "^TestRelayIntoNamespace$", "-test.v", "-test.count=1")
 	again.Env = append(os.Environ(), inside+"="+back)
 	out, err := again.CombinedOutput()
 	t.Logf("on the front host:\n%s", out)
@@ -48,7 +48,7 @@ func TestRelayIntoNamespace(t *testing.T) {
 
 func ip(t *testing.T, args ...string) {
 	t.Helper()
-	out, err := exec.Command("ip", args...).CombinedOutput() //nolint:gosec,noctx // it is over in a moment
+	out, err := exec.Command("ip", args...).CombinedOutput()
 	require.NoError(t, err, "ip %v: %s", args, out)
 }
 

@@ -100,7 +100,7 @@ func TestTwoStacksOneFolder(t *testing.T) {
 // TestUsage: wrong usage is exit status 2 and one line.
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{{}, {"nonsense"}, {"up", "--nonsense"}, {"up", "now"}, {"history"}, {"up", "--slots", "many"}, {"gateway"}, {"agent"}, {"session"}} {
-		out, err := exec.CommandContext(t.Context(), stack.Binary(t), args...).CombinedOutput() //nolint:gosec // our own program
+		out, err := exec.CommandContext(t.Context(), stack.Binary(t), args...).CombinedOutput()
 		var exit *exec.ExitError
 		require.ErrorAs(t, err, &exit, "%v", args)
 		require.Equal(t, 2, exit.ExitCode(), "%v: %s", args, out)

@@ -108,7 +108,7 @@ func (n *nums) UnmarshalJSON(b []byte) error {
 	for _, w := range wide {
 		row := make([]uint8, 0, len(w))
 		for _, x := range w {
-			row = append(row, uint8(x)) //nolint:gosec // a canvas has bytes
+			row = append(row, uint8(x))
 		}
 		*n.to = append(*n.to, row)
 	}

@@ -16,7 +16,7 @@ func lock(data string) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("up: the data folder cannot be written: %w (name another with --data)", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a descriptor is a small number
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		_ = f.Close() // nothing was written

@@ -42,7 +42,10 @@ func decode(t testing.TB, codec frame.Codec, data []byte) picture {
 	require.NoError(t, err)
 	height, err := structure.GetValue("height")
 	require.NoError(t, err)
-	return picture{width: width.(int), height: height.(int), pixels: sample.GetBuffer().Bytes()}
+	w, wok := width.(int)
+	h, hok := height.(int)
+	require.True(t, wok && hok, "%v x %v", width, height)
+	return picture{width: w, height: h, pixels: sample.GetBuffer().Bytes()}
 }
 
 // play runs a pipeline and returns its first sample.

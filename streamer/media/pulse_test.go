@@ -24,7 +24,7 @@ type pulse struct {
 // startPulse starts a PulseAudio of its own, which ends with the test.
 func startPulse(t testing.TB) *pulse {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "pulse") // t.TempDir is longer than the path of a socket may be
+	dir, err := os.MkdirTemp("", "pulse") //nolint:usetesting // t.TempDir is longer than the path of a socket may be
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "native")

@@ -43,7 +43,9 @@ func TestOnePortForAll(t *testing.T) {
 	t.Parallel()
 	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
-	port := socket.LocalAddr().(*net.UDPAddr).Port
+	addr, ok := socket.LocalAddr().(*net.UDPAddr)
+	require.True(t, ok)
+	port := addr.Port
 	require.NoError(t, socket.Close())
 	network, err := NewNetwork(NetworkConfig{UDPPort: port, Log: testLog()})
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func (w *wire) WriteRTP(header *rtp.Header, payload []byte) (int, error) {
 	return len(payload), nil
 }
 
-func (w *wire) Write([]byte) (int, error) { panic("not used by tracks") }
+func (w *wire) Write([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 // binding is pion's side of Bind.
 type binding struct {

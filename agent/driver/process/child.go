@@ -48,8 +48,8 @@ func start(c command) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }() // the child has its own
-	cmd := exec.Command(c.argv[0], c.argv[1:]...)
+	defer func() { _ = log.Close() }()            // the child has its own
+	cmd := exec.Command(c.argv[0], c.argv[1:]...) //nolint:noctx // it outlives the call; end ends it
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = c.env, c.folder, log, log, c.extra
 	if c.stdin != nil {
 		cmd.Stdin = c.stdin // an *os.File in an interface must not be a typed nil

@@ -165,7 +165,7 @@ func pickDisplay() (int, error) {
 func removeDisplaySocket(display int) error {
 	const while = 500 * time.Millisecond
 	for deadline := time.Now().Add(while); time.Now().Before(deadline); time.Sleep(poll) {
-		conn, err := net.Dial("unix", displaySocket(display))
+		conn, err := net.DialTimeout("unix", displaySocket(display), while) //nolint:noctx // part of an ending, which no context cuts short
 		switch {
 		case err == nil:
 			_ = conn.Close() // it was only to see

@@ -74,7 +74,8 @@ func fork(role string) {
 	cmd.Stdout = os.Stdout
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		panic(err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	if role == "role:between" {
 		_ = cmd.Wait()
@@ -198,7 +199,9 @@ func launch(t *testing.T, d *Driver, s driver.Spec) *instance {
 	t.Helper()
 	launched, err := d.Launch(t.Context(), s)
 	require.NoError(t, err)
-	return launched.(*instance)
+	in, ok := launched.(*instance)
+	require.True(t, ok)
+	return in
 }
 
 func waitEnd(t *testing.T, in *instance) driver.Ending {

@@ -96,7 +96,8 @@ func TestFourAtOnceAndTheTimeToStart(t *testing.T) {
 	require.NoError(t, errors.Join(errs...))
 	displays := make(map[int]bool)
 	for _, in := range found {
-		in := in.(*instance)
+		in, ok := in.(*instance)
+		require.True(t, ok)
 		displays[in.display] = true
 		conn := dial(t, in)
 		eventually(t, func() string {

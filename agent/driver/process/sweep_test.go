@@ -21,12 +21,14 @@ import (
 func agent() {
 	d, err := New(Config{Data: os.Args[2], Self: os.Args[0], Streamer: []string{os.Args[0], "role:stubborn"}})
 	if err != nil {
-		panic(err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	s := spec(app("streamstack", "role:daemon"))
 	s.Session = os.Args[3]
 	if _, err := d.Launch(context.Background(), s); err != nil {
-		panic(err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	fmt.Println("launched")
 	select {}

@@ -21,7 +21,7 @@ func writeAuthority(path string, cookie []byte) error {
 	const familyWild = 0xffff
 	var b bytes.Buffer
 	put := func(field []byte) {
-		b.Write(binary.BigEndian.AppendUint16(nil, uint16(len(field)))) //nolint:gosec // some bytes
+		b.Write(binary.BigEndian.AppendUint16(nil, uint16(len(field))))
 		b.Write(field)
 	}
 	b.Write(binary.BigEndian.AppendUint16(nil, familyWild))

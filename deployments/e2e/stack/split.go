@@ -21,7 +21,7 @@ var natsServer = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path = filepath.Join(filepath.Dir(path), "nats-server")
-	return path, exec.Command("go", "build", "-o", path, "github.com/nats-io/nats-server/v2").Run() //nolint:gosec,noctx // as above
+	return path, exec.Command("go", "build", "-o", path, "github.com/nats-io/nats-server/v2").Run()
 })
 
 // Apart says where the components of [Split] run.

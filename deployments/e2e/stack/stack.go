@@ -37,7 +37,7 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "streamstack")
-	build := exec.Command("go", "build", "-o", path, "streamstack") //nolint:noctx // it ends with the tests
+	build := exec.Command("go", "build", "-o", path, "streamstack")
 	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", errors.Join(err, errors.New(string(out)))
@@ -63,7 +63,7 @@ func Cleanup() {
 // DataDir makes a data folder that goes with the test. Its path is short: a Unix socket's has at most 107 bytes.
 func DataDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ss-")
+	dir, err := os.MkdirTemp("", "ss-") //nolint:usetesting // t.TempDir has the test's name in it, which is too long
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
@@ -93,7 +93,7 @@ func RunIn(t testing.TB, wrapper, env []string, args ...string) *Process {
 // start starts any program.
 func start(t testing.TB, argv, env []string) *Process {
 	t.Helper()
-	p := &Process{t: t, cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})} //nolint:gosec,noctx // ended below
+	p := &Process{t: t, cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})} //nolint:noctx // ended below
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
 	require.NoError(t, p.cmd.Start())
@@ -230,7 +230,7 @@ func Command(t testing.TB, args ...string) (string, int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, Binary(t), args...) //nolint:gosec // our own program
+	cmd := exec.CommandContext(ctx, Binary(t), args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -78,6 +78,7 @@ func (b *Browser) note(event any) {
 	}
 }
 
+// Do runs actions of chromedp.
 func (b *Browser) Do(actions ...chromedp.Action[chromedp.Void]) {
 	b.T.Helper()
 	require.NoError(b.T, chromedp.Do(b.Ctx, actions...))

@@ -49,7 +49,7 @@ func (a *authorised) Write(b []byte) (int, error) {
 	setup[0] = 'l' // little-endian, as all of xgb
 	xgb.Put16(setup[2:], 11)
 	xgb.Put16(setup[6:], uint16(len(name)))
-	xgb.Put16(setup[8:], uint16(len(a.cookie))) //nolint:gosec // 16
+	xgb.Put16(setup[8:], uint16(len(a.cookie)))
 	copy(setup[12:], name)
 	copy(setup[12+xgb.Pad(len(name)):], a.cookie)
 	if _, err := a.Conn.Write(setup); err != nil {

@@ -23,7 +23,7 @@ func (a *atoms) intern(conn *xgb.Conn) error {
 		"_NET_WM_STATE_FULLSCREEN": &a.netStateFullscreen, "_NET_WM_WINDOW_TYPE": &a.windowType,
 		"_NET_WM_WINDOW_TYPE_NORMAL": &a.windowTypeNormal, "_XKB_RULES_NAMES": &a.xkbRulesNames,
 	} {
-		reply, err := xproto.InternAtom(conn, false, uint16(len(name)), name).Reply() //nolint:gosec // short names
+		reply, err := xproto.InternAtom(conn, false, uint16(len(name)), name).Reply()
 		if err != nil {
 			return fmt.Errorf("kiosk: %w", err)
 		}
@@ -102,9 +102,9 @@ func (m *Manager) setWords(id xproto.Window, name, kind xproto.Atom, values ...u
 	for i, value := range values {
 		xgb.Put32(data[4*i:], value)
 	}
-	xproto.ChangeProperty(m.conn, xproto.PropModeReplace, id, name, kind, 32, uint32(len(values)), data) //nolint:gosec // few
+	xproto.ChangeProperty(m.conn, xproto.PropModeReplace, id, name, kind, 32, uint32(len(values)), data)
 }
 
 func (m *Manager) setText(id xproto.Window, name, kind xproto.Atom, text string) {
-	xproto.ChangeProperty(m.conn, xproto.PropModeReplace, id, name, kind, 8, uint32(len(text)), []byte(text)) //nolint:gosec // short
+	xproto.ChangeProperty(m.conn, xproto.PropModeReplace, id, name, kind, 8, uint32(len(text)), []byte(text))
 }

@@ -23,7 +23,7 @@ import (
 // xorg starts a real X server with the dummy driver, and gives its socket and cookie.
 func xorg(t *testing.T) (string, []byte) {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "kiosk-")
+	folder, err := os.MkdirTemp("", "kiosk-") //nolint:usetesting // a socket's path has at most 107 bytes
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	write := func(name string, content []byte) string {
