@@ -114,7 +114,14 @@ func (l *liveness) update(ctx context.Context, e jetstream.KeyValueEntry) {
 	}
 	delete(l.keys, e.Key())
 	l.mu.Unlock()
-	if r, id, ok := agentOf(e.Key()); ok && had {
+	r, id, ok := agentOf(e.Key())
+	switch {
+	case !ok || !had:
+	case e.Operation() == jetstream.KeyValueDelete:
+		// It took its key away itself, having ended its sessions; if it has not, they are found to be nobody's.
+		l.g.log.Info("agent has left", "region", r, "agent", id)
+		l.missing(ctx)
+	default:
 		l.g.log.Warn("agent does not answer", "region", r, "agent", id)
 		l.suspect(ctx, r, id)
 	}
