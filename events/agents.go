@@ -17,14 +17,14 @@ type OnlineData struct {
 	Driver       string            `json:"driver"`
 	Slots        int               `json:"slots"`
 	Version      string            `json:"version"`
-	Applications []ApplicationData `json:"applications"`
+	Applications []ApplicationData `json:"applications" jsonschema:"nullable"`
 }
 
 // ApplicationData is one application that an agent can launch.
 type ApplicationData struct {
 	Name     string `json:"name"`
-	Versions []int  `json:"versions"` // rising; the last is the default
-	Screen   Screen `json:"screen"`   // what a request that names none gets
+	Versions []int  `json:"versions" jsonschema:"nullable"` // rising; the last is the default
+	Screen   Screen `json:"screen"`                         // what a request that names none gets
 }
 
 // OfflineData is agents.….offline: an agent has drained and goes.
@@ -41,13 +41,13 @@ type AccountData struct {
 // NewAgentDraft makes a draft of an agent's event.
 func NewAgentDraft(r Region, id AgentID, n Name, data any) Draft {
 	return Draft{Subject: "agents." + string(r) + "." + string(id) + "." + string(n), Source: SourceOf(Agent),
-		Type: "streamstack.agent." + string(n) + ".v1", Data: data}
+		Type: AgentTypeOf(n), Data: data}
 }
 
 // NewAccountDraft makes a draft of an account's event; name is one token.
 func NewAccountDraft(name string, n Name, data any) Draft {
 	return Draft{Subject: "accounts." + name + "." + string(n), Source: SourceOf(Gateway),
-		Type: "streamstack.account." + string(n) + ".v1", Data: data}
+		Type: AccountTypeOf(n), Data: data}
 }
 
 // HeartbeatKey is the agent's key in the HEARTBEATS bucket.

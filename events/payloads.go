@@ -84,8 +84,8 @@ type FailedData struct {
 
 // ReadyData is streamer.ready.
 type ReadyData struct {
-	Encoders []EncoderData `json:"encoders"`
-	Codecs   []string      `json:"codecs"`
+	Encoders []EncoderData `json:"encoders" jsonschema:"nullable"`
+	Codecs   []string      `json:"codecs" jsonschema:"nullable"`
 	Screen   Screen        `json:"screen"`
 	// Discover is what resp:discover says (signalling.md, section 2).
 	Discover DiscoverData `json:"discover"`
@@ -119,19 +119,6 @@ type CandidateData struct {
 	Candidate     string  `json:"candidate"`
 	SDPMid        *string `json:"sdp_mid,omitempty"`
 	SDPMLineIndex *uint16 `json:"sdp_mline_index,omitempty"`
-}
-
-// ConnectedData is streamer.connected.
-type ConnectedData struct {
-	Peer    PeerID `json:"peer"`
-	Codec   string `json:"codec,omitempty"`
-	Encoder string `json:"encoder,omitempty"`
-	// Local and Remote are the kinds of the selected pair's candidates: host, srflx, prflx, relay (RFC 8445).
-	Local    string `json:"local"`
-	Remote   string `json:"remote"`
-	Protocol string `json:"protocol"`
-	// ConnectMs is the time from the client's settings to the connection, in milliseconds.
-	ConnectMs int64 `json:"connect_ms"`
 }
 
 // ResizedData is streamer.resized.
