@@ -28,8 +28,8 @@ var payloads = map[Name]any{
 	Created:      CreatedData{},
 	ExtraData:    ExtraDataData{},
 	Joined:       JoinedData{},
-	Shared:       struct{}{},
-	ShareRevoked: struct{}{},
+	Shared:       SharedData{},
+	ShareRevoked: ShareRevokedData{},
 	Terminating:  TerminatingData{},
 	Requeued:     RequeuedData{},
 	Expired:      EndedData{},
@@ -66,8 +66,8 @@ var (
 // Types lists every event type in every version that the log may hold, by ce-type.
 func Types() []Type {
 	var list []Type
-	for n, data := range payloads {
-		list = append(list, versions(Type{Stream: SessionsStream, Name: n, Data: data, Actors: kinds[n].actors, ShortLived: kinds[n].short}, typePrefix)...)
+	for n, k := range kinds {
+		list = append(list, versions(Type{Stream: SessionsStream, Name: n, Data: payloads[n], Actors: k.actors, ShortLived: k.short}, typePrefix)...)
 	}
 	for n, data := range agentPayloads {
 		list = append(list, versions(Type{Stream: AgentsStream, Name: n, Data: data, Actors: []Actor{Agent}}, agentPrefix)...)

@@ -7,7 +7,7 @@ type ConnectedData struct {
 	Peer PeerID `json:"peer"`
 	// Codec is the video's, empty without video.
 	Codec   string `json:"codec,omitempty"`
-	Encoder string `json:"encoder,omitempty"`
+	Encoder string `json:"encoder,omitempty"` // GStreamer's name of it
 	// Pair is the candidate pair that ICE selected.
 	Pair PairData `json:"pair"`
 	// ConnectMs is the time from the client's settings to the connection, in milliseconds.
@@ -40,13 +40,12 @@ const (
 // ConnectedDataV1 is version 1 of streamer.connected, which said nothing of the addresses' families and had the pair's
 // three values side by side with the rest. It is appended no more.
 type ConnectedDataV1 struct {
-	Peer    PeerID `json:"peer"`
-	Codec   string `json:"codec,omitempty"`
-	Encoder string `json:"encoder,omitempty"`
-	// Local and Remote are the kinds of the selected pair's candidates: host, srflx, prflx, relay (RFC 8445).
-	Local    string `json:"local"`
-	Remote   string `json:"remote"`
-	Protocol string `json:"protocol"`
+	Peer     PeerID `json:"peer"`
+	Codec    string `json:"codec,omitempty"`   // the video's, empty without video
+	Encoder  string `json:"encoder,omitempty"` // GStreamer's name of it
+	Local    string `json:"local"`             // kind of the selected pair's own candidate: host, srflx, prflx, relay (RFC 8445)
+	Remote   string `json:"remote"`            // and of the client's
+	Protocol string `json:"protocol"`          // udp or tcp
 	// ConnectMs is the time from the client's settings to the connection, in milliseconds.
 	ConnectMs int64 `json:"connect_ms"`
 }

@@ -230,7 +230,7 @@ func (e Event) Sound() bool { return e.Quarantine == "" && e.Type == TypeOf(e.Na
 // EventJSON is the JSON form of an event: CloudEvents 1.0, JSON event format, with the extensions sequence, appendedtype
 // and quarantine.
 type EventJSON struct {
-	SpecVersion string `json:"specversion" jsonschema:"enum=1.0"`
+	SpecVersion string `json:"specversion" jsonschema:"enum=1.0"` // of CloudEvents
 	// ID is a random UUID.
 	ID string `json:"id"`
 	// Source is streamstack/ and who appended the event.
@@ -243,7 +243,7 @@ type EventJSON struct {
 	Subject string `json:"subject"`
 	// Sequence is the event's place in its stream; 0 in one that was not appended.
 	Sequence    Seq    `json:"sequence" jsonschema:"minimum=0"`
-	ContentType string `json:"datacontenttype"`
+	ContentType string `json:"datacontenttype"` // application/json
 	// Schema is the URI of the data's JSON Schema: its path, at any gateway, is where it is served.
 	Schema string `json:"dataschema,omitempty"`
 	// Appended is the type that the event was appended with, if that was an older version of type.
