@@ -243,3 +243,24 @@ func or(v any) any {
 	}
 	return v
 }
+
+// Whatever stands in the data of an old version, it is either brought to the newest, in valid JSON, or left as it is.
+func FuzzUpcast(f *testing.F) {
+	for _, data := range []string{`{}`, `{"local":"host","remote":"relay","protocol":"udp"}`, `{"local":null,"pair":7}`, `[]`, `null`, `{"local":{}}`, `{"x":1e999}`} {
+		f.Add([]byte(data))
+	}
+	v1 := events.Type{CEType: connectedV1, Name: events.Connected, Actors: []events.Actor{events.Streamer}}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !json.Valid(data) {
+			return // such an event is quarantined
+		}
+		e := jsonEventOf(t, v1, data)
+		if !json.Valid(e.Data) || e.Sound() != (e.Type == connectedV2) || (e.Appended != "") != e.Sound() {
+			t.Errorf("%q became %+v", data, e)
+		}
+		var d events.ConnectedData
+		if e.Sound() && strings.HasPrefix(string(e.Data), "{") && e.Decode(&d) == nil && d.Pair.Local.Family != "" {
+			t.Errorf("%q tells the family of an address: %s", data, e.Data)
+		}
+	})
+}

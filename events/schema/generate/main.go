@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 )
 
 func main() {
@@ -27,25 +27,22 @@ func run(source, out string) error {
 	if err != nil {
 		return err
 	}
+	root, err := os.OpenRoot(out)
+	if err != nil {
+		return fmt.Errorf("the output folder: %w", err)
+	}
 	for name, text := range files {
-		path := filepath.Join(out, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, text, 0o600)); err != nil {
-			return err
+		if err := errors.Join(root.MkdirAll(path.Dir(name), 0o750), root.WriteFile(name, text, 0o600)); err != nil {
+			return errors.Join(err, root.Close())
 		}
 	}
-	return filepath.WalkDir(out, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if _, wanted := files[name]; err != nil || d.IsDir() || wanted {
 			return err
 		}
-		name, err := filepath.Rel(out, path)
-		if err != nil {
-			return err
-		}
-		if _, wanted := files[filepath.ToSlash(name)]; wanted {
-			return nil
-		}
-		return os.Remove(path)
+		return root.Remove(name)
 	})
+	return errors.Join(err, root.Close())
 }
 
 // generate makes all files, by their path below the output folder. source is the folder of package events.
