@@ -151,7 +151,7 @@ func (a *Agent) recover(ctx context.Context) error {
 	open := map[events.SessionID]bool{}
 	err = a.cfg.Log.Read(ctx, events.SessionsStream, events.EventFilter(a.cfg.Region, events.Agent, "*"), 0, func(e events.Event) error {
 		switch {
-		case e.Quarantine != "":
+		case !e.Sound():
 		case e.Name == events.Claimed && claimant(e) == a.cfg.ID:
 			open[e.Session] = true
 		case e.Name == events.Claimed, events.Ending(e.Name):

@@ -153,7 +153,7 @@ func (a *Agent) watch(ctx context.Context, begun func()) error {
 		a.mu.Lock()
 		r := a.running[e.Session]
 		a.mu.Unlock()
-		if r != nil && e.Quarantine == "" {
+		if r != nil && e.Sound() {
 			r.tell(e)
 		}
 		return nil

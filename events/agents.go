@@ -14,40 +14,40 @@ const (
 
 // OnlineData is agents.….online: an agent is ready for work, and with what.
 type OnlineData struct {
-	Driver       string            `json:"driver"`
-	Slots        int               `json:"slots"`
-	Version      string            `json:"version"`
-	Applications []ApplicationData `json:"applications"`
+	Driver       string            `json:"driver"`                             // how it launches instances: process
+	Slots        int               `json:"slots"`                              // sessions at once
+	Version      string            `json:"version"`                            // the program's
+	Applications []ApplicationData `json:"applications" jsonschema:"nullable"` // what it can launch
 }
 
 // ApplicationData is one application that an agent can launch.
 type ApplicationData struct {
-	Name     string `json:"name"`
-	Versions []int  `json:"versions"` // rising; the last is the default
-	Screen   Screen `json:"screen"`   // what a request that names none gets
+	Name     string `json:"name"`                           // one NATS token
+	Versions []int  `json:"versions" jsonschema:"nullable"` // rising; the last is the default
+	Screen   Screen `json:"screen"`                         // what a request that names none gets
 }
 
 // OfflineData is agents.….offline: an agent has drained and goes.
 type OfflineData struct {
-	Reason string `json:"reason"`
+	Reason string `json:"reason"` // for people
 }
 
 // AccountData is accounts.….created and deleted. TokenID is not secret: it only tells which token is meant.
 type AccountData struct {
-	TokenID string `json:"token_id,omitempty"`
-	Expiry  string `json:"expiry,omitempty"` // RFC 3339
+	TokenID string `json:"token_id,omitempty"` // the id of the token that was issued, which is not secret
+	Expiry  string `json:"expiry,omitempty"`   // RFC 3339
 }
 
 // NewAgentDraft makes a draft of an agent's event.
 func NewAgentDraft(r Region, id AgentID, n Name, data any) Draft {
 	return Draft{Subject: "agents." + string(r) + "." + string(id) + "." + string(n), Source: SourceOf(Agent),
-		Type: "streamstack.agent." + string(n) + ".v1", Data: data}
+		Type: AgentTypeOf(n), Data: data}
 }
 
 // NewAccountDraft makes a draft of an account's event; name is one token.
 func NewAccountDraft(name string, n Name, data any) Draft {
 	return Draft{Subject: "accounts." + name + "." + string(n), Source: SourceOf(Gateway),
-		Type: "streamstack.account." + string(n) + ".v1", Data: data}
+		Type: AccountTypeOf(n), Data: data}
 }
 
 // HeartbeatKey is the agent's key in the HEARTBEATS bucket.

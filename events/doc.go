@@ -10,6 +10,12 @@
 // binary mode over NATS headers, the data is JSON. An event whose headers disagree with its subject is quarantined:
 // carried and shown, never folded.
 //
+// # Versions
+//
+// A type ends in its version. Old versions are brought to the newest one wherever events are read (upcast.go); newer
+// ones than this program knows are carried and shown, but not [Event.Sound]. What types there are, in which versions and
+// with which Go types, says [Types]; package schema makes JSON Schemas and an AsyncAPI document of that.
+//
 // # How the log is read
 //
 // There are three readers, one for each need:

@@ -52,8 +52,12 @@ type Event struct {
 	// Sequence is the place in the stream; 0 in an event that was not appended.
 	Sequence    Seq
 	ContentType string
-	Schema      string
-	Data        Raw
+	// Schema is the URI of the data's JSON Schema, see [SchemaURI]; empty in an event of a type that its publisher did
+	// not know.
+	Schema string
+	Data   Raw
+	// Appended is the type that the event was appended with, if that was an older version than Type; empty otherwise.
+	Appended string
 
 	// Region, Session, Actor and Name are read from the subject; empty in an event of another stream than SESSIONS.
 	Region  Region
@@ -105,6 +109,9 @@ func (d Draft) encode(now time.Time) (*nats.Msg, error) {
 		hdrContentType: {contentJSON},
 		hdrMsgID:       {id.String()},
 	}
+	if uri := SchemaURI(d.Type); uri != "" {
+		m.Header[hdrSchema] = []string{uri}
+	}
 	if d.TTL > 0 {
 		// Whole seconds, as the server counts them; never 0, which would mean for ever.
 		m.Header[hdrTTL] = []string{strconv.FormatInt(max(1, int64(d.TTL/time.Second)), 10) + "s"}
@@ -139,6 +146,7 @@ func decode(subject string, seq Seq, stored time.Time, h nats.Header, data []byt
 	} else if strings.HasPrefix(subject, sessionsPrefix) && e.Quarantine == "" {
 		e.Quarantine = "subject is none of a session's event"
 	}
+	e.upcast()
 	return e
 }
 
@@ -213,32 +221,48 @@ func (e Event) Peer() PeerID {
 }
 
 // Is tells whether the event is a sound one of this actor and name.
-func (e Event) Is(a Actor, n Name) bool { return e.Quarantine == "" && e.Actor == a && e.Name == n }
+func (e Event) Is(a Actor, n Name) bool { return e.Actor == a && e.Name == n && e.Sound() }
 
-// jsonEvent is the CloudEvents JSON form (CloudEvents 1.0, JSON event format) with the extension sequence.
-type jsonEvent struct {
-	SpecVersion string `json:"specversion"`
-	ID          string `json:"id"`
-	Source      string `json:"source"`
-	Type        string `json:"type"`
-	Time        string `json:"time"`
-	Subject     string `json:"subject"`
-	Sequence    Seq    `json:"sequence"`
-	ContentType string `json:"datacontenttype"`
-	Schema      string `json:"dataschema,omitempty"`
-	Quarantine  string `json:"quarantine,omitempty"`
-	Data        Raw    `json:"data"`
+// Sound tells whether a session's event may be folded and acted on: nothing is wrong with it, and its data has the form
+// that this program knows, of the newest version. Others are carried and shown, never folded.
+func (e Event) Sound() bool { return e.Quarantine == "" && e.Type == TypeOf(e.Name) }
+
+// EventJSON is the JSON form of an event: CloudEvents 1.0, JSON event format, with the extensions sequence, appendedtype
+// and quarantine.
+type EventJSON struct {
+	SpecVersion string `json:"specversion" jsonschema:"enum=1.0"` // of CloudEvents
+	// ID is a random UUID.
+	ID string `json:"id"`
+	// Source is streamstack/ and who appended the event.
+	Source string `json:"source"`
+	// Type is the event's type with its version.
+	Type string `json:"type"`
+	// Time is when the publisher says it happened (RFC 3339).
+	Time string `json:"time" jsonschema:"format=date-time"`
+	// Subject is the NATS subject that the event was appended on.
+	Subject string `json:"subject"`
+	// Sequence is the event's place in its stream; 0 in one that was not appended.
+	Sequence    Seq    `json:"sequence" jsonschema:"minimum=0"`
+	ContentType string `json:"datacontenttype"` // application/json
+	// Schema is the URI of the data's JSON Schema: its path, at any gateway, is where it is served.
+	Schema string `json:"dataschema,omitempty"`
+	// Appended is the type that the event was appended with, if that was an older version of type.
+	Appended string `json:"appendedtype,omitempty"`
+	// Quarantine says why the event must not be trusted; not there in a sound one.
+	Quarantine string `json:"quarantine,omitempty"`
+	// Data is what happened; the type says of which form it is.
+	Data Raw `json:"data"`
 }
 
 // MarshalJSON gives the form of cli.md, "An event, as printed with --json".
 func (e Event) MarshalJSON() ([]byte, error) {
-	return json.Marshal(jsonEvent{specVersion, e.ID, e.Source, e.Type, e.Time.UTC().Format(time.RFC3339Nano), e.Subject,
-		e.Sequence, e.ContentType, e.Schema, e.Quarantine, e.Data})
+	return json.Marshal(EventJSON{specVersion, e.ID, e.Source, e.Type, e.Time.UTC().Format(time.RFC3339Nano), e.Subject,
+		e.Sequence, e.ContentType, e.Schema, e.Appended, e.Quarantine, e.Data})
 }
 
-// UnmarshalJSON reads what [Event.MarshalJSON] wrote.
+// UnmarshalJSON reads what [Event.MarshalJSON] wrote, of this version or an older one.
 func (e *Event) UnmarshalJSON(b []byte) error {
-	var j jsonEvent
+	var j EventJSON
 	if err := json.Unmarshal(b, &j); err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
@@ -247,9 +271,10 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("events: time: %w", err)
 	}
 	*e = Event{ID: j.ID, Source: j.Source, Type: j.Type, Time: t, Subject: j.Subject, Sequence: j.Sequence,
-		ContentType: j.ContentType, Schema: j.Schema, Data: j.Data, Quarantine: j.Quarantine}
+		ContentType: j.ContentType, Schema: j.Schema, Data: j.Data, Appended: j.Appended, Quarantine: j.Quarantine}
 	if s, err := ParseSubject(j.Subject); err == nil {
 		e.Region, e.Session, e.Actor, e.Name = s.Region, s.Session, s.Actor, s.Name
 	}
+	e.upcast()
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 const (
 	headerLine  = "NATS/1.0"
 	headerBreak = "\r\n"
-	// maxHeaders is how many headers an event may bring. Ours bring at most ten. Each line may hide one byte or two (a
+	// maxHeaders is how many headers an event may bring. Ours bring at most eleven. Each line may hide one byte or two (a
 	// missing space after the colon, a missing carriage return), the server's lines are longer than 100 bytes together:
 	// with so few lines a difference cannot be made up for.
 	maxHeaders = 16

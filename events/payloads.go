@@ -3,29 +3,29 @@ package events
 // Screen is the display of a session. Width and height are in pixels and even, fps in frames a second, density in
 // dots per inch.
 type Screen struct {
-	Width   int `json:"width"`
-	Height  int `json:"height"`
-	FPS     int `json:"fps"`
-	Density int `json:"density"`
+	Width   int `json:"width"`   // pixels, even
+	Height  int `json:"height"`  // pixels, even
+	FPS     int `json:"fps"`     // frames a second
+	Density int `json:"density"` // dots per inch
 }
 
 // CreatedData is gateway.created.
 type CreatedData struct {
-	App        string `json:"app"`
+	App        string `json:"app"`                   // the application's name
 	AppVersion int    `json:"app_version,omitempty"` // 0: the latest
-	Joinable   bool   `json:"joinable"`
+	Joinable   bool   `json:"joinable"`              // further clients may be let in
 	// IdleTimeMin is in minutes; nil where the request named none, 0 for never.
 	IdleTimeMin *int   `json:"idle_time_min,omitempty"`
-	Ephemeral   bool   `json:"ephemeral"`
+	Ephemeral   bool   `json:"ephemeral"` // nothing of it is shown once it has ended in order
 	Screen      Screen `json:"screen"`
-	Account     string `json:"account,omitempty"`
+	Account     string `json:"account,omitempty"` // who asked for it
 	// HasExtraData tells that an extra_data event follows.
 	HasExtraData bool `json:"has_extra_data,omitempty"`
 }
 
 // ExtraDataData is gateway.extra_data: the request's extra_data as it came.
 type ExtraDataData struct {
-	ExtraData Raw `json:"extra_data"`
+	ExtraData Raw `json:"extra_data"` // any JSON
 }
 
 // JoinedData is gateway.joined: a token for a socket was issued, and this peer displaces all earlier ones.
@@ -34,58 +34,64 @@ type JoinedData struct {
 	Generation int     `json:"generation"` // 1 for the session's creator, then rising
 	Role       string  `json:"role"`       // slave
 	Screen     *Screen `json:"screen,omitempty"`
-	Account    string  `json:"account,omitempty"`
+	Account    string  `json:"account,omitempty"` // who asked for it
 }
+
+// SharedData is gateway.shared: a link to the session was made. The link itself is a secret and in no event.
+type SharedData struct{}
+
+// ShareRevokedData is gateway.share_revoked: the link is no longer good.
+type ShareRevokedData struct{}
 
 // TerminatingData is gateway.terminating.
 type TerminatingData struct {
-	By     string `json:"by"` // account:NAME, idle, client_left, launch_deadline
-	Reason string `json:"reason"`
+	By     string `json:"by"`     // account:NAME, idle, client_left, launch_deadline
+	Reason string `json:"reason"` // for people
 }
 
 // RequeuedData is gateway.requeued.
 type RequeuedData struct {
-	Attempt int    `json:"attempt"`
-	Reason  string `json:"reason"`
+	Attempt int    `json:"attempt"` // the one that is over
+	Reason  string `json:"reason"`  // for people
 }
 
 // EndedData is gateway.expired, gateway.agent_lost and agent.terminated.
 type EndedData struct {
 	Agent   AgentID `json:"agent,omitempty"`
-	Attempt int     `json:"attempt,omitempty"`
-	Reason  string  `json:"reason"`
+	Attempt int     `json:"attempt,omitempty"` // of the claim that it is about; 1 is the first
+	Reason  string  `json:"reason"`            // for people
 }
 
 // ClaimedData is agent.claimed.
 type ClaimedData struct {
 	Agent   AgentID `json:"agent"`
 	Attempt int     `json:"attempt"` // 1, 2, …
-	Driver  string  `json:"driver"`
+	Driver  string  `json:"driver"`  // how the agent will launch the instance: process
 }
 
 // LaunchedData is agent.launched.
 type LaunchedData struct {
 	Agent    AgentID `json:"agent"`
-	Attempt  int     `json:"attempt"`
-	Instance string  `json:"instance"`
+	Attempt  int     `json:"attempt"`  // of the claim that it is about; 1 is the first
+	Instance string  `json:"instance"` // the driver's name for it
 }
 
 // FailedData is agent.failed and agent.attempt_failed.
 type FailedData struct {
 	Agent   AgentID `json:"agent"`
-	Attempt int     `json:"attempt"`
+	Attempt int     `json:"attempt"` // of the claim that it is about; 1 is the first
 	// Part is what failed: launch, application, display, sound, streamer, agent.
 	Part     string `json:"part"`
-	Reason   string `json:"reason"` // for people
-	ExitCode *int   `json:"exit_code,omitempty"`
-	Signal   string `json:"signal,omitempty"`
-	LogTail  string `json:"log_tail,omitempty"`
+	Reason   string `json:"reason"`              // for people
+	ExitCode *int   `json:"exit_code,omitempty"` // the process's, if it exited
+	Signal   string `json:"signal,omitempty"`    // that ended the process, such as SIGSEGV
+	LogTail  string `json:"log_tail,omitempty"`  // the end of what it printed
 }
 
 // ReadyData is streamer.ready.
 type ReadyData struct {
-	Encoders []EncoderData `json:"encoders"`
-	Codecs   []string      `json:"codecs"`
+	Encoders []EncoderData `json:"encoders" jsonschema:"nullable"` // those that work, the best first
+	Codecs   []string      `json:"codecs" jsonschema:"nullable"`   // for which there is an encoder, the best first
 	Screen   Screen        `json:"screen"`
 	// Discover is what resp:discover says (signalling.md, section 2).
 	Discover DiscoverData `json:"discover"`
@@ -93,22 +99,22 @@ type ReadyData struct {
 
 // DiscoverData is the body of resp:discover.
 type DiscoverData struct {
-	MaxAPIVersion int      `json:"max_api_version"`
-	FPS           int      `json:"fps,omitempty"`
-	Capabilities  []string `json:"capabilities,omitempty"`
+	MaxAPIVersion int      `json:"max_api_version"`        // of the signalling protocol
+	FPS           int      `json:"fps,omitempty"`          // the most that the streamer will send a second
+	Capabilities  []string `json:"capabilities,omitempty"` // what else it can do, such as audio
 }
 
 // EncoderData names one encoder that works on the instance's machine.
 type EncoderData struct {
-	Codec    string `json:"codec"`
-	Element  string `json:"element"`
-	Hardware bool   `json:"hardware"`
+	Codec    string `json:"codec"`    // h264, vp8, …
+	Element  string `json:"element"`  // GStreamer's name of it
+	Hardware bool   `json:"hardware"` // made by a device, not by the CPU
 }
 
 // SDPData is offer and answer of either side; SDP is plain text (RFC 8866).
 type SDPData struct {
 	Peer PeerID `json:"peer"`
-	SDP  string `json:"sdp"`
+	SDP  string `json:"sdp"` // the session description, with its ICE password
 	// DataChannels are the page's channels in a client's offer (API version 1).
 	DataChannels []string `json:"data_channels,omitempty"`
 }
@@ -116,22 +122,9 @@ type SDPData struct {
 // CandidateData is a trickled ICE candidate (RFC 8838) of either side, as in RTCIceCandidateInit.
 type CandidateData struct {
 	Peer          PeerID  `json:"peer"`
-	Candidate     string  `json:"candidate"`
-	SDPMid        *string `json:"sdp_mid,omitempty"`
-	SDPMLineIndex *uint16 `json:"sdp_mline_index,omitempty"`
-}
-
-// ConnectedData is streamer.connected.
-type ConnectedData struct {
-	Peer    PeerID `json:"peer"`
-	Codec   string `json:"codec,omitempty"`
-	Encoder string `json:"encoder,omitempty"`
-	// Local and Remote are the kinds of the selected pair's candidates: host, srflx, prflx, relay (RFC 8445).
-	Local    string `json:"local"`
-	Remote   string `json:"remote"`
-	Protocol string `json:"protocol"`
-	// ConnectMs is the time from the client's settings to the connection, in milliseconds.
-	ConnectMs int64 `json:"connect_ms"`
+	Candidate     string  `json:"candidate"`                 // the candidate-attribute (RFC 8839, section 5.1); empty after the last
+	SDPMid        *string `json:"sdp_mid,omitempty"`         // identification tag of its media (RFC 5888)
+	SDPMLineIndex *uint16 `json:"sdp_mline_index,omitempty"` // place of its media in the SDP, from 0
 }
 
 // ResizedData is streamer.resized.
@@ -143,10 +136,10 @@ type ResizedData struct {
 // EncoderChangedData is streamer.encoder_changed.
 type EncoderChangedData struct {
 	Peer   PeerID `json:"peer,omitempty"`
-	Codec  string `json:"codec"`
-	From   string `json:"from"`
-	To     string `json:"to"`
-	Reason string `json:"reason"`
+	Codec  string `json:"codec"`  // stays what it is
+	From   string `json:"from"`   // the encoder that failed
+	To     string `json:"to"`     // the one in its place
+	Reason string `json:"reason"` // for people
 }
 
 // The reasons of a disconnection.
@@ -161,8 +154,8 @@ const (
 // DisconnectedData is streamer.disconnected.
 type DisconnectedData struct {
 	Peer    PeerID `json:"peer"`
-	Reason  string `json:"reason"`
-	Message string `json:"message,omitempty"`
+	Reason  string `json:"reason"`            // left, lost, displaced, refused, ended
+	Message string `json:"message,omitempty"` // for people
 	// Connected tells whether the peer had been connected: a refused one had not.
 	Connected bool `json:"connected"`
 }
@@ -177,20 +170,20 @@ type AttachedData struct {
 // SettingsData is client.settings; Settings is the message as the client sent it.
 type SettingsData struct {
 	Peer     PeerID `json:"peer"`
-	Settings Raw    `json:"settings"`
+	Settings Raw    `json:"settings"` // any JSON; signalling.md has what clients send
 }
 
 // MessageData is client.message: a type we do not know, carried.
 type MessageData struct {
 	Peer    PeerID `json:"peer"`
-	Message Raw    `json:"message"`
+	Message Raw    `json:"message"` // any JSON
 }
 
 // DetachedData is client.detached; Code is the close code of RFC 6455, section 7.4 (1006 when the connection just went).
 type DetachedData struct {
 	Peer   PeerID `json:"peer"`
-	Code   int    `json:"code"`
-	Reason string `json:"reason,omitempty"`
+	Code   int    `json:"code"`             // RFC 6455, section 7.4; 1006 when the connection just went
+	Reason string `json:"reason,omitempty"` // that the client gave
 }
 
 // PeerOf reads the peer that an event of a negotiation is about; empty where there is none.

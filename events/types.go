@@ -3,8 +3,6 @@ package events
 import (
 	"encoding/json"
 	"slices"
-	"strconv"
-	"strings"
 )
 
 // Name is the last token of a session event's subject.
@@ -99,29 +97,6 @@ func ShortLived(n Name) bool { return kinds[n].short }
 // Ending tells whether the event ends a launch: agent.terminated, agent.failed, gateway.expired, gateway.agent_lost.
 func Ending(n Name) bool {
 	return n == Terminated || n == Failed || n == Expired || n == AgentLost
-}
-
-// typePrefix begins every ce-type of a session's event.
-const typePrefix = "streamstack.session."
-
-// TypeOf is the ce-type of the current version of n.
-func TypeOf(n Name) string { return typePrefix + string(n) + ".v1" }
-
-// ParseType takes a ce-type apart; ok is false when it is none of a session's event.
-func ParseType(t string) (n Name, version int, ok bool) {
-	rest, found := strings.CutPrefix(t, typePrefix)
-	if !found {
-		return "", 0, false
-	}
-	i := strings.LastIndex(rest, ".v")
-	if i <= 0 {
-		return "", 0, false
-	}
-	v, err := strconv.Atoi(rest[i+2:])
-	if err != nil || v < 1 {
-		return "", 0, false
-	}
-	return Name(rest[:i]), v, true
 }
 
 // SourceOf is the ce-source of what an actor appends.

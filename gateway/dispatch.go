@@ -118,7 +118,7 @@ func (g *Gateway) dispatch(ctx context.Context) error {
 			events.EventFilter("", events.Gateway, events.Requeued),
 		},
 	}, func(ctx context.Context, e events.Event) error {
-		if e.Quarantine != "" {
+		if !e.Sound() {
 			return nil
 		}
 		s, _, err := projections.Load(ctx, g.cfg.Log, e.Region, e.Session)

@@ -16,6 +16,7 @@ func (g *Gateway) routes() *echo.Echo {
 	e.Use(g.cors)
 
 	e.GET("/1.0/status", g.getStatus)
+	serveSchemas(e)
 	for _, prefix := range []string{"/1.0/sessions", "/1.0/session"} {
 		e.GET(prefix+"/:id/sockets/slave", g.socket, g.whenReady)
 	}

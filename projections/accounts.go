@@ -32,7 +32,7 @@ func (m *Accounts) Apply(e events.Event) {
 	}
 	m.at = e.Sequence
 	p := strings.Split(e.Subject, ".")
-	if e.Quarantine != "" || len(p) != 3 || p[0] != "accounts" || e.Type != "streamstack.account."+p[2]+".v1" {
+	if e.Quarantine != "" || len(p) != 3 || p[0] != "accounts" || e.Type != events.AccountTypeOf(events.Name(p[2])) {
 		return
 	}
 	switch events.Name(p[2]) {

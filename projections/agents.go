@@ -34,7 +34,7 @@ func (m *Agents) Apply(e events.Event) {
 	}
 	m.at = e.Sequence
 	p := strings.Split(e.Subject, ".")
-	if e.Quarantine != "" || len(p) != 4 || p[0] != "agents" || e.Type != "streamstack.agent."+p[3]+".v1" {
+	if e.Quarantine != "" || len(p) != 4 || p[0] != "agents" || e.Type != events.AgentTypeOf(events.Name(p[3])) {
 		return
 	}
 	key := p[1] + "." + p[2]

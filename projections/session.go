@@ -82,10 +82,10 @@ func (s Session) Live() bool { return s.Known() && !s.Ended() }
 // so that its message can be read.
 func (s Session) Gone() bool { return s.Ended() && s.Ephemeral && s.Status == StatusTerminated }
 
-// Apply folds one event of this session. It returns the state unchanged for an event it has seen, does not know, or
-// must not trust. A session's first event is its creation; whatever comes before is ignored.
+// Apply folds one event of this session. It returns the state unchanged for an event it has seen, does not know
+// (also in this version), or must not trust. A session's first event is its creation; whatever comes before is ignored.
 func (s Session) Apply(e events.Event) Session {
-	if e.Sequence <= s.Last || e.Quarantine != "" || e.Session == "" || (!s.Known() && e.Name != events.Created) {
+	if e.Sequence <= s.Last || !e.Sound() || e.Session == "" || (!s.Known() && e.Name != events.Created) {
 		return s
 	}
 	f := folds[foldKey{e.Actor, e.Name}]

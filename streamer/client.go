@@ -214,8 +214,11 @@ func (c *client) up(ctx context.Context, n peer.Connection) error {
 	c.connected = true
 	enc, _ := c.s.encoder(n.Codec)
 	return c.s.say(ctx, events.Connected, events.ConnectedData{
-		Peer: c.id, Codec: string(n.Codec), Encoder: enc.Element, Local: n.LocalType, Remote: n.RemoteType, Protocol: n.Protocol,
-		ConnectMs: time.Since(c.begun).Milliseconds(),
+		Peer: c.id, Codec: string(n.Codec), Encoder: enc.Element, ConnectMs: time.Since(c.begun).Milliseconds(),
+		Pair: events.PairData{
+			Local: events.CandidateEnd{Kind: n.LocalType, Family: n.LocalFamily}, Remote: events.CandidateEnd{Kind: n.RemoteType, Family: n.RemoteFamily},
+			Protocol: n.Protocol,
+		},
 	})
 }
 

@@ -120,7 +120,7 @@ func (s *Streamer) handle(ctx context.Context, e events.Event) error {
 	switch {
 	case e.Is(events.Gateway, events.Joined):
 		return s.joined(ctx, e.Peer())
-	case e.Actor != events.Client || e.Quarantine != "":
+	case e.Actor != events.Client || !e.Sound():
 		return nil
 	case e.Peer() != s.wanted:
 		s.log.Debug("a displaced client's message is ignored", "event", e.Name, "peer", e.Peer())

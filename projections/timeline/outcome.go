@@ -34,7 +34,7 @@ func newStory() *story {
 func (s *story) add(e events.Event) {
 	before := s.session
 	s.session = before.Apply(e)
-	if !s.session.Known() || e.Quarantine != "" {
+	if !s.session.Known() || !e.Sound() {
 		return
 	}
 	if f := chapters[e.Name]; f != nil {

@@ -106,7 +106,8 @@ const (
 
 func (s *script) connected(p events.PeerID, local, remote string) *script {
 	return s.step(90*time.Millisecond, events.Streamer, events.Connected, events.ConnectedData{
-		Peer: p, Codec: "H264", Encoder: "x264enc", Local: local, Remote: remote, Protocol: "udp", ConnectMs: 192,
+		Peer: p, Codec: "H264", Encoder: "x264enc", ConnectMs: 192,
+		Pair: events.PairData{Local: events.CandidateEnd{Kind: local}, Remote: events.CandidateEnd{Kind: remote}, Protocol: "udp"},
 	}).step(2*time.Millisecond, events.Client, events.Detached, events.DetachedData{Peer: p, Code: 1000})
 }
 

@@ -10,13 +10,13 @@ import (
 )
 
 // Summary says in one line what an event brought. label is how a line about a peer begins; nil means [PeerLabel]. An
-// event that is quarantined, unknown or malformed is shown as its JSON, shortened.
+// event that is quarantined, unknown, of a newer version or malformed is shown as its JSON, shortened.
 func Summary(e events.Event, label func(events.PeerID) string) string {
 	if label == nil {
 		label = PeerLabel
 	}
 	text, ok := "", false
-	if f := summaries[e.Name]; f != nil && e.Quarantine == "" && e.Session != "" {
+	if f := summaries[e.Name]; f != nil && e.Sound() && e.Session != "" {
 		text, ok = f(e)
 	}
 	if !ok {
@@ -152,7 +152,10 @@ func ready(d events.ReadyData) string {
 
 // media says what a client receives and on what way.
 func media(d events.ConnectedData) string {
-	way := or(d.Local, "?") + "↔" + or(d.Remote, "?") + " " + d.Protocol
+	way := or(d.Pair.Local.Kind, "?") + "↔" + or(d.Pair.Remote.Kind, "?") + " " + d.Pair.Protocol
+	if d.Pair.Local.Family == events.FamilyIPv6 {
+		way += " over IPv6" // worth a word, for the other is the rule
+	}
 	if d.Codec == "" {
 		return way
 	}

@@ -94,7 +94,7 @@ func (b *builder) joinRun(e events.Event) bool {
 	return false
 }
 
-func isCandidate(e events.Event) bool { return e.Name == events.Candidate && e.Quarantine == "" }
+func isCandidate(e events.Event) bool { return e.Name == events.Candidate && e.Sound() }
 
 // step names an event by its subject.
 func step(e events.Event) string {

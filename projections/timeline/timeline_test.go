@@ -182,10 +182,12 @@ func anyEvent() *rapid.Generator[events.Event] {
 		e := events.Event{
 			Sequence: events.Seq(rapid.Uint64().Draw(t, "seq")), Data: events.Raw(payload.Draw(t, "data")),
 			Subject: rapid.String().Draw(t, "subject"), Quarantine: rapid.SampledFrom([]string{"", "", "", "no\x1b[2J"}).Draw(t, "quarantine"),
-			Actor: rapid.SampledFrom([]events.Actor{events.Gateway, events.Agent, events.Streamer, events.Client, "", "\x07"}).Draw(t, "actor"),
-			Name:  rapid.SampledFrom(names).Draw(t, "name"), Session: rapid.SampledFrom([]events.SessionID{session, session, "", "\x1b"}).Draw(t, "session"),
-			Time: time.Unix(rapid.Int64Range(-1e12, 1e12).Draw(t, "time"), 0),
+			Actor:   rapid.SampledFrom([]events.Actor{events.Gateway, events.Agent, events.Streamer, events.Client, "", "\x07"}).Draw(t, "actor"),
+			Name:    rapid.SampledFrom(names).Draw(t, "name"),
+			Session: rapid.SampledFrom([]events.SessionID{session, session, "", "\x1b"}).Draw(t, "session"),
+			Time:    time.Unix(rapid.Int64Range(-1e12, 1e12).Draw(t, "time"), 0),
 		}
+		e.Type = rapid.SampledFrom([]string{events.TypeOf(e.Name), events.TypeOf(e.Name), events.TypeOf(e.Name) + "9", ""}).Draw(t, "type")
 		return e
 	})
 }
@@ -195,7 +197,7 @@ func TestNoHistoryPanicsOrReachesTheTerminal(t *testing.T) {
 		s := newScript(nil)
 		s.list = rapid.SliceOfN(anyEvent(), 0, 40).Draw(t, "events")
 		if rapid.Bool().Draw(t, "known") {
-			s.list = append([]events.Event{{Sequence: 1, Session: session, Region: region, Actor: events.Gateway, Name: events.Created, Data: events.Raw(`{}`)}}, s.list...)
+			s.list = append([]events.Event{{Sequence: 1, Session: session, Region: region, Actor: events.Gateway, Name: events.Created, Type: events.TypeOf(events.Created), Data: events.Raw(`{}`)}}, s.list...)
 		}
 		built := Build(s.list)
 		total := 0

@@ -69,6 +69,8 @@ type Connection struct {
 	Codec frame.Codec
 	// LocalType and RemoteType are the candidate types: host, srflx, prflx or relay (RFC 8445, section 5.1).
 	LocalType, RemoteType string
+	// LocalFamily and RemoteFamily are ipv4 or ipv6, empty where the address is hidden behind a name (mDNS).
+	LocalFamily, RemoteFamily string
 	// Protocol is udp or tcp.
 	Protocol string
 	// Duration is the time from the client's description to the connection.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -174,6 +175,7 @@ func (p *Peer) begin() {
 	pair, err := p.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
 	if err == nil && pair != nil {
 		connection.LocalType, connection.RemoteType = pair.Local.Typ.String(), pair.Remote.Typ.String()
+		connection.LocalFamily, connection.RemoteFamily = family(pair.Local.Address), family(pair.Remote.Address)
 		connection.Protocol = pair.Local.Protocol.String()
 	}
 	p.sender.start()
@@ -189,6 +191,19 @@ func (p *Peer) begin() {
 		if p.step != stepClosed {
 			p.goroutines.Go(func() { p.followBitrate(p.ctx) })
 		}
+	}
+}
+
+// family tells IPv4 from IPv6; empty for what is no address.
+func family(address string) string {
+	a, err := netip.ParseAddr(address)
+	switch {
+	case err != nil:
+		return ""
+	case a.Unmap().Is4():
+		return "ipv4"
+	default:
+		return "ipv6"
 	}
 }
 

@@ -29,6 +29,7 @@ func TestConnectVersion2(t *testing.T) {
 	require.Equal(t, frame.H264, r.connection.Codec)
 	require.Equal(t, "udp", r.connection.Protocol)
 	require.Contains(t, []string{"host", "prflx"}, r.connection.LocalType)
+	require.Contains(t, []string{"ipv4", "ipv6"}, r.connection.LocalFamily)
 	require.Contains(t, []string{"host", "prflx"}, r.connection.RemoteType)
 	require.Positive(t, r.connection.Duration)
 
