@@ -3,12 +3,14 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -153,11 +155,17 @@ func TestBadRequestsLeaveNothing(t *testing.T) {
 		for body := range badBodies {
 			wg.Go(func() {
 				for _, path := range []string{"/1.0/sessions", "/1.0/sessions/x/join", "/1.0/sessions/X/join", "/1.0/sessions/x/sockets/slave"} {
-					if _, err := r.try(http.MethodPost, path, body); err != nil {
-						t.Error(err)
-					}
-					if _, err := r.try(http.MethodGet, path+"?token=x&limit=x", body, "Authorization", "x"); err != nil {
-						t.Error(err)
+					for _, try := range []func() error{
+						func() error { _, err := r.try(http.MethodPost, path, body); return err },
+						func() error {
+							_, err := r.try(http.MethodGet, path+"?token=x&limit=x", body, "Authorization", "x")
+							return err
+						},
+					} {
+						// A server may answer and hang up before it has read a body that it does not want (RFC 9110, section 10.1.1).
+						if err := try(); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+							t.Error(err)
+						}
 					}
 				}
 			})

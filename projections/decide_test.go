@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -67,12 +68,19 @@ func race(t *testing.T, logs []*events.Log, rounds int) {
 			require.Equal(t, int32(1), winners.Load(), "winners of %s", id)
 		}
 		claims := 0
-		require.NoError(t, logs[0].History(t.Context(), region, id, 0, func(e events.Event) error {
-			if e.Is(events.Agent, events.Claimed) {
-				claims++
+		eventstest.Wait(t, 10*time.Second, func() string { // a replica that lags may answer
+			claims = 0
+			require.NoError(t, logs[0].History(t.Context(), region, id, 0, func(e events.Event) error {
+				if e.Is(events.Agent, events.Claimed) {
+					claims++
+				}
+				return nil
+			}))
+			if claims == 0 {
+				return "a claim of " + string(id) + " in the log"
 			}
-			return nil
-		}))
+			return ""
+		})
 		require.Equal(t, 1, claims, "claims of %s in the log", id)
 	}
 }
