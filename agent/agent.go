@@ -53,7 +53,7 @@ func (a *Agent) Run(ctx context.Context, ready func()) error {
 		return err
 	}
 	if err := a.recover(ctx); err != nil {
-		return err
+		return ended(ctx, err)
 	}
 	life, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()

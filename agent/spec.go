@@ -49,7 +49,6 @@ func (r *run) spec(ctx context.Context, s projections.Session) (driver.Spec, err
 			Secret: secret,
 			Env: append([]string{
 				"STREAMSTACK_SESSION=" + string(s.ID), "STREAMSTACK_REGION=" + string(s.Region),
-				"STREAMSTACK_SCREEN=" + fmt.Sprintf("%dx%d@%d", s.Screen.Width, s.Screen.Height, s.Screen.FPS),
 				"STREAMSTACK_AUDIO=" + strconv.FormatBool(app.Audio),
 			}, r.a.cfg.StreamerEnv...),
 		},

@@ -75,7 +75,8 @@ func (l *Log) Conn() *nats.Conn { return l.nc }
 func (l *Log) Append(ctx context.Context, d Draft) (Seq, error) { return l.append(ctx, d) }
 
 // AppendExpecting appends if last is still the session's last sequence (0: it has no event), and fails with
-// [ErrConflict] otherwise. The caller has last from [Log.LastSeq], never from a fold: expired candidates lower it.
+// [ErrConflict] otherwise. The caller has last from the events that it decided on (the last that [Log.History] handed on,
+// expired ones not counted, for these count on neither side), never from a read model.
 func (l *Log) AppendExpecting(ctx context.Context, d Draft, last Seq) (Seq, error) {
 	s, err := ParseSubject(d.Subject)
 	if err != nil {

@@ -166,10 +166,6 @@ func (g *Gateway) onError(err error, c echo.Context) {
 
 // decodeBody reads a JSON object into v; an empty body leaves v as it is. Unknown fields are ignored by contract.
 func decodeBody(c echo.Context, v any) error {
-	control := http.NewResponseController(c.Response())
-	if err := control.SetReadDeadline(time.Now().Add(requestTime)); err != nil {
-		return fmt.Errorf("gateway: read body: %w", err)
-	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
 	var large *http.MaxBytesError
 	switch {
@@ -178,8 +174,8 @@ func decodeBody(c echo.Context, v any) error {
 	case err != nil:
 		return badRequest("the body could not be read, or did not come within %s", requestTime)
 	}
-	// The server goes on reading, to see when the client leaves; it must not take the deadline for that.
-	if err := control.SetReadDeadline(time.Time{}); err != nil {
+	// The server goes on reading, to see when the client leaves; it must not take the body's deadline for that.
+	if err := http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("gateway: read body: %w", err)
 	}
 	switch {
@@ -202,7 +198,7 @@ func jsonProblem(err error) string {
 	case errors.As(err, &typ) && typ.Field != "":
 		return fmt.Sprintf("%s must not be a JSON %s", typ.Field, typ.Value)
 	case errors.As(err, &typ):
-		return fmt.Sprintf("the body must be a JSON object, not a %s", typ.Value)
+		return "the body must be a JSON object, not a JSON " + typ.Value
 	case errors.As(err, &syntax):
 		return fmt.Sprintf("the body is not valid JSON: %s (at byte %d)", syntax.Error(), syntax.Offset)
 	default:

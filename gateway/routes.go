@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -52,7 +54,7 @@ func (g *Gateway) newEcho() *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = g.onError
-	e.Pre(stripSlash)
+	e.Pre(stripSlash, g.boundBody)
 	e.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
 		g.log.Error("handler panicked", "err", err, "stack", string(stack))
 		return err
@@ -65,6 +67,20 @@ func (g *Gateway) whenReady(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if !g.isReady() {
 			return &apiError{http.StatusServiceUnavailable, codeUnavailable, "the gateway is starting, try again", nil}
+		}
+		return next(c)
+	}
+}
+
+// boundBody bounds the time a body may take to come, also one that a refused request never gets read: the server drains
+// it before it answers.
+func (g *Gateway) boundBody(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().ContentLength == 0 {
+			return next(c)
+		}
+		if err := http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(requestTime)); err != nil {
+			return fmt.Errorf("gateway: body: %w", err)
 		}
 		return next(c)
 	}

@@ -143,6 +143,7 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 	if err := connect.NoArgs(cmd); err != nil {
 		return err
 	}
+	connect.SurvivePipe()
 	o, err := ParseFlags(cmd)
 	if err != nil {
 		return err

@@ -75,7 +75,8 @@ type Screen struct {
 
 // Streamer is what only the streamer gets; the application does not.
 type Streamer struct {
-	// Env are NAME=value pairs. A process of the same user can read them: no secrets here.
+	// Env are NAME=value pairs. The driver adds the way to the display and the sound, and STREAMSTACK_SCREEN, the display
+	// as it really is (WxH@FPS): a driver may have to make it larger than it was asked for. A process of the same user can read them: no secrets here.
 	Env []string
 	// Secret, such as a NATS credentials file, is what the streamer reads from its standard input, to the end. At most
 	// MaxSecret bytes.

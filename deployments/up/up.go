@@ -37,6 +37,13 @@ func run(ctx context.Context, cmd *cli.Command, version string) (err error) {
 	if err != nil {
 		return err
 	}
+	connect.SurvivePipe()
+	serving := false
+	defer func() {
+		if ctx.Err() != nil && !serving {
+			err = nil // told to end while it started: what failed then failed for that
+		}
+	}()
 	if err := checkMachine(ctx, s); err != nil {
 		return err
 	}
@@ -45,6 +52,10 @@ func run(ctx context.Context, cmd *cli.Command, version string) (err error) {
 		return err
 	}
 	defer unlock()
+	// A run that was killed left its addresses, which lead nowhere.
+	if err := connect.RemoveEndpoints(s.data); err != nil {
+		return err
+	}
 
 	start, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
@@ -73,6 +84,7 @@ func run(ctx context.Context, cmd *cli.Command, version string) (err error) {
 	if err != nil {
 		return err
 	}
+	serving = true
 	return serve(ctx, cmd, s, server, gw, ag.Run)
 }
 

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v3"
 )
@@ -46,6 +49,10 @@ func ExitStatus(err error) int {
 func OnUsageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 	return Usagef("%s: %w (see `%s --help`)", cmd.FullName(), err, cmd.FullName())
 }
+
+// SurvivePipe keeps a component that runs for long alive when nobody reads its output any more: the write fails, and the
+// component ends in order when it is told to. What the component starts has the signal's default again.
+func SurvivePipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // Group is a command that only has sub-commands; without one of them it is used wrongly.
 func Group(name, usage string, commands ...*cli.Command) *cli.Command {

@@ -32,6 +32,7 @@ func run(ctx context.Context, cmd *cli.Command, version string) error {
 	if err := connect.NoArgs(cmd); err != nil {
 		return err
 	}
+	connect.SurvivePipe()
 	o, err := ParseFlags(cmd)
 	if err != nil {
 		return err

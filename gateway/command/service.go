@@ -77,7 +77,7 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 	}
 	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version}
 	if len(cfg.Origins) == 0 && loopback(s.listen.Addr()) {
-		cfg.Origins = []string{"*"} // nobody from elsewhere can reach it
+		cfg.Origins = []string{"*"} // pages on this machine; the token guards what they ask for
 	}
 	if o.TURNListen != "" {
 		if cfg.TURN, err = s.openTURN(ctx, o, secrets); err != nil {

@@ -133,8 +133,8 @@ func checkSize(caps *gst.Caps, cfg VideoConfig) error {
 		return fmt.Errorf("media: display %s tells no size: %w", cfg.Display, err)
 	}
 	if width != cfg.Width || height != cfg.Height {
-		return fmt.Errorf("%w: display %s is %vx%v, not %dx%d: close the capture, resize, and start anew",
-			ErrDisplaySize, cfg.Display, width, height, cfg.Width, cfg.Height)
+		return fmt.Errorf("%w: the screen is %vx%v and not %dx%d, and a stream cannot change its picture's size (an application may have switched the mode of display %s)",
+			ErrDisplaySize, width, height, cfg.Width, cfg.Height, cfg.Display)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ const (
 	// logLimit is the most that is kept of a part's output, in bytes.
 	logLimit = 1 << 20
 	// logCheck is how often that is looked after.
-	logCheck = 500 * time.Millisecond
+	logCheck = 100 * time.Millisecond
 	// keepEnded is how many ended instances keep their logs.
 	keepEnded = 20
 )

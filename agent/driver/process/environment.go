@@ -1,6 +1,7 @@
 package process
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -38,7 +39,9 @@ func (in *instance) clientEnvironment() []string {
 // streamerEnvironment adds what the caller gives. The cache is shared by all instances: GStreamer's registry of
 // plug-ins in it takes seconds to make.
 func (in *instance) streamerEnvironment() []string {
-	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache), in.spec.Streamer.Env...)
+	width, height := displaySize(in.spec.Screen.Width, in.spec.Screen.Height)
+	screen := fmt.Sprintf("STREAMSTACK_SCREEN=%dx%d@%d", width, height, in.spec.Screen.FPS)
+	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache, screen), in.spec.Streamer.Env...)
 }
 
 // applicationEnvironment adds the application's own variables, which cannot name ours (package application).
