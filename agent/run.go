@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -24,6 +25,9 @@ type run struct {
 
 	once struct{ stop, ready sync.Once }
 	why  string // why it shall end; written before stop is closed
+
+	// requeued tells that the session went back to the queue: what has its name is the next attempt's.
+	requeued atomic.Bool
 }
 
 func newRun(a *Agent, s projections.Session) *run {
@@ -47,6 +51,7 @@ func (r *run) tell(e events.Event) {
 	case events.AgentLost:
 		r.requestStop("the agent was thought lost")
 	case events.Requeued:
+		r.requeued.Store(true)
 		r.requestStop("the session went back to the queue")
 	}
 }
@@ -122,14 +127,24 @@ func (r *run) launch(ctx context.Context) (driver.Instance, error) {
 	return r.a.cfg.Driver.Launch(ctx, spec)
 }
 
-// forget removes the streamer's consumer.
+// forget removes the streamer's consumer, unless the next attempt may have made it anew.
 func (r *run) forget(ctx context.Context) {
+	if r.requeued.Load() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, appendTime)
 	defer cancel()
-	err := r.a.cfg.Log.JetStream().DeleteConsumer(ctx, events.SessionsStream, events.SessionConsumer(r.s.ID))
-	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+	if err := r.deleteConsumer(ctx); err != nil {
 		r.a.log.Warn("a streamer's consumer is left, the server removes it", "session", r.s.ID, "err", err)
 	}
+}
+
+func (r *run) deleteConsumer(ctx context.Context) error {
+	err := r.a.cfg.Log.JetStream().DeleteConsumer(ctx, events.SessionsStream, events.SessionConsumer(r.s.ID))
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("consumer of the streamer: %w", err)
+	}
+	return nil
 }
 
 // supervise waits for whatever ends the instance, ends it, and appends why.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"streamstack/agent/driver"
@@ -161,6 +162,39 @@ func TestTheSessionWasTakenAway(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The next attempt's streamer reads the session from its start, whatever the one before has read, and whoever claims it.
+func TestTheNextAttemptReadsFromTheStart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	d1, d2 := r.says(newMemory()), r.says(newMemory())
+	r.start("a1", 1, d1)
+	id := r.session()
+	r.until(id, events.Ready)
+	old := d1.running()[0]
+	read := func() uint64 {
+		cons, err := r.log.JetStream().Consumer(t.Context(), events.SessionsStream, events.SessionConsumer(id))
+		require.NoError(t, err)
+		m, err := cons.Next(jetstream.FetchMaxWait(patience))
+		require.NoError(t, err)
+		require.NoError(t, m.DoubleAck(t.Context()))
+		meta, err := m.Metadata()
+		require.NoError(t, err)
+		return meta.Sequence.Stream
+	}
+	first := read()
+	require.Greater(t, read(), first)
+	r.start("a2", 1, d2)
+	r.append(id, events.Gateway, events.Requeued, events.RequeuedData{Attempt: 1, Reason: "no streamer"})
+	r.queue(id, "xterm")
+	eventstest.Wait(t, patience, func() string {
+		if in := append(d1.running(), d2.running()...); len(in) != 1 || in[0] == old {
+			return "the instance of the next attempt, and it alone"
+		}
+		return ""
+	})
+	require.Equal(t, first, read())
 }
 
 // A session that goes back to the queue is not launched beside its old instance.

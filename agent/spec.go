@@ -90,6 +90,12 @@ func (r *run) extraData(ctx context.Context, s projections.Session) (events.Raw,
 
 // consumer makes the durable through which the streamer reads its session: it may not make one.
 func (r *run) consumer(ctx context.Context, s projections.Session) error {
+	if s.Attempt > 1 {
+		// What an earlier attempt's streamer has read would count as read. Losing its consumer also ends that one.
+		if err := r.deleteConsumer(ctx); err != nil {
+			return err
+		}
+	}
 	_, err := r.a.cfg.Log.JetStream().CreateOrUpdateConsumer(ctx, events.SessionsStream, jetstream.ConsumerConfig{
 		Durable: events.SessionConsumer(s.ID), FilterSubject: events.SessionFilter(s.Region, s.ID),
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: uint64(s.First),

@@ -1,5 +1,11 @@
 package events
 
+import (
+	"context"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
 // The events of an agent's life, on agents.<region>.<agent>.<name>; appended by the agent itself.
 const (
 	AgentOnline  Name = "online"
@@ -10,6 +16,7 @@ const (
 const (
 	AccountCreated Name = "created"
 	AccountDeleted Name = "deleted"
+	AccountExpired Name = "expired" // its token did
 )
 
 // OnlineData is agents.….online: an agent is ready for work, and with what.
@@ -32,7 +39,7 @@ type OfflineData struct {
 	Reason string `json:"reason"` // for people
 }
 
-// AccountData is accounts.….created and deleted. TokenID is not secret: it only tells which token is meant.
+// AccountData is accounts.….created, deleted and expired. TokenID is not secret: it only tells which token is meant.
 type AccountData struct {
 	TokenID string `json:"token_id,omitempty"` // the id of the token that was issued, which is not secret
 	Expiry  string `json:"expiry,omitempty"`   // RFC 3339
@@ -48,6 +55,15 @@ func NewAgentDraft(r Region, id AgentID, n Name, data any) Draft {
 func NewAccountDraft(name string, n Name, data any) Draft {
 	return Draft{Subject: "accounts." + name + "." + string(n), Source: SourceOf(Gateway),
 		Type: AccountTypeOf(n), Data: data}
+}
+
+// AccountFilter takes in all events of one account. Like [SessionFilter] it is the one place that spells this filter.
+func AccountFilter(name string) string { return "accounts." + name + ".>" }
+
+// AppendAccountExpecting appends an account's event if last is still the account's last sequence (0: it has no event),
+// and fails with [ErrConflict] otherwise.
+func (l *Log) AppendAccountExpecting(ctx context.Context, name string, n Name, data any, last Seq) (Seq, error) {
+	return l.append(ctx, NewAccountDraft(name, n, data), jetstream.WithExpectLastSequenceForSubject(uint64(last), AccountFilter(name)))
 }
 
 // HeartbeatKey is the agent's key in the HEARTBEATS bucket.

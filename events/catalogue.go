@@ -60,7 +60,7 @@ var payloads = map[Name]any{
 // The events of the other streams, likewise.
 var (
 	agentPayloads   = map[Name]any{AgentOnline: OnlineData{}, AgentOffline: OfflineData{}}
-	accountPayloads = map[Name]any{AccountCreated: AccountData{}, AccountDeleted: AccountData{}}
+	accountPayloads = map[Name]any{AccountCreated: AccountData{}, AccountDeleted: AccountData{}, AccountExpired: AccountData{}}
 )
 
 // Types lists every event type in every version that the log may hold, by ce-type.

@@ -26,6 +26,7 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 		events.AccountsStream: {
 			"accounts.created": events.NewAccountDraft("alice", events.AccountCreated, account),
 			"accounts.deleted": events.NewAccountDraft("alice", events.AccountDeleted, account),
+			"accounts.expired": events.NewAccountDraft("alice", events.AccountExpired, account),
 		},
 	} {
 		for name, d := range drafts {

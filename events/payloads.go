@@ -37,12 +37,6 @@ type JoinedData struct {
 	Account    string  `json:"account,omitempty"` // who asked for it
 }
 
-// SharedData is gateway.shared: a link to the session was made. The link itself is a secret and in no event.
-type SharedData struct{}
-
-// ShareRevokedData is gateway.share_revoked: the link is no longer good.
-type ShareRevokedData struct{}
-
 // TerminatingData is gateway.terminating.
 type TerminatingData struct {
 	By     string `json:"by"`     // account:NAME, idle, client_left, launch_deadline

@@ -33,6 +33,7 @@ type accountObject struct {
 	Token   string `json:"token,omitempty"`
 	Expiry  string `json:"expiry,omitempty"`
 	Created string `json:"created_at,omitempty"`
+	Expired bool   `json:"expired,omitempty"`
 }
 
 func (g *Gateway) createAccount(c echo.Context) error {
@@ -106,7 +107,7 @@ func (g *Gateway) listAccounts(c echo.Context) error {
 	g.accounts.Read(func(a *projections.Accounts) { all = a.List() })
 	out := make([]accountObject, 0, len(all))
 	for _, a := range all {
-		out = append(out, accountObject{Name: a.Name, Expiry: a.Expiry, Created: a.Created.UTC().Format(time.RFC3339)})
+		out = append(out, accountObject{Name: a.Name, Expiry: a.Expiry, Created: a.Created.UTC().Format(time.RFC3339), Expired: a.Expired})
 	}
 	return succeedList(c, out, len(out))
 }

@@ -120,7 +120,7 @@ func (g *Gateway) answerClient(c echo.Context, status int, a sessionAnswer, peer
 	if err != nil {
 		return fmt.Errorf("gateway: socket token: %w", err)
 	}
-	a.URL = g.socketURL(c.Request(), a.ID, tok)
+	a.URL = g.socketURL(c.Request(), a.ID, token.RoleSlave, tok)
 	a.STUN = g.iceServers(string(peer))
 	return succeed(c, status, a)
 }

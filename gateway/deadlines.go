@@ -26,10 +26,17 @@ func (g *Gateway) schedule(ctx context.Context) error {
 			events.EventFilter("", events.Gateway, events.Created),
 			events.EventFilter("", events.Gateway, events.Requeued),
 			events.EventFilter("", events.Gateway, events.Joined),
+			events.EventFilter("", events.Gateway, events.Shared),
+			events.EventFilter("", events.Agent, events.Claimed),
 			events.EventFilter("", events.Streamer, events.Ready),
 			events.EventFilter("", events.Streamer, events.Disconnected),
 			events.EventFilter("", events.Agent, events.AttemptFailed),
 			events.EventFilter("", events.Gateway, events.Terminating),
+			// The endings, for then the shares end too.
+			events.EventFilter("", events.Gateway, events.Expired),
+			events.EventFilter("", events.Gateway, events.AgentLost),
+			events.EventFilter("", events.Agent, events.Terminated),
+			events.EventFilter("", events.Agent, events.Failed),
 		},
 	}, func(ctx context.Context, e events.Event) error {
 		if e.Quarantine != "" {
@@ -39,7 +46,12 @@ func (g *Gateway) schedule(ctx context.Context) error {
 		if err != nil || !s.Known() {
 			return err
 		}
-		if s.Status == projections.StatusTerminating && !s.Claimed {
+		switch {
+		case s.Ended():
+			return g.revokeShares(ctx, s, events.ShareSessionEnded, projections.Session.Ended)
+		case e.Name == events.Shared:
+			return g.setShareDeadline(ctx, s)
+		case s.Status == projections.StatusTerminating && !s.Claimed:
 			// Who appended terminating ends it too, unless it died in between, or an agent has given it back since.
 			_, err := g.endUnheld(ctx, s.Region, s.ID, s.StatusMessage, false)
 			return err
@@ -84,16 +96,20 @@ func (g *Gateway) due(ctx context.Context) error {
 	}, func(ctx context.Context, e events.Event) error {
 		p := strings.Split(e.Subject, ".")
 		switch {
+		case len(p) == 6 && p[2] == "session" && projections.DeadlineKind(p[5]) == projections.DeadlineShare:
+			return g.shareDue(ctx, events.Region(p[3]), events.SessionID(p[4]))
 		case len(p) == 6 && p[2] == "session":
 			return g.sessionDue(ctx, events.Region(p[3]), events.SessionID(p[4]))
 		case len(p) == 5 && p[2] == "agent":
 			return g.lost(ctx, events.Region(p[3]), events.AgentID(p[4]))
+		case len(p) == 4 && p[2] == "account":
+			return g.accountDue(ctx, p[3])
 		}
 		return nil
 	})
 }
 
-// sessionDue ends a session whose deadline has come, or sets the deadline to where the state says it is now.
+// sessionDue does what a session's deadline that has come asks for, or sets the deadline to where the state says it is now.
 func (g *Gateway) sessionDue(ctx context.Context, r events.Region, id events.SessionID) error {
 	s, _, err := projections.Load(ctx, g.cfg.Log, r, id)
 	if err != nil || !s.Known() {
@@ -112,16 +128,25 @@ func (g *Gateway) sessionDue(ctx context.Context, r events.Region, id events.Ses
 	return err
 }
 
-// deadlineDraft is what a deadline that has come appends: a session that was never claimed ends at once, one with an
-// instance is terminated in order.
+// deadlineDraft is what a deadline that has come appends: a session that was never claimed ends at once, one whose instance
+// does not come up goes back to the queue or is given up, one with an instance is terminated in order.
 func deadlineDraft(s projections.Session, now time.Time) (*events.Draft, error) {
 	d, ok := s.Deadline()
 	if !ok || d.At.After(now) {
 		return nil, nil
 	}
-	draft := events.NewDraft(s.Region, s.ID, events.Gateway, events.Terminating, events.TerminatingData{By: d.By, Reason: d.Reason})
-	if d.Kind == projections.DeadlineQueue {
-		draft = events.NewDraft(s.Region, s.ID, events.Gateway, events.Expired, events.EndedData{Reason: d.Reason})
+	var name events.Name
+	var data any
+	switch {
+	case d.Kind == projections.DeadlineQueue:
+		name, data = events.Expired, events.EndedData{Reason: d.Reason}
+	case d.Kind == projections.DeadlineLaunch && s.Attempt < projections.MaxAttempts:
+		name, data = events.Requeued, events.RequeuedData{Attempt: s.Attempt, Reason: d.Reason}
+	case d.Kind == projections.DeadlineLaunch:
+		name, data = events.AgentLost, events.EndedData{Agent: s.Agent, Attempt: s.Attempt, Reason: d.Reason}
+	default:
+		name, data = events.Terminating, events.TerminatingData{By: d.By, Reason: d.Reason}
 	}
+	draft := events.NewDraft(s.Region, s.ID, events.Gateway, name, data)
 	return &draft, nil
 }

@@ -39,6 +39,7 @@ const (
 	codeNotServed    = "application_not_served"
 	codeNoCapacity   = "no_capacity"
 	codeWrongState   = "wrong_state"
+	codeShareLimit   = "share_limit"
 	codeTooLarge     = "too_large"
 	codeMethod       = "method_not_allowed"
 	codeUnavailable  = "unavailable"
@@ -93,6 +94,11 @@ func notFound(id string) *apiError {
 // succeed answers with metadata.
 func succeed(c echo.Context, status int, metadata any) error {
 	return reply(c, status, envelope{Type: "sync", Status: "success", StatusCode: status, Metadata: metadata})
+}
+
+// accept answers that something will be done, which nobody waited for.
+func accept(c echo.Context) error {
+	return reply(c, http.StatusAccepted, envelope{Type: "async", Status: "success", StatusCode: http.StatusAccepted})
 }
 
 // succeedList answers with a page of a list; list is never nil.

@@ -53,7 +53,7 @@ func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) 
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	for _, loop := range []func(context.Context) error{
-		g.tail, g.followAgents, g.followAccounts, g.alive.run, g.dispatch, g.schedule, g.due,
+		g.tail, g.followAgents, g.followAccounts, g.alive.run, g.dispatch, g.schedule, g.scheduleAccounts, g.due,
 	} {
 		group.Go(func() error { return ended(loops, loop(loops)) })
 	}

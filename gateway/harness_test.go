@@ -185,13 +185,16 @@ func (a *answer) check(res *http.Response, text []byte) error {
 	if err := d.Decode(a); err != nil {
 		return fmt.Errorf("not an envelope: %w", err)
 	}
-	good := res.StatusCode < 300
+	good, kind := res.StatusCode < 300, "sync"
+	if res.StatusCode == http.StatusAccepted {
+		kind = "async"
+	}
 	switch {
 	case res.Header.Get("Content-Type") != "application/json":
 		return fmt.Errorf("content type %q", res.Header.Get("Content-Type"))
 	case a.StatusCode != res.StatusCode:
 		return fmt.Errorf("status_code is not %d", res.StatusCode)
-	case good && (a.Type != "sync" || a.Status != "success" || a.Error != "" || a.Code != ""):
+	case good && (a.Type != kind || a.Status != "success" || a.Error != "" || a.Code != ""):
 		return fmt.Errorf("not a success")
 	case !good && (a.Type != "error" || a.Status != "failed" || a.Error == "" || a.Code == ""):
 		return fmt.Errorf("not a failure that says why")

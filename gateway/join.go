@@ -75,10 +75,10 @@ func (g *Gateway) joinDraft(s projections.Session, req joinRequest, peer events.
 }
 
 // socketURL is where a client opens its socket: the configured public place, or the one the request came to.
-func (g *Gateway) socketURL(r *http.Request, id events.SessionID, tok string) string {
+func (g *Gateway) socketURL(r *http.Request, id events.SessionID, role token.Role, tok string) string {
 	u := g.publicURL(r)
 	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
-	u = u.JoinPath("1.0", "sessions", string(id), "sockets", string(token.RoleSlave))
+	u = u.JoinPath("1.0", "sessions", string(id), "sockets", string(role))
 	u.RawQuery = url.Values{"token": {tok}}.Encode()
 	return u.String()
 }

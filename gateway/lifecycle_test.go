@@ -23,6 +23,7 @@ func TestLifeOfASession(t *testing.T) {
 	require.Equal(t, "created", r.status(c.ID))
 	s.claim(c.ID, r)
 	require.Equal(t, "created", r.status(c.ID))
+	s.say(c.ID, events.Agent, events.Launched, events.LaunchedData{Agent: "a1", Attempt: 1, Instance: "i1"}, r)
 	s.say(c.ID, events.Streamer, events.Ready, events.ReadyData{}, r)
 	require.Equal(t, "active", r.status(c.ID))
 	require.Equal(t, http.StatusOK, r.do(http.MethodDelete, "/1.0/sessions/"+string(c.ID), "").StatusCode)

@@ -21,6 +21,8 @@ func (g *Gateway) routes() *echo.Echo {
 	serveSchemas(e)
 	for _, prefix := range []string{"/1.0/sessions", "/1.0/session"} {
 		e.GET(prefix+"/:id/sockets/slave", g.socket, g.whenReady)
+		e.GET(prefix+"/:id/sockets/adb", g.adbSocket, g.whenReady)
+		e.GET(prefix+"/:id/connect", g.connect, g.whenReady)
 	}
 	// Not a group: echo gives one a route for all that is not found, and a wrong method would be 404 in place of 405.
 	for _, r := range []struct {
@@ -34,6 +36,11 @@ func (g *Gateway) routes() *echo.Echo {
 		{http.MethodGet, "/1.0/sessions/:id", g.getSession},
 		{http.MethodDelete, "/1.0/sessions/:id", g.deleteSession},
 		{http.MethodPost, "/1.0/sessions/:id/join", g.joinSession},
+		{http.MethodPost, "/1.0/sessions/:id/share", g.createShare},
+		{http.MethodGet, "/1.0/shares", g.listShares},
+		{http.MethodGet, "/1.0/shares/:id", g.getShare},
+		{http.MethodPatch, "/1.0/shares/:id", g.patchShare},
+		{http.MethodDelete, "/1.0/shares/:id", g.deleteShare},
 		{http.MethodGet, "/1.0/sessions/:id/events", g.sessionEvents},
 		{http.MethodGet, "/1.0/events", g.allEvents},
 	} {

@@ -14,6 +14,8 @@ type Account struct {
 	TokenID string
 	Expiry  string // RFC 3339; empty for never
 	Created time.Time
+	// Expired tells that the token's expiry has come and is in the log.
+	Expired bool
 }
 
 // Accounts is the read model of the ACCOUNTS stream: those that exist. It is not safe for concurrent use.
@@ -39,6 +41,12 @@ func (m *Accounts) Apply(e events.Event) {
 	case events.AccountCreated:
 		d := data[events.AccountData](e)
 		m.byName[p[1]] = Account{Name: p[1], TokenID: d.TokenID, Expiry: d.Expiry, Created: e.Time}
+	case events.AccountExpired:
+		// One of an earlier token changes nothing.
+		if a, ok := m.byName[p[1]]; ok && a.TokenID == data[events.AccountData](e).TokenID {
+			a.Expired = true
+			m.byName[p[1]] = a
+		}
 	case events.AccountDeleted:
 		delete(m.byName, p[1])
 	}

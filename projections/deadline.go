@@ -2,6 +2,7 @@ package projections
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"streamstack/events"
@@ -11,6 +12,9 @@ import (
 const (
 	// QueueTime is how long a session may wait for an agent.
 	QueueTime = 5 * time.Minute
+	// LaunchTime is how long a claimed session may wait for its streamer. It is the watch over the watchmen: an agent gives
+	// an instance 30 s to start and 30 s more to be ready, and says so when they have passed.
+	LaunchTime = 90 * time.Second
 	// NobodyTime is how long an active session waits for its first client.
 	NobodyTime = 5 * time.Minute
 	// JoinableTime is how long a joinable session waits for the next client.
@@ -20,16 +24,21 @@ const (
 	LeaveGrace = 10 * time.Second
 )
 
+// MaxAttempts is how often a session is claimed before one that does not come up is given up.
+const MaxAttempts = 3
+
 // DeadlineKind is what a deadline is about, one NATS token.
 type DeadlineKind string
 
 // The kinds of deadlines of a session.
 const (
-	DeadlineQueue DeadlineKind = "queue" // nobody claimed it
-	DeadlineIdle  DeadlineKind = "idle"  // nobody streams from it
+	DeadlineQueue  DeadlineKind = "queue"  // nobody claimed it
+	DeadlineLaunch DeadlineKind = "launch" // it was claimed, and its streamer does not come
+	DeadlineIdle   DeadlineKind = "idle"   // nobody streams from it
+	DeadlineShare  DeadlineKind = "share"  // a share of it expires; all others are about the session itself
 )
 
-// Deadline is when a session ends if nothing happens, and why. It is a function of the state alone, so it can be asked
+// Deadline is when a session ends, or goes back to the queue, if nothing happens, and why. It is a function of the state alone, so it can be asked
 // again when it fires: by then the state may have moved on.
 type Deadline struct {
 	Kind DeadlineKind
@@ -45,14 +54,26 @@ func (s Session) Deadline() (d Deadline, ok bool) {
 		return Deadline{}, false
 	case !s.Claimed:
 		return Deadline{DeadlineQueue, s.QueuedSince.Add(QueueTime), "queue", fmt.Sprintf("no agent took the session within %s", words(QueueTime))}, true
-	case s.Ready == nil || s.Connected != "":
-		return Deadline{}, false // the agent watches over a launch; a stream has no deadline
+	case s.Ready == nil:
+		return Deadline{DeadlineLaunch, s.ClaimedAt.Add(LaunchTime), "launch_deadline", fmt.Sprintf("attempt %d of %d: agent %s had no streamer ready within %s",
+			s.Attempt, MaxAttempts, s.Agent, words(LaunchTime))}, true
+	case s.Connected != "":
+		return Deadline{}, false // a stream has no deadline
 	}
 	wait, by, reason := s.patience()
 	if wait <= 0 {
 		return Deadline{}, false
 	}
 	return Deadline{DeadlineIdle, s.QuietSince.Add(wait), by, reason}, true
+}
+
+// ShareDeadline returns when the first of the session's shares expires; ok is false when it has none.
+func (s Session) ShareDeadline() (d Deadline, ok bool) {
+	if s.Ended() || len(s.Shares) == 0 {
+		return Deadline{}, false
+	}
+	first := slices.MinFunc(s.Shares, func(a, b Share) int { return a.ExpiresAt.Compare(b.ExpiresAt) })
+	return Deadline{DeadlineShare, first.ExpiresAt, "share", events.ShareExpired}, true
 }
 
 // patience is how long an active session waits without a client; 0 means for ever.
@@ -70,14 +91,22 @@ func (s Session) patience() (wait time.Duration, by, reason string) {
 	}
 }
 
-// words prints whole minutes as people say them.
+// words prints whole minutes, or else seconds, as people say them.
 func words(d time.Duration) string {
+	if d%time.Minute != 0 {
+		return fmt.Sprintf("%d seconds", int(d.Seconds()))
+	}
 	if m := int(d / time.Minute); m == 1 {
 		return "1 minute"
 	} else if m > 1 {
 		return fmt.Sprintf("%d minutes", m)
 	}
 	return d.String()
+}
+
+// AccountDeadlineSubjects are the same for the expiry of an account's token.
+func AccountDeadlineSubjects(name string) (at, due string) {
+	return "deadlines.at.account." + name, "deadlines.due.account." + name
 }
 
 // DeadlineSubjects are where a session's deadline is scheduled, and where it arrives when it is due.

@@ -23,7 +23,12 @@ func TestDeadline(t *testing.T) {
 		{name: "unknown"},
 		{name: "in the queue", steps: []step{created()}, kind: projections.DeadlineQueue, at: at(1).Add(5 * time.Minute), by: "queue"},
 		{name: "in the queue, whatever idle time", steps: []step{created(idle(0))}, kind: projections.DeadlineQueue, at: at(1).Add(5 * time.Minute), by: "queue"},
-		{name: "being launched", steps: []step{created(), claimed(1), launched()}},
+		{name: "claimed", steps: []step{created(), claimed(1)}, kind: projections.DeadlineLaunch, at: at(2).Add(90 * time.Second), by: "launch_deadline"},
+		{name: "being launched counts from the claim", steps: []step{created(), claimed(1), launched()}, kind: projections.DeadlineLaunch, at: at(2).Add(90 * time.Second), by: "launch_deadline"},
+		{name: "being launched, whatever idle time", steps: []step{created(idle(0)), claimed(1), launched()}, kind: projections.DeadlineLaunch, at: at(2).Add(90 * time.Second), by: "launch_deadline"},
+		{name: "the next attempt has its own", steps: []step{created(), claimed(1), launched(), requeued("late"), claimed(2)}, kind: projections.DeadlineLaunch, at: at(5).Add(90 * time.Second), by: "launch_deadline"},
+		{name: "deleted while it is launched", steps: []step{created(), claimed(1), terminating("deleted")}},
+		{name: "a share is no reason to end", steps: append(append([]step{created(joinable)}, up...), connected(peer1), shared("s-1", at(9)))},
 		{name: "back in the queue counts from then", steps: []step{created(), claimed(1), requeued("released")}, kind: projections.DeadlineQueue, at: at(3).Add(5 * time.Minute), by: "queue"},
 		{name: "nobody yet", steps: append([]step{created()}, up...), kind: projections.DeadlineIdle, at: at(5).Add(5 * time.Minute), by: "nobody"},
 		{name: "nobody yet, joinable", steps: append([]step{created(joinable)}, up...), kind: projections.DeadlineIdle, at: at(5).Add(5 * time.Minute), by: "nobody"},
@@ -43,7 +48,7 @@ func TestDeadline(t *testing.T) {
 		{name: "terminating", steps: append(append([]step{created()}, up...), terminating("deleted"))},
 		{name: "terminated", steps: []step{created(), expired("queue")}},
 		{name: "failed", steps: []step{created(), claimed(1), failed("crash")}},
-		{name: "started again", steps: []step{created(), claimed(1), failed("crash"), claimed(2), ready()}, kind: projections.DeadlineIdle, at: at(5).Add(5 * time.Minute), by: "nobody"},
+		{name: "started again", steps: []step{created(), claimed(1), failed("crash"), claimed(2), launchedAs(2), ready()}, kind: projections.DeadlineIdle, at: at(6).Add(5 * time.Minute), by: "nobody"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, ok := fold(script(c.steps...)).Deadline()
@@ -58,9 +63,43 @@ func TestDeadline(t *testing.T) {
 
 func TestReasonsReadWell(t *testing.T) {
 	for minutes, want := range map[int]string{1: "no client for 1 minute", 90: "no client for 90 minutes"} {
-		d, ok := fold(script(created(idle(minutes)), claimed(1), ready())).Deadline()
+		d, ok := fold(script(created(idle(minutes)), claimed(1), launched(), ready())).Deadline()
 		require.True(t, ok)
 		require.Equal(t, want, d.Reason)
+	}
+	d, ok := fold(script(created(), claimed(2))).Deadline()
+	require.True(t, ok)
+	require.Equal(t, "attempt 2 of 3: agent agent-1 had no streamer ready within 90 seconds", d.Reason)
+}
+
+// A session has one deadline for its shares: that of the one that expires first.
+func TestShareDeadline(t *testing.T) {
+	up := []step{created(), joined(peer1, 1), claimed(1), launched(), ready()}
+	early, late := begin.Add(time.Hour), begin.Add(2*time.Hour)
+	for _, c := range []struct {
+		name  string
+		steps []step
+		at    time.Time // zero: none
+	}{
+		{name: "none"},
+		{name: "one", steps: []step{shared("s-1", early)}, at: early},
+		{name: "the first of two", steps: []step{shared("s-1", late), shared("s-2", early)}, at: early},
+		{name: "moved back", steps: []step{shared("s-1", early), shared("s-1", late)}, at: late},
+		{name: "moved forward", steps: []step{shared("s-1", late), shared("s-1", early)}, at: early},
+		{name: "the other is left", steps: []step{shared("s-1", early), shared("s-2", late), shareRevoked("s-1")}, at: late},
+		{name: "all revoked", steps: []step{shared("s-1", early), shareRevoked("s-1")}},
+		{name: "while it is deleted", steps: []step{shared("s-1", early), terminating("deleted")}, at: early},
+		{name: "while it is in the queue again", steps: []step{shared("s-1", early), requeued("late")}, at: early},
+		{name: "ended", steps: []step{shared("s-1", early), terminated("exit")}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, ok := fold(script(append(append([]step{}, up...), c.steps...)...)).ShareDeadline()
+			require.Equal(t, !c.at.IsZero(), ok)
+			if ok {
+				require.Equal(t, projections.DeadlineShare, d.Kind)
+				require.True(t, d.At.Equal(c.at), "%s, not %s", c.at, d.At)
+			}
+		})
 	}
 }
 
@@ -68,4 +107,7 @@ func TestDeadlineSubjects(t *testing.T) {
 	on, due := projections.DeadlineSubjects(region, session, projections.DeadlineIdle)
 	require.Equal(t, "deadlines.at.session.local."+string(session)+".idle", on)
 	require.Equal(t, "deadlines.due.session.local."+string(session)+".idle", due)
+	on, due = projections.AccountDeadlineSubjects("kim")
+	require.Equal(t, "deadlines.at.account.kim", on)
+	require.Equal(t, "deadlines.due.account.kim", due)
 }

@@ -2,6 +2,7 @@ package projections_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"streamstack/events"
@@ -99,8 +100,18 @@ func claimed(attempt int) step {
 	return step{events.Agent, events.Claimed, events.ClaimedData{Agent: agent1, Attempt: attempt, Driver: "process"}}
 }
 
-func launched() step {
-	return step{events.Agent, events.Launched, events.LaunchedData{Agent: agent1, Attempt: 1, Instance: "i1"}}
+func launched() step { return launchedAs(1) }
+
+func launchedAs(attempt int) step {
+	return step{events.Agent, events.Launched, events.LaunchedData{Agent: agent1, Attempt: attempt, Instance: fmt.Sprintf("i%d", attempt)}}
+}
+
+func shared(id events.ShareID, expires time.Time) step {
+	return step{events.Gateway, events.Shared, events.SharedData{ID: id, Type: "adb", ExpiryAt: expires.Unix()}}
+}
+
+func shareRevoked(id events.ShareID) step {
+	return step{events.Gateway, events.ShareRevoked, events.ShareRevokedData{ID: id, Reason: events.ShareDeleted}}
 }
 
 func attemptFailed(why string) step {

@@ -39,6 +39,8 @@ type Session struct {
 	Attempt  int
 	Claimed  bool // somebody holds the session now
 	Instance string
+	// ClaimedAt is when the last claim was made.
+	ClaimedAt time.Time
 
 	// Peer is the client that was let in last; all earlier ones are displaced.
 	Peer       events.PeerID
@@ -61,6 +63,9 @@ type Session struct {
 	// QuietSince is since when nobody has streamed from a session that could be: its streamer became ready, a client
 	// was let in, or the last one went. Zero before the streamer is ready.
 	QuietSince time.Time
+	// Shares are those that stand, oldest first; nil when there is none. Copies of a session have them in common: they are
+	// never changed in place.
+	Shares []Share
 	// Ending is the event that ended the last launch, empty while it lives.
 	Ending events.Name
 
@@ -114,6 +119,8 @@ type foldKey struct {
 var folds = map[foldKey]func(*Session, events.Event){
 	{events.Gateway, events.Created}:       foldCreated,
 	{events.Gateway, events.Joined}:        foldJoined,
+	{events.Gateway, events.Shared}:        foldShared,
+	{events.Gateway, events.ShareRevoked}:  foldShareRevoked,
 	{events.Gateway, events.Terminating}:   foldTerminating,
 	{events.Gateway, events.Requeued}:      foldRequeued,
 	{events.Gateway, events.Expired}:       foldExpired,
@@ -194,16 +201,26 @@ func foldAgentLost(s *Session, e events.Event) {
 	s.end(e.Name, StatusError, data[events.EndedData](e).Reason)
 }
 
+// late tells whether what an agent says of an attempt comes too late: the session went back to the queue, or is at another
+// attempt by now. An event that names none is about the current one.
+func (s *Session) late(attempt int) bool { return attempt != 0 && (!s.Claimed || attempt != s.Attempt) }
+
 func foldTerminated(s *Session, e events.Event) {
-	s.end(e.Name, StatusTerminated, data[events.EndedData](e).Reason)
+	if d := data[events.EndedData](e); !s.late(d.Attempt) {
+		s.end(e.Name, StatusTerminated, d.Reason)
+	}
 }
 
 func foldFailed(s *Session, e events.Event) {
-	s.end(e.Name, StatusError, data[events.FailedData](e).Reason)
+	if d := data[events.FailedData](e); !s.late(d.Attempt) {
+		s.end(e.Name, StatusError, d.Reason)
+	}
 }
 
 func foldAttemptFailed(s *Session, e events.Event) {
-	s.requeue(e, data[events.FailedData](e).Reason)
+	if d := data[events.FailedData](e); !s.late(d.Attempt) {
+		s.requeue(e, d.Reason)
+	}
 }
 
 func foldClaimed(s *Session, e events.Event) {
@@ -212,20 +229,22 @@ func foldClaimed(s *Session, e events.Event) {
 		return
 	}
 	s.Ending, s.Claimed, s.Agent, s.Attempt, s.Instance = "", true, d.Agent, d.Attempt, ""
+	s.ClaimedAt = when(e)
 	if s.Status == StatusError {
 		s.Status, s.StatusMessage = StatusCreated, ""
 	}
 }
 
 func foldLaunched(s *Session, e events.Event) {
-	if s.Ended() {
-		return
+	if d := data[events.LaunchedData](e); s.Claimed && !s.late(d.Attempt) {
+		s.Instance = d.Instance
 	}
-	s.Instance = data[events.LaunchedData](e).Instance
 }
 
+// foldReady takes a streamer's word only when the agent has launched one: launched comes before the streamer is let go,
+// so a ready without it is of an earlier attempt.
 func foldReady(s *Session, e events.Event) {
-	if s.Ended() {
+	if s.Instance == "" {
 		return
 	}
 	d := data[events.ReadyData](e)
@@ -236,8 +255,8 @@ func foldReady(s *Session, e events.Event) {
 }
 
 func foldConnected(s *Session, e events.Event) {
-	if s.Ended() {
-		return
+	if s.Ready == nil {
+		return // the session has ended, or the streamer is of an earlier attempt
 	}
 	if d := data[events.ConnectedData](e); d.Peer != "" {
 		s.Connected, s.Ever = d.Peer, true

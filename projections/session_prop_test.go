@@ -45,6 +45,7 @@ func invalid(s projections.Session) string {
 // drawStep draws any step, sensible here or not.
 func drawStep(t *rapid.T) step {
 	peer := rapid.SampledFrom([]events.PeerID{peer1, peer2, ""}).Draw(t, "peer")
+	share := rapid.SampledFrom([]events.ShareID{"s-1", "s-2", ""}).Draw(t, "share")
 	why := rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "why")
 	return rapid.SampledFrom([]step{
 		created(), created(joinable), created(kept), created(idle(0)), created(idle(3)), joined(peer, 1), terminating(why), requeued(why),
@@ -53,6 +54,7 @@ func drawStep(t *rapid.T) step {
 		shortLived(events.Streamer, events.Offer), shortLived(events.Client, events.Answer), shortLived(events.Streamer, events.Candidate),
 		{events.Client, events.Attached, events.AttachedData{Peer: peer}}, {events.Client, events.Detached, events.DetachedData{Peer: peer}},
 		{events.Streamer, "telepathy", map[string]int{"x": 1}}, {events.Gateway, events.Shared, nil},
+		shared(share, at(100)), shared(share, at(50)), shareRevoked(share),
 	}).Draw(t, "step")
 }
 

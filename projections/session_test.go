@@ -36,22 +36,25 @@ func TestTransitions(t *testing.T) {
 		{name: "never claimed", then: []step{created(), expired("queue")}, status: projections.StatusTerminated, message: "queue", gone: true, ending: events.Expired},
 		{name: "deleted", before: streaming, then: []step{terminating("deleted")}, status: projections.StatusTerminating, message: "deleted", claimed: true},
 		{name: "deleted twice", before: streaming, then: []step{terminating("first"), terminating("second")}, status: projections.StatusTerminating, message: "first", claimed: true},
-		{name: "ready while it is deleted", then: []step{created(), claimed(1), terminating("deleted"), ready()}, status: projections.StatusTerminating, message: "deleted", claimed: true},
+		{name: "ready while it is deleted", then: []step{created(), claimed(1), launched(), terminating("deleted"), ready()}, status: projections.StatusTerminating, message: "deleted", claimed: true},
 		{name: "terminated", before: streaming, then: []step{terminating("deleted"), terminated("deleted")}, status: projections.StatusTerminated, message: "deleted", gone: true, ending: events.Terminated},
 		{name: "terminated, but kept", then: []step{created(kept), claimed(1), terminated("exit")}, status: projections.StatusTerminated, message: "exit", ending: events.Terminated},
 		{name: "failed while it is deleted", before: streaming, then: []step{terminating("deleted"), failed("crash")}, status: projections.StatusError, message: "crash", ending: events.Failed},
 		{name: "the first ending counts", before: streaming, then: []step{failed("crash"), terminated("x"), agentLost("y"), expired("z")}, status: projections.StatusError, message: "crash", ending: events.Failed},
 		{name: "what a dead instance still says", before: streaming, then: []step{failed("crash"), ready(), connected(peer1), launched()}, status: projections.StatusError, message: "crash", ending: events.Failed},
 		{name: "started again", before: streaming, then: []step{failed("crash"), claimed(2)}, status: projections.StatusCreated, claimed: true},
-		{name: "active again", before: streaming, then: []step{failed("crash"), claimed(2), launched(), ready()}, status: projections.StatusActive, claimed: true},
-		{name: "lost and started again", before: streaming, then: []step{agentLost("silence"), claimed(2), ready(), terminated("exit")}, status: projections.StatusTerminated, message: "exit", gone: true, ending: events.Terminated},
+		{name: "active again", before: streaming, then: []step{failed("crash"), claimed(2), launchedAs(2), ready()}, status: projections.StatusActive, claimed: true},
+		{name: "lost and started again", before: streaming, then: []step{agentLost("silence"), claimed(2), launchedAs(2), ready(), terminated("exit")}, status: projections.StatusTerminated, message: "exit", gone: true, ending: events.Terminated},
 		{name: "a terminated one is not started again", before: streaming, then: []step{terminated("exit"), claimed(2)}, status: projections.StatusTerminated, message: "exit", gone: true, ending: events.Terminated},
 		{name: "an expired one is not claimed", then: []step{created(), expired("queue"), claimed(1)}, status: projections.StatusTerminated, message: "queue", gone: true, ending: events.Expired},
 		{name: "a failed one is deleted", before: streaming, then: []step{failed("crash"), terminating("deleted")}, status: projections.StatusTerminated, message: "deleted", gone: true, ending: events.Failed},
-		{name: "a failed one that is kept is deleted", then: []step{created(kept), failed("crash"), terminating("deleted")}, status: projections.StatusTerminated, message: "deleted", gone: true, ending: events.Failed},
+		{name: "a failed one that is kept is deleted", then: []step{created(kept), claimed(1), failed("crash"), terminating("deleted")}, status: projections.StatusTerminated, message: "deleted", gone: true, ending: events.Failed},
 		{name: "attempt failed", before: streaming, then: []step{attemptFailed("busy")}, status: projections.StatusCreated, message: "busy"},
 		{name: "requeued", before: streaming, then: []step{requeued("released")}, status: projections.StatusCreated, message: "released"},
-		{name: "requeued and claimed anew", before: streaming, then: []step{requeued("released"), claimed(2), ready()}, status: projections.StatusActive, claimed: true},
+		{name: "requeued and claimed anew", before: streaming, then: []step{requeued("released"), claimed(2), launchedAs(2), ready()}, status: projections.StatusActive, claimed: true},
+		{name: "an agent speaks of an attempt that was given up", before: streaming, then: []step{requeued("released"), launched(), attemptFailed("late"), failed("late")}, status: projections.StatusCreated, message: "released"},
+		{name: "and when the next one has begun", before: streaming, then: []step{requeued("released"), claimed(2), launched(), attemptFailed("late"), failed("late")}, status: projections.StatusCreated, message: "released", claimed: true},
+		{name: "its streamer comes at last", before: streaming, then: []step{requeued("released"), ready(), connected(peer1), claimed(2), ready(), connected(peer1)}, status: projections.StatusCreated, message: "released", claimed: true},
 		{name: "requeued while it is deleted", before: streaming, then: []step{terminating("deleted"), requeued("released")}, status: projections.StatusTerminating, message: "deleted"},
 		{name: "requeued after its end", before: streaming, then: []step{failed("crash"), requeued("released")}, status: projections.StatusError, message: "crash", ending: events.Failed},
 	} {
@@ -111,6 +114,6 @@ func TestMalformedDataLeavesAValidState(t *testing.T) {
 			require.Empty(t, invalid(fold(broken)), "%s with %s", broken[i].Name, data)
 		}
 	}
-	s := fold(script(created(), claimed(1), ready(), connected("")))
+	s := fold(script(created(), claimed(1), launched(), ready(), connected("")))
 	require.False(t, s.Ever, "nobody connected")
 }

@@ -98,7 +98,11 @@ func listAccounts(ctx context.Context, cmd *cli.Command) error {
 	}
 	rows := [][]string{{"NAME", "CREATED", "EXPIRES"}}
 	for _, x := range list {
-		rows = append(rows, []string{x.Name, x.Created, x.Expiry})
+		expiry := x.Expiry
+		if x.Expired {
+			expiry += " (expired)"
+		}
+		rows = append(rows, []string{x.Name, x.Created, expiry})
 	}
 	return printTable(connect.Out(cmd), rows)
 }

@@ -23,6 +23,7 @@ type Account struct {
 	Token   string `json:"token,omitempty"`      // in the answer to a creation only
 	Expiry  string `json:"expiry,omitempty"`     // RFC 3339
 	Created string `json:"created_at,omitempty"` // RFC 3339
+	Expired bool   `json:"expired,omitempty"`    // the expiry has come
 }
 
 // NewAdmin makes a client of the admin socket at path.

@@ -70,15 +70,23 @@ func (r Role) valid() bool { return r == RoleMaster || r == RoleSlave || r == Ro
 
 // SocketClaims is what a socket token says.
 type SocketClaims struct {
+	Session string // the session's id
+	// Peer is the negotiation's id; a later join makes a new one, which ends this one. For RoleADB it is the share's id.
+	Peer   string
+	Role   Role      // which of the session's sockets
+	Expiry time.Time // to the second
+}
+
+// ShareClaims is what the token in a share's URL says.
+type ShareClaims struct {
 	Session string    // the session's id
-	Peer    string    // the negotiation's id; a later join makes a new one, which ends this one
-	Role    Role      // which of the session's sockets
-	Expiry  time.Time // to the second
+	Share   string    // the share's id
+	Expiry  time.Time // to the second; the share itself may end before
 }
 
 // Mint issues and verifies tokens. It may be used from several goroutines.
 type Mint struct {
-	api, socket [][]byte // keys; the first signs, all verify
+	api, socket, share [][]byte // keys; the first signs, all verify
 }
 
 // Open returns a mint with the root keys of the file `macaroon.keys` in folder; they are created when there are none. See
@@ -103,7 +111,11 @@ func New(keys keyfile.Keys) (*Mint, error) {
 		if err != nil {
 			return nil, err
 		}
-		mint.api, mint.socket = append(mint.api, api), append(mint.socket, socket)
+		share, err := derive(root, "streamstack share token v1")
+		if err != nil {
+			return nil, err
+		}
+		mint.api, mint.socket, mint.share = append(mint.api, api), append(mint.socket, socket), append(mint.share, share)
 	}
 	return mint, nil
 }
@@ -175,6 +187,32 @@ func (m *Mint) VerifySocket(text string, now time.Time) (SocketClaims, error) {
 		return SocketClaims{}, fmt.Errorf("%w: unknown role", ErrInvalid)
 	}
 	return claims, nil
+}
+
+// IssueShare returns the token for a share's URL, the same one for the same claims. It fails for claims that VerifyShare
+// could not return.
+func (m *Mint) IssueShare(claims ShareClaims) (string, error) {
+	if err := checkName("session id", claims.Session); err != nil {
+		return "", err
+	}
+	if err := checkName("share id", claims.Share); err != nil {
+		return "", err
+	}
+	return issue(m.share[0], claims.Session, claims.Expiry, caveat{keyShare, claims.Share})
+}
+
+// VerifyShare returns what a share's token says, if it was issued here and has not expired: else ErrInvalid or ErrExpired.
+// The caller must still check that it is for this session, and that the share stands.
+func (m *Mint) VerifyShare(text string, now time.Time) (ShareClaims, error) {
+	found, err := verify(m.share, text, now)
+	if err != nil {
+		return ShareClaims{}, err
+	}
+	values, err := found.exactly(keyShare)
+	if err != nil {
+		return ShareClaims{}, err
+	}
+	return ShareClaims{Session: found.subject, Share: values[0], Expiry: found.expiry}, nil
 }
 
 // issue signs a macaroon: the subject is its identifier, the expiry its first caveat.

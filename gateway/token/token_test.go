@@ -99,6 +99,34 @@ func TestSocketTokenRoundTrip(t *testing.T) {
 	})
 }
 
+func TestShareTokenRoundTrip(t *testing.T) {
+	mint := newMint(t)
+	socket, _ := issueSocket(t, mint)
+	rapid.Check(t, func(t *rapid.T) {
+		claims := token.ShareClaims{
+			Session: rapid.StringMatching(`[a-z0-9-]{1,63}`).Draw(t, "session"),
+			Share:   rapid.StringMatching(`[a-z0-9-]{1,63}`).Draw(t, "share"),
+			Expiry:  now.Add(time.Duration(rapid.Int64Range(1, 1<<32).Draw(t, "life")) * time.Second),
+		}
+		text, err := mint.IssueShare(claims)
+		require.NoError(t, err)
+		again, err := mint.IssueShare(claims)
+		require.NoError(t, err)
+		require.Equal(t, text, again, "a share has one URL")
+		got, err := mint.VerifyShare(text, now)
+		require.NoError(t, err)
+		require.Equal(t, claims, got)
+		_, err = mint.VerifyShare(text, claims.Expiry)
+		require.ErrorIs(t, err, token.ErrExpired)
+		_, err = mint.VerifyAPI(text, now)
+		require.ErrorIs(t, err, token.ErrInvalid, "a share's token is no API token")
+		_, err = mint.VerifySocket(text, now)
+		require.ErrorIs(t, err, token.ErrInvalid, "a share's token is no socket token")
+		_, err = mint.VerifyShare(socket, now)
+		require.ErrorIs(t, err, token.ErrInvalid, "a socket token is no share's token")
+	})
+}
+
 // The original service's published sample: location, identifier, and the expiry as the first caveat.
 func TestAPITokenLooksLikeTheOriginals(t *testing.T) {
 	text, claims := issueAPI(t, newMint(t))
@@ -236,6 +264,10 @@ func TestIssueRefusesWhatCouldNotBeVerified(t *testing.T) {
 		_, err := mint.IssueSocket(claims)
 		require.Error(t, err, "%+v", claims)
 	}
+	for _, claims := range []token.ShareClaims{{Share: "x"}, {Session: "s"}, {Session: "s", Share: "\xff"}} {
+		_, err := mint.IssueShare(claims)
+		require.Error(t, err, "%+v", claims)
+	}
 	_, err := token.New(keyfile.Keys{Current: []byte("short")})
 	require.ErrorContains(t, err, "root key")
 }
@@ -259,6 +291,9 @@ func FuzzVerify(f *testing.F) {
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
 		if claims, err := mint.VerifyAPI(text, now); err == nil {
+			t.Fatalf("verified: %+v", claims)
+		}
+		if claims, err := mint.VerifyShare(text, now); err == nil {
 			t.Fatalf("verified: %+v", claims)
 		}
 		if claims, err := mint.VerifySocket(text, now); err == nil {

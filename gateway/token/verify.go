@@ -18,9 +18,10 @@ const maxToken = 4096
 // The names of caveats written `name = value`. The expiry has no name: it is a bare RFC 3339 time. The name `scope` is
 // meant for tokens that may do less than their account; until there are any, it is refused like every unknown one.
 const (
-	keyID   = "id"
-	keyPeer = "peer"
-	keyRole = "role"
+	keyID    = "id"
+	keyPeer  = "peer"
+	keyRole  = "role"
+	keyShare = "share"
 
 	separator = " = "
 )

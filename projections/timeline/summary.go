@@ -31,6 +31,8 @@ var summaries = map[events.Name]func(events.Event) (string, bool){
 	events.Created:       of(created),
 	events.ExtraData:     of(func(d events.ExtraDataData) string { return size(len(d.ExtraData)) }),
 	events.Joined:        of(joined),
+	events.Shared:        of(shared),
+	events.ShareRevoked:  of(func(d events.ShareRevokedData) string { return string(d.ID) + ": " + by(d.Reason, d.Account) }),
 	events.Terminating:   of(terminating),
 	events.Requeued:      of(func(d events.RequeuedData) string { return "attempt " + itoa(d.Attempt) + ": " + d.Reason }),
 	events.Expired:       of(func(d events.EndedData) string { return d.Reason }),
@@ -99,6 +101,22 @@ func joined(d events.JoinedData) string {
 		s += ", by " + d.Account
 	}
 	return s
+}
+
+func shared(d events.SharedData) string {
+	s := string(d.ID) + " for " + d.Type + " until " + time.Unix(d.ExpiryAt, 0).UTC().Format(time.RFC3339)
+	if d.Description != "" {
+		s += " (" + d.Description + ")"
+	}
+	return by(s, d.Account)
+}
+
+// by adds who did it, where that is known.
+func by(what, account string) string {
+	if account == "" {
+		return what
+	}
+	return what + ", by " + account
 }
 
 // terminating names who it was where the reason does not.

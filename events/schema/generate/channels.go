@@ -45,10 +45,10 @@ func channels() map[string]channel {
 			map[string]parameter{"region": region, "application": {Description: "The application's name."}}),
 		channelDeadlines: of("deadlines.{step}.{what}.{region}.{id}.{kind}", events.DeadlinesStream, "what is to happen when",
 			"JetStream's message scheduler publishes what is scheduled at deadlines.at.… to deadlines.due.… when its time has come. "+
-				"That of an agent has no kind.",
+				"That of an agent has no kind, that of an account neither region nor kind.",
 			map[string]parameter{"step": {Description: "Scheduled, or due.", Enum: []string{"at", "due"}},
-				"what": {Description: "Whose deadline it is.", Enum: []string{"session", "agent"}}, "region": region,
-				"id": {Description: "The session's or the agent's id."}, "kind": {Description: "What the deadline is about."}}),
+				"what": {Description: "Whose deadline it is.", Enum: []string{"session", "agent", "account"}}, "region": region,
+				"id": {Description: "The session's or the agent's id, or the account's name."}, "kind": {Description: "What the deadline is about."}}),
 	}
 	m[channelWork].Messages[work] = reference{"#/components/messages/" + work}
 	m[channelDeadlines].Messages[deadline] = reference{"#/components/messages/" + deadline}
