@@ -40,6 +40,7 @@ func (g *Gateway) createAccount(c echo.Context) error {
 	var req struct {
 		Name   string `json:"name"`
 		Expiry string `json:"expiry"` // RFC 3339, or a duration such as 720h
+		Rotate bool   `json:"rotate"` // gives an account that exists a new token, which ends its old one
 	}
 	if err := decodeBody(c, &req); err != nil {
 		return err
@@ -47,6 +48,12 @@ func (g *Gateway) createAccount(c echo.Context) error {
 	expiry, err := g.parseExpiry(req.Expiry)
 	if err != nil {
 		return err
+	}
+	var known bool
+	g.accounts.Read(func(a *projections.Accounts) { _, known = a.Get(req.Name) })
+	if known && !req.Rotate {
+		return &apiError{status: http.StatusConflict, code: codeExists,
+			message: fmt.Sprintf("account %s exists: a new token would end its old one; say so with --rotate, or take another name", req.Name)}
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
 	defer cancel()

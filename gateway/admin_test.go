@@ -17,7 +17,7 @@ func TestAccounts(t *testing.T) {
 	r := house(t)
 	other := r.stack.gateway()
 	admin := client.NewAdmin(r.admin)
-	made, err := admin.Create(t.Context(), "kim", time.Hour)
+	made, err := admin.Create(t.Context(), "kim", time.Hour, false)
 	require.NoError(t, err)
 	require.NotEmpty(t, made.Token)
 	expiry, err := time.Parse(time.RFC3339, made.Expiry)
@@ -50,12 +50,16 @@ func TestAccounts(t *testing.T) {
 
 	require.True(t, client.IsStatus(admin.Delete(t.Context(), "kim"), http.StatusNotFound))
 	for _, name := range []string{"", "Kim", "a.b", "*"} {
-		_, err = admin.Create(t.Context(), name, 0)
+		_, err = admin.Create(t.Context(), name, 0, false)
 		require.True(t, client.IsStatus(err, http.StatusBadRequest), "%q: %v", name, err)
 	}
-	_, err = admin.Create(t.Context(), "kim", -time.Hour)
+	_, err = admin.Create(t.Context(), "kim", -time.Hour, false)
 	require.True(t, client.IsStatus(err, http.StatusBadRequest))
-	again, err := admin.Create(t.Context(), "kim", 0)
+	_, err = admin.Create(t.Context(), "kim", 0, false) // it was deleted
+	require.NoError(t, err)
+	_, err = admin.Create(t.Context(), "kim", 0, false)
+	require.ErrorContains(t, err, "--rotate", "a new token would end the old one")
+	again, err := admin.Create(t.Context(), "kim", 0, true)
 	require.NoError(t, err)
 	expiry, err = time.Parse(time.RFC3339, again.Expiry)
 	require.NoError(t, err)

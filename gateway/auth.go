@@ -29,13 +29,21 @@ func (g *Gateway) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 
 // account finds out who calls.
 func (g *Gateway) account(r *http.Request) (string, error) {
-	denied := func(msg string, cause error) error {
-		return &apiError{http.StatusUnauthorized, codeUnauthorized, msg, cause}
-	}
 	raw, err := token.FromRequest(r)
 	if err != nil {
 		return "", denied(err.Error(), nil)
 	}
+	return g.Account(raw)
+}
+
+// denied is the answer to a credential that is not good.
+func denied(msg string, cause error) error {
+	return &apiError{http.StatusUnauthorized, codeUnauthorized, msg, cause}
+}
+
+// Account tells whose an API token is, if it stands: signed here, not expired, of an account that exists and has no newer
+// one.
+func (g *Gateway) Account(raw string) (string, error) {
 	claims, err := g.cfg.Tokens.VerifyAPI(raw, g.now())
 	switch {
 	case errors.Is(err, token.ErrExpired):

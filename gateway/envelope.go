@@ -34,6 +34,7 @@ const (
 	codeBadRequest   = "bad_request"
 	codeUnauthorized = "unauthorized"
 	codeNotFound     = "not_found"
+	codeExists       = "exists"
 	codeUnknownApp   = "unknown_application"
 	codeNoRegion     = "unknown_region"
 	codeNotServed    = "application_not_served"

@@ -31,9 +31,11 @@ const idFile = "agent.id"
 type Streamers struct {
 	// Require tells what the streamer lacks on this machine.
 	Require func(context.Context) error
-	// Flags are the streamer's settings that an agent passes on, Env reads them.
+	// Flags are the streamer's settings that an agent passes on, Env reads them, Check refuses what an agent of so many
+	// slots cannot give its streamers.
 	Flags func() []cli.Flag
 	Env   func(*cli.Command) []string
+	Check func(cmd *cli.Command, slots int) error
 }
 
 // Options are the settings of an agent.
@@ -146,6 +148,9 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 	connect.SurvivePipe()
 	o, err := ParseFlags(cmd)
 	if err != nil {
+		return err
+	}
+	if err := s.Check(cmd, o.Slots); err != nil {
 		return err
 	}
 	if cmd.String("nats") == "" {

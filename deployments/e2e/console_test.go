@@ -148,16 +148,22 @@ func checkHistory(t *testing.T, h []events.Event) {
 	rising([2]string{"client", "answer"}, [2]string{"client", "detached"}, [2]string{"streamer", "disconnected"})
 	place(t, h, events.Streamer, events.Candidate)
 	place(t, h, events.Client, events.Candidate)
-	endings := 0
 	for i, e := range h {
 		require.Empty(t, e.Quarantine, "%s", e.Subject)
 		require.True(t, i == 0 || h[i-1].Sequence < e.Sequence, "sequences rise: %d before %d", h[max(0, i-1)].Sequence, e.Sequence)
 		require.Equal(t, events.SourceOf(e.Actor), e.Source, "the subject says who appended it: %s", e.Subject)
+	}
+	require.Equal(t, 1, endings(h), "exactly one ending")
+}
+
+// endings counts the endings in a history.
+func endings(h []events.Event) (n int) {
+	for _, e := range h {
 		if events.Ending(e.Name) {
-			endings++
+			n++
 		}
 	}
-	require.Equal(t, 1, endings, "exactly one ending")
+	return n
 }
 
 // What one click and one key make of the patches.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,9 +32,27 @@ func nothingLeft(t *testing.T, data string, within time.Duration) {
 	})
 }
 
-// TestStop: within 5 s of SIGTERM no child is left, and every session has ended with a reason.
+// TestStop: within 5 s of a signal no child is left, and every session has ended with a reason. SIGHUP is what a program
+// gets when its terminal goes.
 func TestStop(t *testing.T) {
+	t.Run("SIGTERM", func(t *testing.T) { checkStop(t, syscall.SIGTERM) })
+	t.Run("SIGHUP", func(t *testing.T) { checkStop(t, syscall.SIGHUP) })
+}
+
+// traces are what the instances leave on a machine besides processes.
+func traces(t *testing.T) []string {
+	t.Helper()
+	folders, err := filepath.Glob(filepath.Join(os.TempDir(), "streamstack-*"))
+	require.NoError(t, err)
+	sockets, err := filepath.Glob("/tmp/.X11-unix/X*")
+	require.NoError(t, err)
+	return append(folders, sockets...)
+}
+
+func checkStop(t *testing.T, signal syscall.Signal) {
+	t.Helper()
 	data := stack.DataDir(t)
+	before := traces(t)
 	s := stack.Up(t, data)
 	v := open(t, s, "")
 	watched := v.start("testcard")
@@ -42,9 +61,17 @@ func TestStop(t *testing.T) {
 	require.GreaterOrEqual(t, len(stack.Left(data)), 9, "up, and two instances of four parts each")
 
 	begin := time.Now()
-	s.Signal(syscall.SIGTERM)
+	s.Signal(signal)
 	nothingLeft(t, data, drainTime)
-	t.Logf("nothing left %s after SIGTERM", time.Since(begin).Round(time.Millisecond))
+	t.Logf("nothing left %s after %s", time.Since(begin).Round(time.Millisecond), signal)
+	stack.Eventually(t, drainTime, func() string {
+		for _, trace := range traces(t) {
+			if !slices.Contains(before, trace) {
+				return "the end of " + trace
+			}
+		}
+		return ""
+	})
 	require.Zero(t, s.Wait(), "exit status")
 	require.NoFileExists(t, filepath.Join(data, "endpoints.json"))
 
@@ -76,6 +103,7 @@ func TestKill(t *testing.T) {
 	var d events.FailedData
 	require.NoError(t, again.Await(id, events.Agent, events.Failed).Decode(&d))
 	require.NotEmpty(t, d.Reason)
+	require.Equal(t, 1, endings(again.History(id)), "exactly one ending")
 	stack.Eventually(t, drainTime, func() string {
 		for _, o := range orphans {
 			for _, l := range stack.Left(data) {

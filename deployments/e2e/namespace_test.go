@@ -20,10 +20,15 @@ const (
 )
 
 // TestRelayIntoNamespace: browser, gateway and TURN on one host, agent and streamer on another that only a relay may
-// reach. The hosts are network namespaces of this test's own; it runs itself anew on the front one.
+// reach. The hosts are network namespaces of this test's own; it runs itself anew on the front one, and for an ordinary
+// user inside a user namespace, where that user may make them.
 func TestRelayIntoNamespace(t *testing.T) {
 	if back := os.Getenv(inside); back != "" {
 		relayInto(t, back)
+		return
+	}
+	if os.Geteuid() != 0 {
+		again(t, nil, "unshare", "--map-root-user", "--mount", "--net", "sh", "-c", `mount -t tmpfs none /run && exec "$0" "$@"`)
 		return
 	}
 	front, back := fmt.Sprintf("ss-front-%d", os.Getpid()), fmt.Sprintf("ss-back-%d", os.Getpid())
@@ -37,12 +42,19 @@ func TestRelayIntoNamespace(t *testing.T) {
 		ip(t, "-n", x[0], "address", "add", x[2]+"/24", "dev", x[1])
 		ip(t, "-n", x[0], "link", "set", x[1], "up")
 	}
+	again(t, []string{inside + "=" + back}, "ip", "netns", "exec", front)
+}
+
+// again runs this test in a program of its own, behind a wrapper and with these variables.
+func again(t *testing.T, env []string, wrapper ...string) {
+	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	again := exec.CommandContext(t.Context(), "ip", "netns", "exec", front, self, "-test.run", "^TestRelayIntoNamespace$", "-test.v", "-test.count=1")
-	again.Env = append(os.Environ(), inside+"="+back)
-	out, err := again.CombinedOutput()
-	t.Logf("on the front host:\n%s", out)
+	argv := append(wrapper, self, "-test.run", "^TestRelayIntoNamespace$", "-test.v", "-test.count=1")
+	run := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
+	run.Env = append(os.Environ(), env...)
+	out, err := run.CombinedOutput()
+	t.Logf("%v:\n%s", wrapper, out)
 	require.NoError(t, err)
 }
 

@@ -40,6 +40,7 @@ func TestStartFailures(t *testing.T) {
 		"missing applications":  {flags: []string{"--applications", filepath.Join(empty, "none.yaml")}, says: []string{"none.yaml"}},
 		"malformed address":     {flags: []string{"--listen", "nowhere"}, says: []string{"nowhere", "--listen"}},
 		"malformed region":      {flags: []string{"--region", "A.B"}, says: []string{"--region", "A.B"}},
+		"one port, many slots":  {flags: []string{"--ice-udp-port", "15555"}, says: []string{"--ice-udp-port", "--slots 1"}},
 		"no slots":              {flags: []string{"--slots", "0"}, says: []string{"--slots"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +60,7 @@ func without(folder string) []string {
 	if folder == "" {
 		return nil
 	}
-	return []string{"/usr/bin/unshare", "--mount", "/bin/sh", "-c", `/bin/mount -t tmpfs none "$0" && exec "$@"`, folder}
+	return []string{"/usr/bin/unshare", "--map-root-user", "--mount", "/bin/sh", "-c", `/bin/mount -t tmpfs none "$0" && exec "$@"`, folder}
 }
 
 // checkRefusal waits for the end of a start that failed.
@@ -80,7 +81,7 @@ func checkRefusal(t *testing.T, data string, p *stack.Process, says ...string) {
 // TestReadOnlyData: the data folder is on a file system that cannot be written, which holds for root too.
 func TestReadOnlyData(t *testing.T) {
 	data := stack.DataDir(t)
-	wrapper := []string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs -o ro none "$0" && exec "$@"`, data}
+	wrapper := []string{"unshare", "--map-root-user", "--mount", "sh", "-c", `mount -t tmpfs -o ro none "$0" && exec "$@"`, data}
 	checkRefusal(t, data, stack.RunIn(t, wrapper, nil, upArgs(data)...), data, "read-only", "--data")
 	checkRefusal(t, data, stack.Run(t, upArgs("/proc/none")...), "/proc/none", "--data")
 }

@@ -58,7 +58,7 @@ func parse(cmd *cli.Command, version string) (s settings, err error) {
 	if s.agent, err = agent.ParseFlags(cmd); err != nil {
 		return s, err
 	}
-	if err := streamer.CheckNetworkFlags(cmd); err != nil {
+	if err := streamer.CheckNetworkFlags(cmd, s.agent.Slots); err != nil {
 		return s, err
 	}
 	level := slog.LevelWarn

@@ -26,10 +26,6 @@ const (
 	startTime = 60 * time.Second
 	// stopTime bounds the end of NATS once nobody uses it.
 	stopTime = 5 * time.Second
-	// tokenLife of the token in endpoints.json, which is replaced at every start.
-	tokenLife = 30 * 24 * time.Hour
-	// localAccount is whose token that is.
-	localAccount = "local"
 )
 
 func run(ctx context.Context, cmd *cli.Command, version string) (err error) {
@@ -120,7 +116,7 @@ func serve(ctx context.Context, cmd *cli.Command, s settings, server *natsd.Serv
 
 // announce tells people and other commands where the stack is.
 func announce(ctx context.Context, cmd *cli.Command, s settings, server *natsd.Server, gw *gateway.Service) error {
-	token, err := gw.Gateway.CreateAccount(ctx, localAccount, time.Now().Add(tokenLife))
+	token, err := localToken(ctx, s.data, gw.Gateway)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ func AccountCommand() *cli.Command {
 		&cli.Command{
 			Name: "create", Usage: "make an account and print its token", ArgsUsage: "NAME", OnUsageError: connect.OnUsageError,
 			Flags: []cli.Flag{
+				&cli.BoolFlag{Name: "rotate", Usage: "give an account that exists a new token, which ends its old one", Sources: connect.Env("rotate")},
 				&cli.DurationFlag{Name: "expiry", Usage: "how long the token is good for: `DURATION`, such as 720h", Sources: connect.Env("expiry"), DefaultText: "a year"},
 				connect.DataFlag(),
 			},
@@ -69,7 +70,7 @@ func createAccount(ctx context.Context, cmd *cli.Command) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	acc, err := a.Create(ctx, name, life)
+	acc, err := a.Create(ctx, name, life, cmd.Bool("rotate"))
 	if err != nil {
 		return err
 	}

@@ -39,13 +39,14 @@ func NewAdmin(path string) *Admin {
 	}}
 }
 
-// Create makes an account and returns it with its token, or gives the account of that name a new token. life 0 means the
-// gateway's default.
-func (a *Admin) Create(ctx context.Context, name string, life time.Duration) (Account, error) {
+// Create makes an account and returns it with its token. life 0 means the gateway's default. An account of that name is
+// refused, or with rotate is given a new token, which ends its old one.
+func (a *Admin) Create(ctx context.Context, name string, life time.Duration, rotate bool) (Account, error) {
 	body := struct {
 		Name   string `json:"name"`
 		Expiry string `json:"expiry,omitempty"`
-	}{Name: name}
+		Rotate bool   `json:"rotate,omitempty"`
+	}{Name: name, Rotate: rotate}
 	if life != 0 {
 		body.Expiry = life.String()
 	}

@@ -68,7 +68,7 @@ func TestService(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
 
-	account, err := client.NewAdmin(socket).Create(t.Context(), "kim", time.Hour)
+	account, err := client.NewAdmin(socket).Create(t.Context(), "kim", time.Hour, false)
 	require.NoError(t, err)
 	c, err := client.New(s.URL(), account.Token)
 	require.NoError(t, err)

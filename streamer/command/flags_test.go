@@ -46,7 +46,7 @@ func network(t *testing.T, args ...string) (env []string, err error) {
 	cmd := &cli.Command{Name: "agent", Writer: io.Discard, ErrWriter: io.Discard, OnUsageError: connect.OnUsageError, Flags: NetworkFlags(),
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			env = NetworkEnv(cmd)
-			return CheckNetworkFlags(cmd)
+			return CheckNetworkFlags(cmd, 1)
 		}}
 	return env, cmd.Run(t.Context(), append([]string{"agent"}, args...))
 }
