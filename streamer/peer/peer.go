@@ -43,6 +43,7 @@ type Peer struct {
 	video, audio *track
 	sender       *sender
 	keyframes    *keyframeGate
+	freezes      *freezeMeter
 	estimator    *estimator
 	channels     *channels
 	dispatcher   *dispatcher
@@ -120,7 +121,8 @@ func (p *Peer) makeMedia() {
 			}
 		})
 	})
-	p.sender = newSender(p.log, &p.counters, p.keyframes, p.video, p.audio)
+	p.freezes = newFreezeMeter(p.cfg.FPS)
+	p.sender = newSender(p.log, &p.counters, p.keyframes, p.freezes, p.video, p.audio)
 }
 
 func (p *Peer) connectTo(network *Network) error {
@@ -148,7 +150,12 @@ func (p *Peer) WriteVideo(v frame.Video) { p.sender.writeVideo(v) }
 func (p *Peer) WriteAudio(a frame.Audio) { p.sender.writeAudio(a) }
 
 // Stats returns the counts so far.
-func (p *Peer) Stats() Stats { return p.counters.stats() }
+func (p *Peer) Stats() Stats {
+	s := p.counters.stats()
+	s.Keyframes = p.keyframes.answered()
+	s.Freezes, s.Frozen = p.freezes.stats(time.Now())
+	return s
+}
 
 // codec is the negotiated video codec, empty without video.
 func (p *Peer) codec() frame.Codec {
