@@ -3,7 +3,7 @@
 //
 // A [Fold] is pure, as every projection: the same samples in the order of their sequences give the same state, whenever it
 // is asked for and however often a sample is delivered. Its memory is bounded, however long a session streams: figures are
-// kept in histograms of a relative precision of 1 %, and a series gets coarser as it grows.
+// kept in histograms of a relative precision of 2 %, and a series gets coarser as it grows.
 package quality
 
 import (

@@ -48,7 +48,7 @@ func TestSummary(t *testing.T) {
 	require.Equal(t, []time.Time{start, start.Add(10 * time.Second)}, []time.Time{s.Begun, s.Ended})
 	require.Equal(t, []time.Duration{10 * time.Second, 2 * time.Second, 800 * time.Millisecond}, []time.Duration{s.Measured, s.Slow, s.Frozen})
 	require.Equal(t, []float64{12, 30, 30}, []float64{s.FPS.Min(), s.FPS.Quantile(0.95), s.FPS.Max()})
-	require.InEpsilon(t, 30, s.FPS.Median(), 0.01)
+	require.InDelta(t, 30, s.FPS.Median(), 0)
 	require.Equal(t, []float64{1.5, 0.25}, []float64{s.RTTMs.Max(), s.Loss.Max()})
 	require.Equal(t, map[string]uint64{"start": 1, "pli": 2}, s.Keyframes)
 	require.EqualValues(t, []uint64{2, 3, 264}, []uint64{s.Freezes, s.Missed, s.Frames})
@@ -147,7 +147,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	require.LessOrEqual(t, len(s.Keyframes), maxCauses+1)
 	require.LessOrEqual(t, len(f.Series()), maxPoints)
 	for _, x := range []Figures{s.FPS, s.VideoKbps, s.RTTMs, s.EncodeMs} {
-		require.LessOrEqual(t, len(x.counts), bucket(most)+1)
+		require.LessOrEqual(t, len(x.buckets), bucket(most)+1)
 	}
 }
 
@@ -195,7 +195,7 @@ func TestQuantiles(t *testing.T) {
 		}
 		slices.Sort(values)
 		want := values[max(0, int(math.Ceil(q*float64(len(values))))-1)]
-		if got := f.Quantile(q); math.Abs(got-want) > 0.011*want {
+		if got := f.Quantile(q); math.Abs(got-want) > 0.021*want {
 			t.Fatalf("quantile %g is %g, expected %g", q, got, want)
 		}
 		if f.Min() != values[0] || f.Max() != values[len(values)-1] {

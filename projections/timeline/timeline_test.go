@@ -89,15 +89,21 @@ func TestGoldenTimelines(t *testing.T) {
 			p := NewPrinter(&b, false, time.UTC)
 			p.Timeline(Build(s.list), "")
 			require.NoError(t, p.Flush())
-			path := filepath.Join("testdata", name+".txt")
-			if *update {
-				require.NoError(t, os.WriteFile(path, b.Bytes(), 0o600))
-			}
-			want, err := os.ReadFile(path)
-			require.NoError(t, err)
-			require.Equal(t, string(want), b.String())
+			golden(t, name, b.String())
 		})
 	}
+}
+
+// golden compares a text with what testdata holds of this name.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".txt")
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
 }
 
 func TestWhyNeverConnected(t *testing.T) {
@@ -216,7 +222,7 @@ func TestNoHistoryPanicsOrReachesTheTerminal(t *testing.T) {
 		if err := p.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		if i := strings.IndexFunc(b.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
+		if i := strings.IndexFunc(b.String(), unprintable); i >= 0 {
 			t.Fatalf("unprintable at %d: %q", i, b.String()[i:])
 		}
 		if !strings.HasSuffix(built.Outcome, ".") {
@@ -224,6 +230,8 @@ func TestNoHistoryPanicsOrReachesTheTerminal(t *testing.T) {
 		}
 	})
 }
+
+func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
