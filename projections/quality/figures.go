@@ -32,7 +32,7 @@ func bucket(v float64) int {
 }
 
 func (f *Figures) add(v float64) {
-	if !(v > 0) { //nolint:staticcheck // takes NaN in, which v <= 0 does not
+	if !(v > 0) { // and NaN, which is not below it
 		v = 0
 	}
 	v = min(v, most)

@@ -113,7 +113,7 @@ func TestRedeliveryChangesNothing(t *testing.T) {
 func TestInterleavingChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed := rapid.Uint64().Draw(t, "seed")
-		random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's order
+		random := rand.New(rand.NewPCG(seed, 1))
 		streams := [][]events.QualitySample{anyStream(t, 40), anyStream(t, 40), anyStream(t, 40)}
 		folds := []*Fold{New(), New(), New()}
 		next := []int{0, 0, 0}
@@ -136,8 +136,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	f := New()
 	const month = 30 * 24 * 3600 / 2
 	for n := range month {
-		s := sample(n+1, 29+rand.Float64()*2)   //nolint:gosec // a test's noise
-		rtt := math.Exp(rand.Float64() * 10)    //nolint:gosec // as above
+		s := sample(n+1, 29+rand.Float64()*2)
+		rtt := math.Exp(rand.Float64() * 10)
 		s.RTTMs, s.VideoKbps = &rtt, n%5000+500 // every rate there is
 		s.Keyframes = map[string]uint64{fmt.Sprint("cause ", n%1000): 1}
 		f.Apply(s)

@@ -103,13 +103,11 @@ func troubles(s quality.Summary) string {
 		parts = append(parts, duration(s.Slow)+" below "+itoa(quality.SlowFPS)+" fps")
 	}
 	for _, x := range []struct {
-		n    uint64
-		what string
-	}{{s.FramesDropped, "picture"}, {s.NACKs, "packet"}, {s.Missed, "sample"}} {
+		n        uint64
+		of, what string
+	}{{s.FramesDropped, "picture", " not sent"}, {s.NACKs, "packet", " asked for again"}, {s.Missed, "sample", " missing"}} {
 		if x.n > 0 {
-			parts = append(parts, plural(int(min(x.n, 1<<31)), x.what)+map[string]string{ //nolint:gosec // bounded
-				"picture": " not sent", "packet": " asked for again", "sample": " missing",
-			}[x.what])
+			parts = append(parts, plural(x.n, x.of)+x.what)
 		}
 	}
 	return shorten(clean(strings.Join(parts, "; ")), maxSummary)
@@ -125,14 +123,14 @@ func keyframes(causes map[string]uint64) string {
 		total += causes[cause]
 		parts = append(parts, fmt.Sprintf("%d %s", causes[cause], cause))
 	}
-	return plural(int(min(total, 1<<31)), "key frame") + " (" + strings.Join(parts, ", ") + ")" //nolint:gosec // bounded
+	return plural(total, "key frame") + " (" + strings.Join(parts, ", ") + ")"
 }
 
 func freezes(s quality.Summary) string {
 	if s.Freezes == 0 && s.Frozen == 0 {
 		return "no freeze"
 	}
-	return plural(int(min(s.Freezes, 1<<31)), "freeze") + " of " + duration(s.Frozen) + " in all" //nolint:gosec // bounded
+	return plural(s.Freezes, "freeze") + " of " + duration(s.Frozen) + " in all"
 }
 
 // inWords is the sentence at the end.
@@ -150,9 +148,9 @@ func inWords(s quality.Summary) string {
 	return sentence(text)
 }
 
-func plural(n int, what string) string {
+func plural[N int | uint64](n N, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return itoa(n) + " " + what + "s"
+	return fmt.Sprintf("%d %ss", n, what)
 }
