@@ -15,8 +15,8 @@ const (
 	QualityStream = "QUALITY"
 	// AllQuality takes all samples in.
 	AllQuality = qualityPrefix + "*.*"
-	// QualityType is the ce-type of a sample.
-	QualityType = "streamstack.quality.sample.v1"
+	// Sample is the one event of the stream.
+	Sample Name = "sample"
 	// DefaultQualityRetention is the lifetime of samples where none is set.
 	DefaultQualityRetention = 7 * 24 * time.Hour
 	// QualityEvery is the time between two samples of one client.
@@ -24,6 +24,9 @@ const (
 
 	qualityPrefix = "quality."
 )
+
+// QualityType is the ce-type of the newest version of a sample.
+func QualityType() string { return newestOf(samplePrefix, Sample) }
 
 // ErrQuality is returned for an event that is no sample to be believed.
 var ErrQuality = errors.New("events: not a quality sample")
@@ -33,42 +36,38 @@ var ErrQuality = errors.New("events: not a quality sample")
 type QualityData struct {
 	Peer PeerID `json:"peer"`
 	// IntervalMs is the time that the sample is about, in milliseconds; about 2000.
-	IntervalMs int64 `json:"interval_ms"`
-	// FPS is pictures sent a second.
-	FPS float64 `json:"fps"`
-	// VideoKbps and AudioKbps are what was sent, without repeats and headers, TargetKbps the encoder's target at the end; kbit/s.
-	VideoKbps  int `json:"video_kbps"`
-	AudioKbps  int `json:"audio_kbps"`
-	TargetKbps int `json:"target_kbps"`
+	IntervalMs int64   `json:"interval_ms"`
+	FPS        float64 `json:"fps"`         // pictures sent a second
+	VideoKbps  int     `json:"video_kbps"`  // what was sent, without repeats and headers, kbit/s
+	AudioKbps  int     `json:"audio_kbps"`  // likewise
+	TargetKbps int     `json:"target_kbps"` // what the encoder was told to aim at, at the end of the interval, kbit/s
 	// RTTMs is the round trip time that the client's last report gave (RFC 3550, section 6.4.1), in milliseconds; absent
 	// before the first one.
 	RTTMs *float64 `json:"rtt_ms,omitempty"`
 	// Loss is the part of the video packets that the last report calls lost, 0 to 1.
 	Loss float64 `json:"loss"`
-	// EncodeMs and EncodeP95Ms are the time from reading the screen to having the encoded picture: mean, and 95th
-	// percentile, in milliseconds; absent where no picture came.
-	EncodeMs    *float64 `json:"encode_ms,omitempty"`
-	EncodeP95Ms *float64 `json:"encode_p95_ms,omitempty"`
-	// Frames is how many pictures were sent, FramesDropped how many were made and not sent.
-	Frames        uint64 `json:"frames"`
-	FramesDropped uint64 `json:"frames_dropped"`
+	// EncodeMs is the mean time from reading the screen to having the encoded picture, in milliseconds; absent where no
+	// picture came.
+	EncodeMs *float64 `json:"encode_ms,omitempty"`
+	// EncodeP95Ms is the 95th percentile of the same.
+	EncodeP95Ms   *float64 `json:"encode_p95_ms,omitempty"`
+	Frames        uint64   `json:"frames"`         // pictures sent
+	FramesDropped uint64   `json:"frames_dropped"` // pictures made and not sent
 	// Keyframes counts the key frames among Frames by why they were made: start, pli, fir, overflow, or encoder for one
 	// that nobody had asked for.
 	Keyframes map[string]uint64 `json:"keyframes,omitempty"`
 	// Freezes counts the times that the picture began to stand still because nothing was sent: a gap after a picture of
-	// more than two frame intervals and 100 ms. FrozenMs is how long it stood still, in milliseconds, the gap counted from
-	// the picture before it. What the network does to pictures that were sent shows in Loss, NACKs and PLIs.
-	Freezes  uint64 `json:"freezes"`
-	FrozenMs int64  `json:"frozen_ms"`
-	// NACKs are packets that the client asked for again (RFC 4585, section 6.2.1), PLIs and FIRs its requests for a key frame.
-	NACKs uint64 `json:"nacks"`
-	PLIs  uint64 `json:"plis"`
-	FIRs  uint64 `json:"firs"`
-	// Packets and bytes that were sent, without repeats; bytes without headers.
-	VideoPackets uint64 `json:"video_packets"`
-	VideoBytes   uint64 `json:"video_bytes"`
-	AudioPackets uint64 `json:"audio_packets"`
-	AudioBytes   uint64 `json:"audio_bytes"`
+	// more than two frame intervals and 100 ms. What the network does to pictures that were sent shows in the loss, the
+	// NACKs and the PLIs.
+	Freezes      uint64 `json:"freezes"`
+	FrozenMs     int64  `json:"frozen_ms"`     // how long it stood still, from the picture before each gap, in milliseconds
+	NACKs        uint64 `json:"nacks"`         // packets that the client asked for again (RFC 4585, section 6.2.1)
+	PLIs         uint64 `json:"plis"`          // its requests for a key frame (RFC 4585, section 6.3.1)
+	FIRs         uint64 `json:"firs"`          // and those of the other kind (RFC 5104, section 4.3.1)
+	VideoPackets uint64 `json:"video_packets"` // sent, without repeats
+	VideoBytes   uint64 `json:"video_bytes"`   // in them, without headers
+	AudioPackets uint64 `json:"audio_packets"` // sent, without repeats
+	AudioBytes   uint64 `json:"audio_bytes"`   // in them, without headers
 	// Missed is how many samples before this one the log did not take. They are not sent later.
 	Missed uint64 `json:"missed,omitempty"`
 }
@@ -96,7 +95,7 @@ func QualityFilter(r Region, id SessionID) string {
 
 // NewQualityDraft makes a draft of a sample.
 func NewQualityDraft(r Region, id SessionID, d QualityData) Draft {
-	return Draft{Subject: QualityFilter(r, id), Source: SourceOf(Streamer), Type: QualityType, Data: d}
+	return Draft{Subject: QualityFilter(r, id), Source: SourceOf(Streamer), Type: QualityType(), Data: d}
 }
 
 // Quality reads a sample. Whose it is says the subject alone. What is quarantined, of another type or not to be decoded
@@ -111,7 +110,7 @@ func (e Event) Quality() (QualitySample, error) {
 	switch {
 	case e.Quarantine != "":
 		return s, fmt.Errorf("%w: %s", ErrQuality, e.Quarantine)
-	case e.Type != QualityType || e.Source != SourceOf(Streamer):
+	case e.Type != QualityType() || e.Source != SourceOf(Streamer):
 		return s, fmt.Errorf("%w: type %q from %q", ErrQuality, e.Type, e.Source)
 	}
 	if err := e.Decode(&s.QualityData); err != nil {

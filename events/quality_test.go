@@ -75,7 +75,7 @@ func TestForgedQualitySamples(t *testing.T) {
 	for _, change := range []func(*events.Draft){
 		func(d *events.Draft) { d.Source = events.SourceOf(events.Client) },
 		func(d *events.Draft) { d.Type = events.TypeOf(events.Connected) },
-		func(d *events.Draft) { d.Type = "streamstack.quality.sample.v2" },
+		func(d *events.Draft) { d.Type = "streamstack.quality.sample.v99" },
 		func(d *events.Draft) { d.Data = "no object" },
 		func(d *events.Draft) { d.Subject = "quality.Local." + string(session) },
 	} {

@@ -222,7 +222,16 @@ func (c *client) up(ctx context.Context, n peer.Connection) error {
 			Local: events.CandidateEnd{Kind: n.LocalType, Family: n.LocalFamily}, Remote: events.CandidateEnd{Kind: n.RemoteType, Family: n.RemoteFamily},
 			Protocol: n.Protocol,
 		},
+		Tried: c.tried(),
 	})
+}
+
+// tried are the candidate pairs checked so far.
+func (c *client) tried() (list []events.TriedData) {
+	for _, p := range c.peer.Pairs() {
+		list = append(list, events.TriedData(p))
+	}
+	return list
 }
 
 // input handles a message of the control channel, on the peer's goroutine: a slow X server slows the client down.

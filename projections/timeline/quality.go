@@ -135,7 +135,7 @@ func freezes(s quality.Summary) string {
 
 // inWords is the sentence at the end.
 func inWords(s quality.Summary) string {
-	text := fmt.Sprintf("The picture had %.0f fps at the median, %s", s.FPS.Median(), freezes(s))
+	text := fmt.Sprintf("The picture had %.1f fps at the median, %s", s.FPS.Median(), freezes(s))
 	if s.Slow > 0 {
 		text += ", " + duration(s.Slow.Round(time.Second)) + " below " + itoa(quality.SlowFPS) + " fps"
 	}

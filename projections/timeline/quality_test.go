@@ -134,7 +134,7 @@ func TestHistoryCommandShowsQuality(t *testing.T) {
 	text := must(t, "history", id)
 	require.Contains(t, text, "client 1: 2 samples in ")
 	require.Contains(t, text, "█▅  min 15.0, median 15.0, max 30.0")
-	require.Contains(t, text, "The picture had 15 fps at the median, no freeze, 2.0 s below 20 fps; round trips took 1.5 ms")
+	require.Contains(t, text, "The picture had 15.0 fps at the median, no freeze, 2.0 s below 20 fps; round trips took 1.5 ms")
 
 	require.Equal(t, seqs, sequences(t, must(t, "history", id, "--json")), "the session's events only")
 	both := sequences(t, must(t, "history", id, "--json", "--quality"))

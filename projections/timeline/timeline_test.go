@@ -65,9 +65,18 @@ var stories = map[string]func(*script){
 			disconnected(time.Millisecond, peer1, events.ReasonEnded).
 			step(90*time.Millisecond, events.Agent, events.Terminated, events.EndedData{Agent: "a1", Attempt: 1, Reason: "deleted by admin"})
 	},
+	"no-pair-expired": func(s *script) { // a week later: descriptions and candidates are gone
+		s.created().ready().attached(peer1).
+			step(3*time.Millisecond, events.Client, events.Settings, events.SettingsData{Peer: peer1, Settings: events.Raw(`{"api_version":2}`)}).
+			step(30*time.Second, events.Streamer, events.Disconnected, events.DisconnectedData{Peer: peer1, Reason: events.ReasonLost, Tried: []events.TriedData{
+				{Local: "host", Remote: "host", Protocol: "udp", Count: 4}, {Local: "host", Remote: "srflx", Protocol: "udp", Count: 2}}}).
+			step(5*time.Minute, events.Gateway, events.Terminating, events.TerminatingData{By: "idle", Reason: "nobody connected within 5 minutes"}).
+			step(time.Second, events.Agent, events.Terminated, events.EndedData{Agent: "a1", Attempt: 1, Reason: "nobody connected within 5 minutes"})
+	},
 	"no-pair": func(s *script) {
 		s.created().ready().negotiated(peer1, []string{hostLine, "nonsense"}, []string{hostLine, srflxLine}).
-			step(30*time.Second, events.Streamer, events.Disconnected, events.DisconnectedData{Peer: peer1, Reason: events.ReasonLost}).
+			step(30*time.Second, events.Streamer, events.Disconnected, events.DisconnectedData{Peer: peer1, Reason: events.ReasonLost,
+				Tried: []events.TriedData{{Local: "host", Remote: "host", Protocol: "udp", Count: 1}}}).
 			step(5*time.Minute, events.Gateway, events.AgentLost, events.EndedData{Agent: "a1", Reason: "its heartbeat stopped"}).
 			step(time.Minute, events.Gateway, events.Terminating, events.TerminatingData{By: "account:admin", Reason: "deleted by admin"})
 	},

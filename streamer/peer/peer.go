@@ -61,6 +61,7 @@ type Peer struct {
 
 	mid        atomic.Pointer[string] // of the first line, for our candidates
 	connecting atomic.Int64           // since when, in Unix nanoseconds
+	pairs      atomic.Pointer[[]Pairs]
 
 	connected, gone, closing sync.Once
 }
@@ -185,6 +186,7 @@ func (p *Peer) begin() {
 		connection.LocalFamily, connection.RemoteFamily = family(pair.Local.Address), family(pair.Remote.Address)
 		connection.Protocol = pair.Local.Protocol.String()
 	}
+	p.notePairs()
 	p.sender.start()
 	p.tell(func(h *Handlers) {
 		if h.Connected != nil {

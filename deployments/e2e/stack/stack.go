@@ -158,6 +158,8 @@ type Stack struct {
 	Client *client.Client
 	// Find are the flags by which other commands find the log.
 	Find []string
+	// restartNATS is nil where NATS is no process of its own.
+	restartNATS func()
 }
 
 // Up starts `streamstack up` on free ports and a data folder, with further flags.
@@ -187,10 +189,10 @@ func Up(t testing.TB, data string, flags ...string) *Stack {
 // Console is the address that people open, with these further parts of the fragment, such as "&relay=1".
 func (s *Stack) Console(more string) string { return s.Gateway + "/#token=" + s.Token + more }
 
-// History is `streamstack history ID --json`.
-func (s *Stack) History(id events.SessionID) []events.Event {
+// History is `streamstack history ID --json`, with further flags.
+func (s *Stack) History(id events.SessionID, flags ...string) []events.Event {
 	s.t.Helper()
-	out, code := Command(s.t, append([]string{"history", string(id), "--json"}, s.Find...)...)
+	out, code := Command(s.t, slices.Concat([]string{"history", string(id), "--json"}, s.Find, flags)...)
 	require.Zero(s.t, code, out)
 	var list []events.Event
 	for line := range bytes.Lines([]byte(out)) {
