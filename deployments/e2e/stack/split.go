@@ -43,10 +43,10 @@ func Split(t testing.TB, data string, a Apart) *Stack {
 		host = "127.0.0.1"
 	}
 	ports := filepath.Join(data, "ports")
-	run := func(port string) *Process {
-		return start(t, []string{server, "-a", host, "-p", port, "-js", "-sd", filepath.Join(data, "nats"), "--ports_file_dir", data, "-l", ports + ".log"}, nil)
+	argv := func(port string) []string {
+		return []string{server, "-a", host, "-p", port, "-js", "-sd", filepath.Join(data, "nats"), "--ports_file_dir", data, "-l", ports + ".log"}
 	}
-	nats := run("-1")
+	nats := start(t, argv("-1"), nil)
 	url := natsURL(t, nats, data)
 	find := []string{"--nats", url}
 
@@ -56,7 +56,7 @@ func Split(t testing.TB, data string, a Apart) *Stack {
 		nats.Signal(syscall.SIGTERM)
 		nats.Wait()
 		address := strings.TrimPrefix(url, "nats://")
-		nats = run(address[strings.LastIndexByte(address, ':')+1:])
+		nats.run(argv(address[strings.LastIndexByte(address, ':')+1:]), nil) // the same process to the test: it ends last
 		Eventually(t, startTime, func() string {
 			c, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 			if err != nil {

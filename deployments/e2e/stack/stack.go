@@ -93,14 +93,8 @@ func RunIn(t testing.TB, wrapper, env []string, args ...string) *Process {
 // start starts any program.
 func start(t testing.TB, argv, env []string) *Process {
 	t.Helper()
-	p := &Process{t: t, cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})} //nolint:noctx // ended below
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
-	require.NoError(t, p.cmd.Start())
-	go func() {
-		p.state = p.cmd.Wait()
-		close(p.done)
-	}()
+	p := &Process{t: t}
+	p.run(argv, env)
 	t.Cleanup(func() {
 		p.Signal(syscall.SIGTERM)
 		if !p.ended(stopTime) {
@@ -113,6 +107,19 @@ func start(t testing.TB, argv, env []string) *Process {
 		}
 	})
 	return p
+}
+
+// run starts a program as this process, which has none or has ended.
+func (p *Process) run(argv, env []string) {
+	p.t.Helper()
+	p.cmd, p.done = exec.Command(argv[0], argv[1:]...), make(chan struct{}) //nolint:noctx // ended by start
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
+	require.NoError(p.t, p.cmd.Start())
+	go func() {
+		p.state = p.cmd.Wait()
+		close(p.done)
+	}()
 }
 
 // Signal sends a signal; one that has ended is left alone.
