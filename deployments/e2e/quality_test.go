@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"testing"
 	"time"
@@ -38,6 +39,26 @@ func watched(t *testing.T, s *stack.Stack, id events.SessionID, were, n int) (li
 	return list[were:]
 }
 
+// steady waits for four samples in a row of a picture as it should be: within a tenth of its rate, and not frozen. The
+// machine may be busy with other things at first, as while an application starts.
+func steady(t *testing.T, s *stack.Stack, id events.SessionID) (list []events.QualitySample) {
+	t.Helper()
+	stack.Eventually(t, liveTime, func() string {
+		list = samples(t, s, id)
+		list = list[max(0, len(list)-4):]
+		for _, q := range list {
+			if math.Abs(q.FPS-testcardFPS) > testcardFPS/10 || q.Freezes > 0 {
+				return fmt.Sprintf("four good samples in a row: one of the last has %.1f fps and %d freezes of %d ms", q.FPS, q.Freezes, q.FrozenMs)
+			}
+		}
+		if len(list) < 4 {
+			return "four samples"
+		}
+		return ""
+	})
+	return list
+}
+
 // TestQuality: while a person watches, samples of what the picture is like come every two seconds, and the history draws
 // them.
 func TestQuality(t *testing.T) {
@@ -45,28 +66,28 @@ func TestQuality(t *testing.T) {
 	v := open(t, s, "")
 	id := v.start("testcard")
 	live := time.Now()
-	list := watched(t, s, id, 0, 4)
-	require.Less(t, time.Since(live), 12*time.Second, "four samples within 10 s and some")
 	keyframes := uint64(0)
-	for i, q := range list {
-		if i > 0 { // the first begins with the connection, before the first picture
-			require.InEpsilon(t, testcardFPS, q.FPS, 0.1, "pictures a second in sample %d", i)
-			require.Zero(t, q.Freezes, "sample %d: frozen for %d ms", i, q.FrozenMs)
+	for _, q := range watched(t, s, id, 0, 4) {
+		for _, n := range q.Keyframes {
+			keyframes += n
 		}
+	}
+	require.Less(t, time.Since(live), 12*time.Second, "four samples within 10 s and some")
+	require.Positive(t, keyframes)
+	list := steady(t, s, id)
+	for _, q := range list {
 		require.Zero(t, q.Loss)
 		require.Positive(t, q.VideoKbps)
 		require.Positive(t, q.AudioKbps)
 		require.GreaterOrEqual(t, q.TargetKbps, 1000)
 		require.NotNil(t, q.EncodeMs)
-		for _, n := range q.Keyframes {
-			keyframes += n
-		}
 	}
 	require.NotNil(t, list[3].RTTMs)
 	require.Less(t, *list[3].RTTMs, 50.0, "round trip on one machine, ms")
-	require.Positive(t, keyframes)
 	t.Logf("fps %.1f, %d kbit/s, RTT %.2f ms, %.1f ms to encode (p95 %.1f)", list[3].FPS, list[3].VideoKbps, *list[3].RTTMs, *list[3].EncodeMs, *list[3].EncodeP95Ms)
 
+	v.Wait(`['fps', 'rtt', 'kbps'].every((f) => document.querySelector('#quality [data-figure="' + f + '"]').dataset.samples >= 3)`,
+		"the samples in the console's charts")
 	v.Navigate("about:blank") // the tab closes
 	s.Await(id, events.Agent, events.Terminated)
 	out, code := stack.Command(t, append([]string{"history", string(id)}, s.Find...)...)
@@ -85,9 +106,9 @@ func TestNATSRestart(t *testing.T) {
 	were := len(watched(t, s, id, 0, 1))
 	before := v.stats().FramesDecoded
 	s.RestartNATS()
-	after := watched(t, s, id, were, 3)
+	watched(t, s, id, were, 3)
 	require.Greater(t, v.stats().FramesDecoded, before+testcardFPS, "the picture went on")
-	require.InEpsilon(t, testcardFPS, after[len(after)-1].FPS, 0.1)
+	steady(t, s, id)
 	v.Click(`#end`)
 	s.Await(id, events.Agent, events.Terminated)
 	checkHistory(t, s.History(id))

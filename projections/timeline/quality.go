@@ -97,7 +97,7 @@ func spark(points []quality.Point, value func(quality.Point) float64) string {
 func troubles(s quality.Summary) string {
 	parts := []string{keyframes(s.Keyframes), freezes(s)}
 	if !s.EncodeMs.Empty() {
-		parts = append(parts, fmt.Sprintf("%.1f ms to encode at the median", s.EncodeMs.Median()))
+		parts = append(parts, fmt.Sprintf("%.1f ms to capture and encode at the median", s.EncodeMs.Median()))
 	}
 	if s.Slow > 0 {
 		parts = append(parts, duration(s.Slow)+" below "+itoa(quality.SlowFPS)+" fps")
