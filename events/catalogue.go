@@ -75,6 +75,7 @@ func Types() []Type {
 	for n, data := range accountPayloads {
 		list = append(list, versions(Type{Stream: AccountsStream, Name: n, Data: data, Actors: []Actor{Gateway}}, accountPrefix)...)
 	}
+	list = append(list, versions(Type{Stream: QualityStream, Name: Sample, Data: QualityData{}, Actors: []Actor{Streamer}}, samplePrefix)...)
 	slices.SortFunc(list, func(a, b Type) int { return cmp.Compare(a.CEType, b.CEType) })
 	return list
 }

@@ -17,7 +17,15 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 	l := eventstest.Log(t, events.WithClock(func() time.Time { return at }))
 	screen := events.Screen{Width: 1280, Height: 720, FPS: 30, Density: 160}
 	account := events.AccountData{TokenID: "0192f1c2", Expiry: "2027-11-22T06:27:09Z"}
+	rtt, encode, p95 := 1.25, 9.5, 14.75
 	for stream, drafts := range map[string]map[string]events.Draft{
+		events.QualityStream: {
+			"quality.sample": events.NewQualityDraft(region, session, events.QualityData{
+				Peer: "p1", IntervalMs: 2001, FPS: 29.99, VideoKbps: 2400, AudioKbps: 96, TargetKbps: 2500, RTTMs: &rtt, Loss: 0.0039, EncodeMs: &encode,
+				EncodeP95Ms: &p95, Frames: 60, FramesDropped: 1, Keyframes: map[string]uint64{"pli": 1}, Freezes: 1, FrozenMs: 250, NACKs: 3, PLIs: 1, FIRs: 1,
+				VideoPackets: 560, VideoBytes: 600_300, AudioPackets: 200, AudioBytes: 24_012, Missed: 1,
+			}),
+		},
 		events.AgentsStream: {
 			"agents.online": events.NewAgentDraft(region, "a1", events.AgentOnline, events.OnlineData{Driver: "process", Slots: 4, Version: "1",
 				Applications: []events.ApplicationData{{Name: "testcard", Versions: []int{1, 2}, Screen: screen}}}),

@@ -12,6 +12,18 @@ type ConnectedData struct {
 	Pair PairData `json:"pair"`
 	// ConnectMs is the time from the client's settings to the connection, in milliseconds.
 	ConnectMs int64 `json:"connect_ms"`
+	// Tried are the candidate pairs that were checked by then, by kind.
+	Tried []TriedData `json:"tried,omitempty"`
+}
+
+// TriedData counts the candidate pairs of one kind that the streamer's ICE checked. Candidates themselves expire; what is
+// told here does not, and names no address.
+type TriedData struct {
+	Local    string `json:"local"`    // the kind of the streamer's candidate: host, srflx, prflx, relay
+	Remote   string `json:"remote"`   // and of the client's
+	Protocol string `json:"protocol"` // udp or tcp
+	Count    int    `json:"count"`    // how many pairs there were
+	Answered int    `json:"answered"` // on how many of them the client was reached
 }
 
 // PairData is a candidate pair (RFC 8445).

@@ -152,6 +152,8 @@ type DisconnectedData struct {
 	Message string `json:"message,omitempty"` // for people
 	// Connected tells whether the peer had been connected: a refused one had not.
 	Connected bool `json:"connected"`
+	// Tried are the candidate pairs that were checked in vain, by kind, where the peer had not been connected.
+	Tried []TriedData `json:"tried,omitempty"`
 }
 
 // AttachedData is client.attached.

@@ -43,6 +43,8 @@ type StreamsConfig struct {
 	Replicas     int           // 1 or 3; 0 means 1
 	Retention    time.Duration // lifetime of lifecycle events; 0 means [DefaultRetention]
 	SDPRetention time.Duration // lifetime of SDP and candidates; 0 means [DefaultSDPRetention]
+	// QualityRetention is the lifetime of samples; 0 means [DefaultQualityRetention].
+	QualityRetention time.Duration
 	// Memory keeps the streams in memory; for tests.
 	Memory bool
 }
@@ -56,6 +58,9 @@ func (c StreamsConfig) withDefaults() StreamsConfig {
 	}
 	if c.SDPRetention == 0 {
 		c.SDPRetention = DefaultSDPRetention
+	}
+	if c.QualityRetention == 0 {
+		c.QualityRetention = DefaultQualityRetention
 	}
 	return c
 }
@@ -91,6 +96,7 @@ func CreateStreams(ctx context.Context, js jetstream.JetStream, c StreamsConfig)
 			Name: DeadlinesStream, Description: "deadlines of sessions, by JetStream's message scheduler",
 			Subjects: []string{"deadlines.>"}, AllowMsgSchedules: true, AllowMsgTTL: true, AllowRollup: true, AllowDirect: true,
 		},
+		qualityStream(c.QualityRetention),
 	} {
 		s.Storage, s.Replicas, s.Duplicates = storage, c.Replicas, dedupWindow
 		if s.MaxAge > 0 {

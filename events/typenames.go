@@ -10,6 +10,7 @@ const (
 	typePrefix    = "streamstack.session."
 	agentPrefix   = "streamstack.agent."
 	accountPrefix = "streamstack.account."
+	samplePrefix  = "streamstack.quality."
 )
 
 // schemaPrefix and schemaSuffix surround a type in the URI of its schema. CloudEvents 1.0 wants an absolute URI; which

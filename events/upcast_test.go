@@ -36,7 +36,7 @@ func checkUpcast(t *testing.T, e events.Event) {
 		t.Errorf("read as %+v", e)
 	}
 	var d events.ConnectedData
-	if err := e.Decode(&d); err != nil || d != wantUpcast {
+	if err := e.Decode(&d); err != nil || !reflect.DeepEqual(d, wantUpcast) {
 		t.Errorf("data %s: %+v, %v", e.Data, d, err)
 	}
 }

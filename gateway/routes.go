@@ -42,6 +42,7 @@ func (g *Gateway) routes() *echo.Echo {
 		{http.MethodPatch, "/1.0/shares/:id", g.patchShare},
 		{http.MethodDelete, "/1.0/shares/:id", g.deleteShare},
 		{http.MethodGet, "/1.0/sessions/:id/events", g.sessionEvents},
+		{http.MethodGet, "/1.0/sessions/:id/quality", g.sessionQuality},
 		{http.MethodGet, "/1.0/events", g.allEvents},
 	} {
 		e.Add(r.method, r.path, r.handle, g.whenReady, g.authenticate)

@@ -42,7 +42,10 @@ func (k *captures) startVideo(ctx context.Context, e Encoder, kbps int) {
 	k.work.Go(func() {
 		start, cancel := context.WithTimeout(life, captureTime)
 		defer cancel()
-		v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.s.cfg.Screen, kbps, func(f frame.Video) { k.c.peer.WriteVideo(f) })
+		v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.s.cfg.Screen, kbps, func(f frame.Video) {
+			k.c.quality.latency.add(f)
+			k.c.peer.WriteVideo(f)
+		})
 		if err != nil {
 			k.fail(life, err)
 			return

@@ -25,6 +25,7 @@ type client struct {
 	begun     time.Time
 	settings  peer.Settings
 	captures  *captures
+	quality   *sampler
 	connected bool
 	gone      *events.DisconnectedData // how its service ended, once it has
 	// done ends the handlers' waiting for the loop; the loop calls it before it waits for the handlers.
@@ -61,12 +62,13 @@ func (s *Streamer) newClient(ctx context.Context, e events.Event) (*client, erro
 	}
 	settings.EnableSpeaker = settings.EnableSpeaker || settings.EnableMicrophone
 	c := &client{s: s, id: d.Peer, begun: time.Now(), settings: settings, limit: s.cfg.Bitrate.Select(s.cfg.Screen.Width, s.cfg.Screen.Height, s.cfg.Screen.FPS)}
-	c.captures = newCaptures(c)
+	c.captures, c.quality = newCaptures(c), &sampler{c: c}
 	life, done := context.WithCancel(ctx)
 	c.done = done
 	c.peer, err = peer.New(ctx, peer.Config{
 		ID: string(d.Peer), Settings: settings, Codecs: s.codecs(), Network: s.cfg.Network, Log: s.log.With("peer", d.Peer),
 		MinBitrate: c.limit.MinKbps * 1000, MaxBitrate: c.limit.MaxKbps * 1000, StartBitrate: c.startKbps() * 1000,
+		FPS:      s.cfg.Screen.FPS,
 		Handlers: c.handlers(life),
 	})
 	if err != nil {
@@ -212,6 +214,7 @@ func (c *client) chosen(ctx context.Context, codec frame.Codec) error {
 // up appends connected.
 func (c *client) up(ctx context.Context, n peer.Connection) error {
 	c.connected = true
+	c.quality.start(ctx)
 	enc, _ := c.s.encoder(n.Codec)
 	return c.s.say(ctx, events.Connected, events.ConnectedData{
 		Peer: c.id, Codec: string(n.Codec), Encoder: enc.Element, ConnectMs: time.Since(c.begun).Milliseconds(),
@@ -219,7 +222,16 @@ func (c *client) up(ctx context.Context, n peer.Connection) error {
 			Local: events.CandidateEnd{Kind: n.LocalType, Family: n.LocalFamily}, Remote: events.CandidateEnd{Kind: n.RemoteType, Family: n.RemoteFamily},
 			Protocol: n.Protocol,
 		},
+		Tried: c.tried(),
 	})
+}
+
+// tried are the candidate pairs checked so far.
+func (c *client) tried() (list []events.TriedData) {
+	for _, p := range c.peer.Pairs() {
+		list = append(list, events.TriedData(p))
+	}
+	return list
 }
 
 // input handles a message of the control channel, on the peer's goroutine: a slow X server slows the client down.
@@ -245,6 +257,7 @@ func (c *client) input(ctx context.Context, data []byte, post func(func(context.
 // close ends the peer first, so that no input of it comes any more, and then lets go of what it held down.
 func (c *client) close(ctx context.Context, how peer.Reason) {
 	c.done()
+	c.quality.close()
 	c.peer.Close(how)
 	c.captures.close()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inputTime)

@@ -67,7 +67,7 @@ type Encoder struct {
 	Hardware bool
 }
 
-// Config is what a streamer is made of; all fields but Network are required.
+// Config is what a streamer is made of; all fields but Network and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
@@ -82,4 +82,13 @@ type Config struct {
 	Audio   bool
 	Bitrate bitrate.Table
 	Network *peer.Network
+	// QualityEvery is the time between two samples of a client's quality; zero means [events.QualityEvery].
+	QualityEvery time.Duration
+}
+
+func (c *Config) qualityEvery() time.Duration {
+	if c.QualityEvery > 0 {
+		return c.QualityEvery
+	}
+	return events.QualityEvery
 }

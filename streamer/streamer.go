@@ -171,6 +171,9 @@ func (s *Streamer) drop(ctx context.Context, c *client, how peer.Reason, d event
 		return nil // dropped before
 	}
 	d.Peer, d.Connected = c.id, c.connected
+	if !c.connected {
+		d.Tried = c.tried()
+	}
 	c.gone = &d // should the log not answer, the good-bye still says it
 	c.close(ctx, how)
 	if err := s.say(ctx, events.Disconnected, d); err != nil {

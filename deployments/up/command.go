@@ -20,7 +20,7 @@ func Command(version string) *cli.Command {
 		&cli.StringFlag{Name: "nats-listen", Usage: "`ADDR` of the embedded NATS, for analytics clients and further components", Value: "127.0.0.1:4222", Sources: connect.Env("nats-listen")},
 		&cli.StringFlag{Name: "sync", Usage: "when the log is on disk, `MODE`: always (before an event is acknowledged) or interval (every 5 s)", Value: natsd.SyncInterval, Sources: connect.Env("sync")},
 		&cli.BoolFlag{Name: "verbose", Usage: "log every step", Sources: connect.Env("verbose")},
-		connect.RetentionFlag(), connect.SDPRetentionFlag(),
+		connect.RetentionFlag(), connect.SDPRetentionFlag(), connect.QualityRetentionFlag(),
 	}
 	flags = append(flags, gateway.Flags()...)
 	flags = append(flags, agent.Flags()...)

@@ -160,7 +160,8 @@ func openLog(ctx context.Context, cmd *cli.Command, s settings, server *natsd.Se
 	retention, sdp := cmd.Duration("retention"), cmd.Duration("sdp-retention")
 	log, err := events.New(nc, s.log, events.WithSDPRetention(sdp))
 	if err == nil {
-		err = events.CreateStreams(ctx, log.JetStream(), events.StreamsConfig{Retention: retention, SDPRetention: sdp})
+		err = events.CreateStreams(ctx, log.JetStream(), events.StreamsConfig{Retention: retention, SDPRetention: sdp,
+			QualityRetention: cmd.Duration("quality-retention")})
 	}
 	if err != nil {
 		nc.Close()

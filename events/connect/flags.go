@@ -131,6 +131,12 @@ func SDPRetentionFlag() cli.Flag {
 		Sources: Env("sdp-retention"), Validator: atLeast(time.Minute)}
 }
 
+// QualityRetentionFlag is --quality-retention: the lifetime of quality samples.
+func QualityRetentionFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "quality-retention", Usage: "lifetime of the quality samples of streams, `DURATION`", Value: events.DefaultQualityRetention,
+		Sources: Env("quality-retention"), Validator: atLeast(time.Minute)}
+}
+
 func atLeast(least time.Duration) func(time.Duration) error {
 	return func(d time.Duration) error {
 		if d < least {

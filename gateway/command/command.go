@@ -23,7 +23,7 @@ func Command(version string) *cli.Command {
 		OnUsageError: connect.OnUsageError,
 		Flags: append(append(connect.NATSFlags(), Flags()...),
 			&cli.IntFlag{Name: "replicas", Usage: "copies of each stream in the cluster, `N` of 1, 3, 5", Value: 1, Sources: connect.Env("replicas")},
-			connect.RetentionFlag(), connect.SDPRetentionFlag()),
+			connect.RetentionFlag(), connect.SDPRetentionFlag(), connect.QualityRetentionFlag()),
 		Action: func(ctx context.Context, cmd *cli.Command) error { return run(ctx, cmd, version) },
 	}
 }
@@ -56,7 +56,8 @@ func run(ctx context.Context, cmd *cli.Command, version string) error {
 		return err
 	}
 	err = events.CreateStreams(dial, o.Log.JetStream(), events.StreamsConfig{
-		Replicas: cmd.Int("replicas"), Retention: cmd.Duration("retention"), SDPRetention: cmd.Duration("sdp-retention")})
+		Replicas: cmd.Int("replicas"), Retention: cmd.Duration("retention"), SDPRetention: cmd.Duration("sdp-retention"),
+		QualityRetention: cmd.Duration("quality-retention")})
 	if err != nil {
 		return err
 	}

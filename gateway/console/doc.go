@@ -25,6 +25,8 @@
 //	#failure                                  shown when the session failed or the stream broke; #failure-message says why
 //	#timeline li[data-event][data-actor]      the session's events in order, data-sequence and data-count (candidates are
 //	                                          collapsed); #timeline-end says what became of the session
+//	#quality [data-figure="fps|rtt|kbps"]     the charts under a live picture; data-points and data-samples count what is
+//	                                          drawn of the browser's figures and of the streamer's samples
 //	#leave, #end, #fullscreen, #sound         the stage's buttons; #sound is "Enable sound" while the browser blocks it
 //	#token-dialog, #token, #token-submit      the question for a token
 //	#keep, #relay, #codec                     the settings: keep sessions running, TURN only, codec

@@ -39,6 +39,7 @@ type gateway struct {
 type session struct {
 	id, app, status, message string
 	joinable                 bool
+	begun                    time.Time
 	events                   []message
 	// outbox is what the streamer has sent, each with its sequence; a socket sends what its client has not seen.
 	outbox  []message
@@ -64,6 +65,7 @@ func newGateway(t *testing.T) *gateway {
 	mux.HandleFunc("DELETE /1.0/sessions/{id}", g.authorized(g.end))
 	mux.HandleFunc("POST /1.0/sessions/{id}/join", g.authorized(g.join))
 	mux.HandleFunc("GET /1.0/sessions/{id}/events", g.authorized(g.log))
+	mux.HandleFunc("GET /1.0/sessions/{id}/quality", g.authorized(g.quality))
 	mux.HandleFunc("GET /1.0/sessions/{id}/sockets/slave", g.socket)
 	g.server = httptest.NewServer(mux)
 	t.Cleanup(g.server.Close)
@@ -106,7 +108,7 @@ func (g *gateway) create(r *http.Request) (int, any) {
 		return http.StatusNotFound, "no agent can host nowhere now: all slots are taken"
 	}
 	s := &session{id: fmt.Sprintf("0192f1c2-0000-7000-8000-%012d", len(g.sessions)+1), app: body.App, status: "active",
-		joinable: body.Joinable, changed: make(chan struct{})}
+		joinable: body.Joinable, changed: make(chan struct{}), begun: time.Now()}
 	s.peer = newPeer(g.t, func(m message) { g.send(s.id, m) })
 	if g.restart {
 		s.spare = newPeer(g.t, func(m message) { g.send(s.id, m) })
@@ -171,6 +173,24 @@ func (g *gateway) log(r *http.Request) (int, any) {
 		return http.StatusBadRequest, err.Error()
 	}
 	return http.StatusOK, s.events[min(after, len(s.events)):]
+}
+
+// quality answers with a sample for each two seconds since the session's creation, of which there are two at once.
+func (g *gateway) quality(r *http.Request) (int, any) {
+	s, found := g.sessions[r.PathValue("id")]
+	if !found {
+		return http.StatusNotFound, "session does not exist"
+	}
+	after, err := strconv.Atoi(r.URL.Query().Get("after"))
+	if err != nil {
+		return http.StatusBadRequest, err.Error()
+	}
+	list := []message{}
+	for n := after; n < 2+int(time.Since(s.begun)/(2*time.Second)); n++ {
+		list = append(list, message{"sequence": n + 1, "time": time.Now().UTC().Format(time.RFC3339Nano),
+			"data": message{"fps": 29.5, "rtt_ms": 1.5, "video_kbps": 2400, "audio_kbps": 100}})
+	}
+	return http.StatusOK, list
 }
 
 // socket relays between the page and the session's peer. It sends from the start of the negotiation, after the sequence that

@@ -178,6 +178,12 @@ func TestModules(t *testing.T) {
 		require.Empty(t, ending, "a claim opens the session anew")
 	})
 
+	t.Run("lines of a chart", func(t *testing.T) {
+		var got string
+		b.Eval(`import('./chart.js').then((m) => m.coordinates([{time: 40_000, rtt: 0}, {time: 70_000, rtt: 50}, {time: 100_001, rtt: 100}], 'rtt', 100, 100_000))`, &got)
+		require.Equal(t, "0.0,39.0 120.0,20.0 240.0,1.0", got, "a minute from left to right, nothing at the bottom; a clock that is ahead stays inside")
+	})
+
 	t.Run("signalling frames", func(t *testing.T) {
 		var got []any
 		b.Eval(`import('./signalling.js').then((m) => [m.withAfter('ws://h/s?token=a', 7), m.parse('no json'), m.parse('{}'),

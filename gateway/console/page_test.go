@@ -97,6 +97,22 @@ func TestAStreamPlays(t *testing.T) {
 	}
 }
 
+func TestQualityIsDrawn(t *testing.T) {
+	t.Parallel()
+	b, _ := openConsole(t, "")
+	b.Wait(`document.querySelector('#quality').hidden`, "no charts before a picture")
+	start(b)
+	for _, figure := range []string{"fps", "rtt", "kbps"} {
+		drawn := `((f) => f && f.dataset.points >= 3 && f.dataset.samples >= 3 && f.querySelector('.own').points.length >= 3 && f.querySelector('output').textContent !== '–')`
+		b.Wait(drawn+`(document.querySelector('#quality [data-figure="`+figure+`"]'))`, "the chart of "+figure)
+	}
+	b.Wait(`/^\d+ fps$/.test(document.querySelector('#quality [data-figure=fps] output').textContent)`, "the frame rate in words")
+	b.Wait(`document.querySelector('#quality').getBoundingClientRect().height < 100`, "small charts")
+	b.Wait(`document.querySelector('#video').getBoundingClientRect().height > 200`, "and room for the picture")
+	b.Click(`#leave`)
+	b.Wait(`document.querySelector('#quality').hidden`, "no charts without a picture")
+}
+
 func TestLeavingAndEnding(t *testing.T) {
 	t.Parallel()
 	b, g := openConsole(t, "")

@@ -71,3 +71,21 @@ func (k kinds) String() string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// triedText lists the candidate pairs that were tried; empty where nothing is known of them.
+func triedText(list []events.TriedData) string {
+	total := 0
+	var parts []string
+	for _, p := range list {
+		total += p.Count
+		text := itoa(p.Count) + " " + or(p.Local, "?") + "↔" + or(p.Remote, "?") + " " + p.Protocol
+		if p.Answered > 0 {
+			text += " (" + itoa(p.Answered) + " answered)"
+		}
+		parts = append(parts, text)
+	}
+	if total == 0 {
+		return ""
+	}
+	return plural(total, "pair") + " tried: " + strings.Join(parts, ", ")
+}

@@ -26,6 +26,7 @@ func History() *cli.Command {
 		Flags: append([]cli.Flag{
 			connect.JSONFlag(),
 			&cli.StringFlag{Name: "at", Usage: "the state as of `SEQ|TIME`", Sources: connect.Env("at")},
+			&cli.BoolFlag{Name: "quality", Usage: "with --json: the quality samples too, behind the events; their sequences are of a stream of their own", Sources: connect.Env("quality")},
 		}, connect.NATSFlags()...),
 		Action: history,
 	}
@@ -37,13 +38,15 @@ func history(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	at := cmd.String("at")
-	keep := func(events.Event) bool { return true }
+	cut := func(list []events.Event) (int, func(events.Event) bool) {
+		return len(list), func(events.Event) bool { return true }
+	}
 	if at != "" {
 		w, err := parseWhen(at, time.Now())
 		if err != nil {
 			return connect.Usagef("--at: %w", err)
 		}
-		keep = w.holds
+		cut = w.cut
 	}
 	log, err := connect.Open(ctx, cmd, connect.Logger(cmd))
 	if err != nil {
@@ -56,21 +59,26 @@ func history(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	var kept []events.Event
-	for _, e := range found {
-		if keep(e) {
-			kept = append(kept, e)
-		}
-	}
+	n, keep := cut(found)
+	kept := found[:n]
 	if len(kept) == 0 {
 		return fmt.Errorf("session %s did not exist as of %s: its first event is %d of %s", id, at, found[0].Sequence,
 			found[0].Time.Local().Format(time.RFC3339))
 	}
 	if cmd.Bool("json") {
-		return printJSON(connect.Out(cmd), kept)
+		if err := printJSON(connect.Out(cmd), kept); err != nil || !cmd.Bool("quality") {
+			return err
+		}
+		return readSamples(ctx, log, kept[0], keep, func(_ events.QualitySample, e events.Event) error { return printRecord(connect.Out(cmd), e) })
 	}
+	told := Build(kept)
+	clients, err := foldSamples(ctx, log, kept[0], keep)
+	if err != nil { // a history is worth reading without them
+		connect.Logger(cmd).Warn("the quality of the stream is not shown in full", "err", err)
+	}
+	told.AddQuality(clients)
 	p := NewPrinter(connect.Out(cmd), Colourful(connect.Out(cmd)), time.Local)
-	p.Timeline(Build(kept), at)
+	p.Timeline(told, at)
 	return p.Flush()
 }
 

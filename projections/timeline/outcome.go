@@ -18,6 +18,7 @@ type story struct {
 	offers, answers                              int
 	candidates                                   map[events.Actor]kinds
 	refused                                      string // why the streamer refused a client
+	tried                                        string // the pairs of the last client that was not reached
 	failed                                       *events.FailedData
 
 	clients     int // that were connected
@@ -90,6 +91,9 @@ func (s *story) disconnect(e events.Event) {
 	}
 	if d.Reason == events.ReasonRefused {
 		s.refused = or(d.Message, "no reason given")
+	}
+	if !d.Connected {
+		s.tried = triedText(d.Tried)
 	}
 	if d.Connected && d.Peer == s.last.Peer {
 		s.part(e.Time)
@@ -196,6 +200,12 @@ func (s *story) whyNever() string {
 		return noClient
 	case s.refused != "":
 		return "the streamer refused the client: " + s.refused
+	case s.tried != "":
+		text := "no candidate pair worked: " + s.tried
+		if client.usable()+streamer.usable() > 0 { // they expire
+			text += "; the client had " + client.String() + ", the streamer " + streamer.String()
+		}
+		return text
 	case s.offers == 0 && !s.settings:
 		return "the client never sent its settings"
 	case s.offers == 0:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -75,7 +76,7 @@ func (p *Printer) Timeline(t Timeline, asOf string) {
 	p.printf("%s  %s in region %s\n", p.paint(bold, "session "+clean(string(s.ID))), clean(or(s.App, "?")), clean(string(s.Region)))
 	for _, e := range t.Entries {
 		p.newDay(e.Time)
-		p.printf("%6d  %s  %10s  %s%s\n", e.Seq, e.Time.In(p.zone).Format(clock), p.since(e), p.step(e.Actor, e.Step), p.what(e.Summary, e.Quarantine))
+		p.printf("%6s  %s  %10s  %s%s\n", place(e.Seq), e.Time.In(p.zone).Format(clock), p.since(e), p.step(e.Actor, e.Step), p.what(e.Summary, e.Quarantine))
 		for _, line := range e.Detail {
 			p.printf("%*s%s\n", 34, "", p.paint(faint, "| "+line))
 		}
@@ -85,6 +86,14 @@ func (p *Printer) Timeline(t Timeline, asOf string) {
 			clean(or(string(s.Agent), "none")), screen(s.Screen))
 	}
 	p.printf("%s\n", p.paint(bold, t.Outcome))
+}
+
+// place is a sequence, empty for what has none.
+func place(s events.Seq) string {
+	if s == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(s), 10)
 }
 
 // Event prints one event of any session.

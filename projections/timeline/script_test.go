@@ -107,7 +107,8 @@ const (
 func (s *script) connected(p events.PeerID, local, remote string) *script {
 	return s.step(90*time.Millisecond, events.Streamer, events.Connected, events.ConnectedData{
 		Peer: p, Codec: "H264", Encoder: "x264enc", ConnectMs: 192,
-		Pair: events.PairData{Local: events.CandidateEnd{Kind: local}, Remote: events.CandidateEnd{Kind: remote}, Protocol: "udp"},
+		Pair:  events.PairData{Local: events.CandidateEnd{Kind: local}, Remote: events.CandidateEnd{Kind: remote}, Protocol: "udp"},
+		Tried: []events.TriedData{{Local: "host", Remote: "host", Protocol: "udp", Count: 3, Answered: 1}, {Local: "host", Remote: "relay", Protocol: "udp", Count: 1}},
 	}).step(2*time.Millisecond, events.Client, events.Detached, events.DetachedData{Peer: p, Code: 1000})
 }
 

@@ -44,7 +44,7 @@ var summaries = map[events.Name]func(events.Event) (string, bool){
 	events.Failed:        of(failure),
 
 	events.Ready:          of(ready),
-	events.Connected:      of(func(d events.ConnectedData) string { return media(d) + ", " + milliseconds(d.ConnectMs) }),
+	events.Connected:      of(connected),
 	events.Resized:        of(func(d events.ResizedData) string { return screen(d.Screen) }),
 	events.EncoderChanged: of(encoderChanged),
 	events.Disconnected:   of(disconnected),
@@ -184,6 +184,15 @@ func media(d events.ConnectedData) string {
 	return s + ", " + way
 }
 
+// connected says what was chosen, and of what.
+func connected(d events.ConnectedData) string {
+	s := media(d) + ", " + milliseconds(d.ConnectMs)
+	if tried := triedText(d.Tried); tried != "" {
+		s += "; " + tried
+	}
+	return s
+}
+
 func encoderChanged(d events.EncoderChangedData) string {
 	return d.Codec + " from " + d.From + " to " + d.To + ": " + d.Reason
 }
@@ -195,6 +204,9 @@ func disconnected(d events.DisconnectedData) string {
 	}
 	if d.Message != "" {
 		s += ": " + d.Message
+	}
+	if tried := triedText(d.Tried); tried != "" {
+		s += "; " + tried
 	}
 	return s
 }

@@ -13,7 +13,7 @@ const maxLogLines = 10
 
 // Entry is one line of a timeline. Trickled candidates that come in a row make one entry per side.
 type Entry struct {
-	Seq   events.Seq // of the first event
+	Seq   events.Seq // of the first event; 0 in an entry made of quality samples
 	Count int        // events in this entry, at least 1
 	Time  time.Time
 	// Since is the time since the event before, by the publishers' clocks: negative where two of them disagree. It is 0
@@ -28,6 +28,8 @@ type Entry struct {
 
 	candidates kinds
 	peer       events.PeerID
+	label      string // how lines about peer begin
+	ends       bool   // the event ends a launch
 }
 
 // Timeline is a session's history for people.
@@ -68,7 +70,9 @@ func (b *builder) add(e events.Event) {
 	entry := Entry{
 		Seq: e.Sequence, Count: 1, Time: e.Time, Since: since, Actor: e.Actor, Step: step(e),
 		Summary: Summary(e, b.labels.of), Quarantine: clean(e.Quarantine), Detail: detail(e), peer: e.Peer(),
+		ends: e.Quarantine == "" && events.Ending(e.Name),
 	}
+	entry.label = b.labels.of(entry.peer)
 	if isCandidate(e) {
 		entry.candidates = kinds{}
 		entry.candidates.add(e)

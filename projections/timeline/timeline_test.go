@@ -65,9 +65,18 @@ var stories = map[string]func(*script){
 			disconnected(time.Millisecond, peer1, events.ReasonEnded).
 			step(90*time.Millisecond, events.Agent, events.Terminated, events.EndedData{Agent: "a1", Attempt: 1, Reason: "deleted by admin"})
 	},
+	"no-pair-expired": func(s *script) { // a week later: descriptions and candidates are gone
+		s.created().ready().attached(peer1).
+			step(3*time.Millisecond, events.Client, events.Settings, events.SettingsData{Peer: peer1, Settings: events.Raw(`{"api_version":2}`)}).
+			step(30*time.Second, events.Streamer, events.Disconnected, events.DisconnectedData{Peer: peer1, Reason: events.ReasonLost, Tried: []events.TriedData{
+				{Local: "host", Remote: "host", Protocol: "udp", Count: 4}, {Local: "host", Remote: "srflx", Protocol: "udp", Count: 2}}}).
+			step(5*time.Minute, events.Gateway, events.Terminating, events.TerminatingData{By: "idle", Reason: "nobody connected within 5 minutes"}).
+			step(time.Second, events.Agent, events.Terminated, events.EndedData{Agent: "a1", Attempt: 1, Reason: "nobody connected within 5 minutes"})
+	},
 	"no-pair": func(s *script) {
 		s.created().ready().negotiated(peer1, []string{hostLine, "nonsense"}, []string{hostLine, srflxLine}).
-			step(30*time.Second, events.Streamer, events.Disconnected, events.DisconnectedData{Peer: peer1, Reason: events.ReasonLost}).
+			step(30*time.Second, events.Streamer, events.Disconnected, events.DisconnectedData{Peer: peer1, Reason: events.ReasonLost,
+				Tried: []events.TriedData{{Local: "host", Remote: "host", Protocol: "udp", Count: 1}}}).
 			step(5*time.Minute, events.Gateway, events.AgentLost, events.EndedData{Agent: "a1", Reason: "its heartbeat stopped"}).
 			step(time.Minute, events.Gateway, events.Terminating, events.TerminatingData{By: "account:admin", Reason: "deleted by admin"})
 	},
@@ -89,15 +98,21 @@ func TestGoldenTimelines(t *testing.T) {
 			p := NewPrinter(&b, false, time.UTC)
 			p.Timeline(Build(s.list), "")
 			require.NoError(t, p.Flush())
-			path := filepath.Join("testdata", name+".txt")
-			if *update {
-				require.NoError(t, os.WriteFile(path, b.Bytes(), 0o600))
-			}
-			want, err := os.ReadFile(path)
-			require.NoError(t, err)
-			require.Equal(t, string(want), b.String())
+			golden(t, name, b.String())
 		})
 	}
+}
+
+// golden compares a text with what testdata holds of this name.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".txt")
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
 }
 
 func TestWhyNeverConnected(t *testing.T) {
@@ -216,7 +231,7 @@ func TestNoHistoryPanicsOrReachesTheTerminal(t *testing.T) {
 		if err := p.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		if i := strings.IndexFunc(b.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
+		if i := strings.IndexFunc(b.String(), unprintable); i >= 0 {
 			t.Fatalf("unprintable at %d: %q", i, b.String()[i:])
 		}
 		if !strings.HasSuffix(built.Outcome, ".") {
@@ -224,6 +239,8 @@ func TestNoHistoryPanicsOrReachesTheTerminal(t *testing.T) {
 		}
 	})
 }
+
+func unprintable(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{

@@ -70,3 +70,20 @@ func (w when) holds(e events.Event) bool {
 	}
 	return !e.Stored.After(w.time)
 }
+
+// cut tells how many events of a history had been stored by then, and which of another stream's events belong to them. The
+// streams have sequences of their own, so where w is one the others go by the server's time of the first event after it.
+func (w when) cut(history []events.Event) (n int, keep func(events.Event) bool) {
+	for n < len(history) && w.holds(history[n]) {
+		n++
+	}
+	switch {
+	case !w.time.IsZero():
+		return n, w.holds
+	case n == len(history):
+		return n, func(events.Event) bool { return true }
+	default:
+		after := history[n].Stored
+		return n, func(e events.Event) bool { return e.Stored.Before(after) }
+	}
+}

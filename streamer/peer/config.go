@@ -33,6 +33,8 @@ type Config struct {
 	Network *Network
 	// MinBitrate, StartBitrate and MaxBitrate bound the video's bitrate, in bits per second; zero takes a default.
 	MinBitrate, StartBitrate, MaxBitrate int
+	// FPS is how many pictures a second WriteVideo is to be given; what counts as a freeze follows from it. Zero means 30.
+	FPS int
 	// Log must not be nil.
 	Log *slog.Logger
 	// Handlers are the callbacks, each of which may be nil.
@@ -99,6 +101,8 @@ const (
 	KeyframeFIR KeyframeCause = "fir"
 	// KeyframeOverflow follows pictures dropped here because they came faster than they could be sent.
 	KeyframeOverflow KeyframeCause = "overflow"
+	// KeyframeEncoder is one that nobody had asked for; it is counted only.
+	KeyframeEncoder KeyframeCause = "encoder"
 )
 
 // Reason is why we close a peer.
@@ -130,6 +134,9 @@ func (c *Config) validate() error {
 	}
 	if c.Settings.EnableVideo && len(c.Codecs) == 0 {
 		return errors.New("peer: the client asks for video and Config.Codecs is empty: name a codec")
+	}
+	if c.FPS = orDefault(c.FPS, defaultFPS); c.FPS < 0 {
+		return fmt.Errorf("peer: Config.FPS is %d, give the pictures a second", c.FPS)
 	}
 	c.MinBitrate = orDefault(c.MinBitrate, defaultMinBitrate)
 	c.MaxBitrate = orDefault(c.MaxBitrate, max(defaultMaxBitrate, c.MinBitrate))

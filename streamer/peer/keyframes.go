@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"maps"
 	"sync"
 	"time"
 )
@@ -18,10 +19,12 @@ type keyframeGate struct {
 	pending KeyframeCause // what waits for next, if anything
 	timer   *time.Timer
 	closed  bool
+	asked   KeyframeCause            // what passed and was not answered yet
+	answers map[KeyframeCause]uint64 // key frames sent, by what they answered
 }
 
 func newKeyframeGate(ask func(KeyframeCause)) *keyframeGate {
-	return &keyframeGate{ask: ask}
+	return &keyframeGate{ask: ask, answers: map[KeyframeCause]uint64{}}
 }
 
 // request asks for a key frame, now or when the interval is over.
@@ -44,7 +47,8 @@ func (g *keyframeGate) request(cause KeyframeCause) {
 func (g *keyframeGate) sent() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pending = ""
+	g.answers[firstCause(g.asked, g.pending, KeyframeEncoder)]++
+	g.asked, g.pending = "", ""
 	if g.timer != nil {
 		g.timer.Stop()
 	}
@@ -66,7 +70,25 @@ func (g *keyframeGate) servePending() {
 
 func (g *keyframeGate) pass(cause KeyframeCause) {
 	g.next = time.Now().Add(keyframeInterval)
+	g.asked = firstCause(g.asked, cause)
 	g.ask(cause)
+}
+
+// answered counts the key frames sent, by why they were made.
+func (g *keyframeGate) answered() map[KeyframeCause]uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return maps.Clone(g.answers)
+}
+
+// firstCause is the first that is one.
+func firstCause(causes ...KeyframeCause) KeyframeCause {
+	for _, c := range causes {
+		if c != "" {
+			return c
+		}
+	}
+	return ""
 }
 
 func (g *keyframeGate) close() {

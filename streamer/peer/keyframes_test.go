@@ -87,3 +87,22 @@ func TestKeyframeSentAnswersRequests(t *testing.T) {
 		require.Len(t, calls.all(), 1, "a closed gate is silent")
 	})
 }
+
+func TestKeyframesAreCountedByWhatTheyAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newTestGate()
+		defer g.close()
+		g.request(KeyframeStart)
+		g.request(KeyframePLI) // waits, and the first answers it too
+		g.sent()
+		g.sent() // the encoder's own idea
+		g.request(KeyframeFIR)
+		time.Sleep(2 * keyframeInterval)
+		g.request(KeyframeOverflow)
+		g.sent()
+		g.request(KeyframePLI) // too early, and served by a key frame that comes before its time
+		g.sent()
+		require.Equal(t, map[KeyframeCause]uint64{KeyframeStart: 1, KeyframeEncoder: 1, KeyframeFIR: 1, KeyframePLI: 1}, g.answered())
+	})
+}

@@ -43,6 +43,7 @@ type Peer struct {
 	video, audio *track
 	sender       *sender
 	keyframes    *keyframeGate
+	freezes      *freezeMeter
 	estimator    *estimator
 	channels     *channels
 	dispatcher   *dispatcher
@@ -60,6 +61,7 @@ type Peer struct {
 
 	mid        atomic.Pointer[string] // of the first line, for our candidates
 	connecting atomic.Int64           // since when, in Unix nanoseconds
+	pairs      atomic.Pointer[[]Pairs]
 
 	connected, gone, closing sync.Once
 }
@@ -120,7 +122,8 @@ func (p *Peer) makeMedia() {
 			}
 		})
 	})
-	p.sender = newSender(p.log, &p.counters, p.keyframes, p.video, p.audio)
+	p.freezes = newFreezeMeter(p.cfg.FPS)
+	p.sender = newSender(p.log, &p.counters, p.keyframes, p.freezes, p.video, p.audio)
 }
 
 func (p *Peer) connectTo(network *Network) error {
@@ -148,7 +151,12 @@ func (p *Peer) WriteVideo(v frame.Video) { p.sender.writeVideo(v) }
 func (p *Peer) WriteAudio(a frame.Audio) { p.sender.writeAudio(a) }
 
 // Stats returns the counts so far.
-func (p *Peer) Stats() Stats { return p.counters.stats() }
+func (p *Peer) Stats() Stats {
+	s := p.counters.stats()
+	s.Keyframes = p.keyframes.answered()
+	s.Freezes, s.Frozen = p.freezes.stats(time.Now())
+	return s
+}
 
 // codec is the negotiated video codec, empty without video.
 func (p *Peer) codec() frame.Codec {
@@ -178,6 +186,7 @@ func (p *Peer) begin() {
 		connection.LocalFamily, connection.RemoteFamily = family(pair.Local.Address), family(pair.Remote.Address)
 		connection.Protocol = pair.Local.Protocol.String()
 	}
+	p.notePairs()
 	p.sender.start()
 	p.tell(func(h *Handlers) {
 		if h.Connected != nil {

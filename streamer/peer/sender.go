@@ -25,6 +25,7 @@ type sender struct {
 	log          *slog.Logger
 	counters     *counters
 	keyframes    *keyframeGate
+	freezes      *freezeMeter
 	video, audio *track
 
 	mu        sync.Mutex
@@ -37,9 +38,9 @@ type sender struct {
 	lastError time.Time
 }
 
-func newSender(log *slog.Logger, counters *counters, keyframes *keyframeGate, video, audio *track) *sender {
+func newSender(log *slog.Logger, counters *counters, keyframes *keyframeGate, freezes *freezeMeter, video, audio *track) *sender {
 	return &sender{
-		log: log, counters: counters, keyframes: keyframes, video: video, audio: audio,
+		log: log, counters: counters, keyframes: keyframes, freezes: freezes, video: video, audio: audio,
 		waiting: true, wake: make(chan struct{}, 1),
 	}
 }
@@ -151,6 +152,7 @@ func (s *sender) sendPicture(v frame.Video) {
 	if v.Keyframe {
 		s.keyframes.sent()
 	}
+	s.freezes.sent(time.Now())
 	s.note(packets.write(v.Data, v.PTS, v.CapturedAt, s.sendSound))
 }
 

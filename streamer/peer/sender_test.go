@@ -57,7 +57,7 @@ func newTestSender(t *testing.T) (s *sender, causes *[]KeyframeCause, video, aud
 	require.NoError(t, err)
 	_, err = speaker.Bind(binding{[]webrtc.RTPCodecParameters{opusParameters()}, audio})
 	require.NoError(t, err)
-	return newSender(testLog(), counters, gate, display, speaker), causes, video, audio
+	return newSender(testLog(), counters, gate, newFreezeMeter(30), display, speaker), causes, video, audio
 }
 
 func TestOverflowDropsToTheNextKeyframe(t *testing.T) {

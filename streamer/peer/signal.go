@@ -156,6 +156,7 @@ func (p *Peer) described() {
 		}
 	}
 	p.early = nil
+	p.goroutines.Go(func() { p.watchPairs(p.ctx) })
 	if codec := p.codec(); codec != "" {
 		p.tell(func(h *Handlers) {
 			if h.CodecChosen != nil {

@@ -24,6 +24,12 @@ type Stats struct {
 	Loss float64
 	// TargetBitrate is the last target told, in bits per second.
 	TargetBitrate int
+	// Keyframes counts key frames sent by why they were made.
+	Keyframes map[KeyframeCause]uint64
+	// Freezes counts how often nothing was sent for more than two frame intervals and 100 ms after a picture, Frozen is
+	// the time spent so, each from the picture before.
+	Freezes uint64
+	Frozen  time.Duration
 }
 
 // StreamStats counts one stream. Bytes are those of payloads.

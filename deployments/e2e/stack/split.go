@@ -1,11 +1,13 @@
 package stack
 
 import (
+	"net"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,12 +43,29 @@ func Split(t testing.TB, data string, a Apart) *Stack {
 		host = "127.0.0.1"
 	}
 	ports := filepath.Join(data, "ports")
-	nats := start(t, []string{server, "-a", host, "-p", "-1", "-js", "-sd", filepath.Join(data, "nats"), "--ports_file_dir", data, "-l", ports + ".log"}, nil)
+	argv := func(port string) []string {
+		return []string{server, "-a", host, "-p", port, "-js", "-sd", filepath.Join(data, "nats"), "--ports_file_dir", data, "-l", ports + ".log"}
+	}
+	nats := start(t, argv("-1"), nil)
 	url := natsURL(t, nats, data)
 	find := []string{"--nats", url}
 
 	gw := Run(t, slices.Concat([]string{"gateway", "--data", filepath.Join(data, "g"), "--listen", "127.0.0.1:0", "--turn-listen", "127.0.0.1:0"}, find, a.GatewayFlags)...)
 	s := &Stack{t: t, Process: gw, Data: data, Find: find}
+	s.restartNATS = func() {
+		nats.Signal(syscall.SIGTERM)
+		nats.Wait()
+		address := strings.TrimPrefix(url, "nats://")
+		nats.run(argv(address[strings.LastIndexByte(address, ':')+1:]), nil) // the same process to the test: it ends last
+		Eventually(t, startTime, func() string {
+			c, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
+			if err != nil {
+				return "NATS on " + address + " again: " + err.Error()
+			}
+			_ = c.Close() // it was a question
+			return ""
+		})
+	}
 	Eventually(t, startTime, func() string {
 		_, address, found := strings.Cut(gw.Stdout(), "gateway: ")
 		if s.Gateway = strings.TrimSpace(address); !found {
@@ -69,6 +88,13 @@ func Split(t testing.TB, data string, a Apart) *Stack {
 		return ""
 	})
 	return s
+}
+
+// RestartNATS ends the NATS server of [Split] and starts it again with the same port and data, while all else runs on.
+func (s *Stack) RestartNATS() {
+	s.t.Helper()
+	require.NotNil(s.t, s.restartNATS, "only a split stack has a NATS server of its own")
+	s.restartNATS()
 }
 
 // natsURL reads the port that nats-server picked from the file that it writes.

@@ -93,14 +93,8 @@ func RunIn(t testing.TB, wrapper, env []string, args ...string) *Process {
 // start starts any program.
 func start(t testing.TB, argv, env []string) *Process {
 	t.Helper()
-	p := &Process{t: t, cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})} //nolint:noctx // ended below
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
-	require.NoError(t, p.cmd.Start())
-	go func() {
-		p.state = p.cmd.Wait()
-		close(p.done)
-	}()
+	p := &Process{t: t}
+	p.run(argv, env)
 	t.Cleanup(func() {
 		p.Signal(syscall.SIGTERM)
 		if !p.ended(stopTime) {
@@ -113,6 +107,19 @@ func start(t testing.TB, argv, env []string) *Process {
 		}
 	})
 	return p
+}
+
+// run starts a program as this process, which has none or has ended.
+func (p *Process) run(argv, env []string) {
+	p.t.Helper()
+	p.cmd, p.done = exec.Command(argv[0], argv[1:]...), make(chan struct{}) //nolint:noctx // ended by start
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
+	require.NoError(p.t, p.cmd.Start())
+	go func() {
+		p.state = p.cmd.Wait()
+		close(p.done)
+	}()
 }
 
 // Signal sends a signal; one that has ended is left alone.
@@ -158,6 +165,8 @@ type Stack struct {
 	Client *client.Client
 	// Find are the flags by which other commands find the log.
 	Find []string
+	// restartNATS is nil where NATS is no process of its own.
+	restartNATS func()
 }
 
 // Up starts `streamstack up` on free ports and a data folder, with further flags.
@@ -187,10 +196,10 @@ func Up(t testing.TB, data string, flags ...string) *Stack {
 // Console is the address that people open, with these further parts of the fragment, such as "&relay=1".
 func (s *Stack) Console(more string) string { return s.Gateway + "/#token=" + s.Token + more }
 
-// History is `streamstack history ID --json`.
-func (s *Stack) History(id events.SessionID) []events.Event {
+// History is `streamstack history ID --json`, with further flags.
+func (s *Stack) History(id events.SessionID, flags ...string) []events.Event {
 	s.t.Helper()
-	out, code := Command(s.t, append([]string{"history", string(id), "--json"}, s.Find...)...)
+	out, code := Command(s.t, slices.Concat([]string{"history", string(id), "--json"}, s.Find, flags)...)
 	require.Zero(s.t, code, out)
 	var list []events.Event
 	for line := range bytes.Lines([]byte(out)) {

@@ -8,6 +8,7 @@ const (
 	channelLive      = "live"
 	channelAgents    = "agents"
 	channelAccounts  = "accounts"
+	channelQuality   = "quality"
 	channelWork      = "work"
 	channelDeadlines = "deadlines"
 )
@@ -40,6 +41,9 @@ func channels() map[string]channel {
 			map[string]parameter{"region": region, "agent": {Description: "The agent's id."}, "event": {Description: "The event's name."}}),
 		channelAccounts: of("accounts.{account}.{event}", events.AccountsStream, "accounts made and deleted", "No token is ever in it, only its id.",
 			map[string]parameter{"account": {Description: "The account's name."}, "event": {Description: "The event's name."}}),
+		channelQuality: of("quality.{region}.{session}", events.QualityStream, "samples of what clients were sent",
+			"One every two seconds for each client that is connected; kept for days only.",
+			map[string]parameter{"region": region, "session": session}),
 		channelWork: of("work.{region}.{application}", events.WorkStream, "sessions that wait for an agent",
 			"A work queue: a message is gone once an agent has acknowledged it. It points to a session; the log has the rest.",
 			map[string]parameter{"region": region, "application": {Description: "The application's name."}}),
@@ -62,6 +66,8 @@ func channelsOf(t events.Type) []string {
 		return []string{channelSessions, channelLive}
 	case events.AgentsStream:
 		return []string{channelAgents}
+	case events.QualityStream:
+		return []string{channelQuality}
 	default:
 		return []string{channelAccounts}
 	}

@@ -127,6 +127,22 @@ export class Api {
   }
 
   /**
+   * The quality samples of a session after a sequence of theirs; none if the gateway does not know any.
+   * @param {string} id
+   * @param {number} after
+   * @returns {Promise<LogEvent[]>}
+   */
+  async quality(id, after) {
+    try {
+      const { metadata } = await this.#call('GET', `sessions/${encodeURIComponent(id)}/quality?after=${after}&limit=1000`);
+      return metadata ?? [];
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return [];
+      throw error;
+    }
+  }
+
+  /**
    * @param {string} method
    * @param {string} path below /1.0/, relative to the page so that a path prefix in front of the gateway works
    * @param {object} [body]

@@ -4,6 +4,7 @@
  */
 
 import { Api, ApiError } from './api.js';
+import { QualityChart } from './chart.js';
 import { isOver, showApplications, showSessions } from './lists.js';
 import { askToken, notify, page } from './page.js';
 import { Stage } from './stage.js';
@@ -13,6 +14,8 @@ import { forgetToken, storedToken, storeToken, takeFragment } from './token.js';
 /** How often the lists on the left and the open session are read again, in milliseconds. */
 const LISTS_EVERY_MS = 2000;
 const SESSION_EVERY_MS = 1000;
+/** How often new samples of the streamer are read while a picture is live; it makes one in this time. */
+const QUALITY_EVERY_MS = 2000;
 /**
  * After so many readings in a row that say "over" or "unknown" a session is not read any more. Not after the first: the read
  * model may be a moment behind the answer to a creation, and the last events behind the status.
@@ -28,6 +31,9 @@ if (page.codec.selectedIndex < 0) page.codec.value = '';
 
 const stage = new Stage();
 const timeline = new Timeline(page.timeline, page.timelineEnd);
+const chart = new QualityChart(page.quality);
+/** The sequence of the last sample that is drawn. */
+let sampled = 0;
 let api = new Api(storedToken());
 /** @type {{id: string, app: string}} the session on the stage; no id when there is none */
 let current = { id: '', app: '' };
@@ -43,6 +49,8 @@ let over = 0;
  */
 function setCurrent(id, app) {
   if (id !== current.id) timeline.clear();
+  chart.clear();
+  sampled = 0;
   current = { id, app };
   turn += 1;
   over = 0;
@@ -182,6 +190,17 @@ async function readSession() {
   }, sayReading);
 }
 
+/** Reads what the streamer has sampled since; the charts do without where it cannot be read. */
+async function readQuality() {
+  const { id } = current;
+  const mine = turn;
+  if (!id || stage.state !== 'live') return;
+  const samples = await api.quality(id, sampled).catch(() => []);
+  if (mine !== turn || samples.length === 0) return;
+  sampled = samples[samples.length - 1].sequence;
+  chart.sampled(samples);
+}
+
 /**
  * A session that is gone is no error: ended sessions leave the API.
  * @param {unknown} error
@@ -207,6 +226,10 @@ stage.addEventListener('over', (event) => {
   // The stream knows only that it ended; the session and its events, read next, know why.
   stage.fail(state, state === 'error' ? 'The stream broke off' : 'Disconnected', timeline.ending || message);
   readSession();
+});
+stage.addEventListener('measured', (event) => chart.measured(/** @type {CustomEvent} */ (event).detail));
+stage.addEventListener('state', () => {
+  if (['idle', 'ended', 'error'].includes(stage.state)) chart.clear();
 });
 page.leave.addEventListener('click', leave);
 page.dismiss.addEventListener('click', leave);
@@ -240,3 +263,4 @@ Object.assign(window, {
 if (storedToken()) repeat(readLists, LISTS_EVERY_MS);
 else signIn('').then(() => repeat(readLists, LISTS_EVERY_MS));
 repeat(readSession, SESSION_EVERY_MS);
+repeat(readQuality, QUALITY_EVERY_MS);

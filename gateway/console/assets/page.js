@@ -39,6 +39,7 @@ export const page = {
   fullscreen: find('fullscreen', HTMLButtonElement),
   leave: find('leave', HTMLButtonElement),
   end: find('end', HTMLButtonElement),
+  quality: find('quality', HTMLElement),
   timelinePanel: find('timeline-panel', HTMLElement),
   timeline: find('timeline', HTMLElement),
   timelineEnd: find('timeline-end', HTMLElement),

@@ -25,7 +25,10 @@ const STATE_WORDS = {
 
 /** @typedef {keyof typeof STATE_WORDS} StageState */
 
-/** Emits `state` on each change, and `over` (CustomEvent with {state, message}) when a stream ended by itself. */
+/**
+ * Emits `state` on each change, `measured` (CustomEvent with the stats) each second while live, and `over` (CustomEvent with
+ * {state, message}) when a stream ended by itself.
+ */
 export class Stage extends EventTarget {
   /** @type {StageState} */
   state = 'idle';
@@ -134,8 +137,10 @@ export class Stage extends EventTarget {
   }
 
   async #tick() {
-    const { fps, rtt } = /** @type {{fps: number, rtt: number | null}} */ (await this.stats());
+    const stats = /** @type {{fps: number, rtt: number | null}} */ (await this.stats());
     if (this.state !== 'live') return;
+    const { fps, rtt } = stats;
+    this.dispatchEvent(new CustomEvent('measured', { detail: stats }));
     page.status.textContent = `Live ${fps} fps${roundTripInWords(rtt)}`;
     this.#showSound();
   }

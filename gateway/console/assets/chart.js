@@ -1,0 +1,122 @@
+/**
+ * The live charts under the picture: what the browser measures, and behind it what the streamer sent, by its own samples.
+ * @module chart
+ */
+
+/** @typedef {'fps' | 'rtt' | 'kbps'} Figure */
+/** @typedef {{time: number, fps: number | null, rtt: number | null, kbps: number | null}} Point time in milliseconds since 1970 */
+
+/** The time that is shown, in milliseconds. */
+const WINDOW_MS = 60_000;
+/** The size of a chart in its own units; the page stretches it. */
+const WIDTH = 240;
+const HEIGHT = 40;
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** @type {Record<Figure, {least: number, words: (value: number) => string}>} the least that the height stands for, and words for a value */
+const FIGURES = {
+  fps: { least: 30, words: (value) => `${Math.round(value)} fps` },
+  rtt: { least: 20, words: (value) => (value < 1 ? 'under 1 ms' : `${Math.round(value)} ms`) },
+  kbps: { least: 1000, words: (value) => (value < 1000 ? `${Math.round(value)} kbit/s` : `${(value / 1000).toFixed(1)} Mbit/s`) },
+};
+
+/** Shows the last minute; each figure is an element with data-figure, in which data-points and data-samples count what is drawn. */
+export class QualityChart {
+  #root;
+  /** @type {Point[]} */
+  #own = [];
+  /** @type {Point[]} */
+  #sent = [];
+  #bytes = 0;
+
+  /** @param {HTMLElement} root holds an element with data-figure for each figure */
+  constructor(root) {
+    this.#root = root;
+    for (const svg of root.querySelectorAll('svg')) {
+      svg.setAttribute('viewBox', `0 0 ${WIDTH} ${HEIGHT}`);
+      svg.setAttribute('preserveAspectRatio', 'none');
+      for (const line of ['sent', 'own']) svg.append(polyline(line));
+    }
+    this.clear();
+  }
+
+  /** Forgets everything and hides the charts. */
+  clear() {
+    this.#own = [];
+    this.#sent = [];
+    this.#bytes = 0;
+    this.#root.hidden = true;
+  }
+
+  /**
+   * Takes what the browser measured.
+   * @param {{fps: number, rtt: number | null, bytesReceived?: number}} stats
+   * @param {number} [time] in milliseconds since 1970
+   */
+  measured({ fps, rtt, bytesReceived = 0 }, time = Date.now()) {
+    const before = this.#own.at(-1);
+    const took = before ? time - before.time : 0;
+    const kbps = took > 0 && bytesReceived >= this.#bytes ? ((bytesReceived - this.#bytes) * 8) / took : null;
+    this.#bytes = bytesReceived;
+    this.#own.push({ time, fps, rtt: rtt ?? null, kbps });
+    this.#draw(time);
+  }
+
+  /**
+   * Takes samples of the streamer, oldest first.
+   * @param {import('./api.js').LogEvent[]} samples
+   */
+  sampled(samples) {
+    for (const { time, data } of samples) {
+      this.#sent.push({ time: Date.parse(time), fps: data.fps, rtt: data.rtt_ms ?? null, kbps: data.video_kbps + data.audio_kbps });
+    }
+    if (samples.length > 0 && this.#own.length > 0) this.#draw(Date.now());
+  }
+
+  /** @param {number} now */
+  #draw(now) {
+    for (const points of [this.#own, this.#sent]) {
+      while (points.length > 0 && points[0].time < now - WINDOW_MS) points.shift();
+    }
+    for (const figure of /** @type {Figure[]} */ (Object.keys(FIGURES))) {
+      const element = /** @type {HTMLElement | null} */ (this.#root.querySelector(`[data-figure="${figure}"]`));
+      if (!element) continue;
+      const { least, words } = FIGURES[figure];
+      const top = Math.max(least, ...[...this.#own, ...this.#sent].map((point) => point[figure] ?? 0));
+      const draw = (/** @type {string} */ name, /** @type {Point[]} */ points) => {
+        const known = points.filter((point) => point[figure] !== null);
+        element.querySelector(`.${name}`)?.setAttribute('points', coordinates(known, figure, top, now));
+        return known.length;
+      };
+      element.dataset.points = String(draw('own', this.#own));
+      element.dataset.samples = String(draw('sent', this.#sent));
+      const value = this.#own.at(-1)?.[figure] ?? this.#sent.at(-1)?.[figure];
+      const label = element.querySelector('output');
+      if (label) label.textContent = value === null || value === undefined ? '–' : words(value);
+    }
+    this.#root.hidden = false;
+  }
+}
+
+/** @param {string} name */
+function polyline(name) {
+  const line = document.createElementNS(SVG, 'polyline');
+  line.setAttribute('class', name);
+  line.setAttribute('vector-effect', 'non-scaling-stroke');
+  return line;
+}
+
+/**
+ * The points of a line: the right edge is now, the top is the greatest value.
+ * @param {Point[]} points
+ * @param {Figure} figure
+ * @param {number} top
+ * @param {number} now
+ */
+export function coordinates(points, figure, top, now) {
+  return points.map((point) => {
+    const x = WIDTH * Math.min(1, 1 - (now - point.time) / WINDOW_MS);
+    const y = HEIGHT - 1 - (HEIGHT - 2) * ((point[figure] ?? 0) / top);
+    return `${x.toFixed(1)},${y.toFixed(1)}`;
+  }).join(' ');
+}
