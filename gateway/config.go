@@ -47,6 +47,8 @@ type timing struct {
 	// pingEvery keeps proxies from closing a socket that waits for its instance; a client that does not answer within
 	// pingWait is gone.
 	pingEvery, pingWait time.Duration
+	// feedBeat keeps proxies from closing a stream of events on which nothing comes, and is how often its token is checked.
+	feedBeat time.Duration
 	// writeWait bounds the writing of one message, closeWait the closing handshake.
 	writeWait, closeWait time.Duration
 	// stopGrace is how long requests, and then sockets, may take to end when the gateway stops: `up` has five seconds
@@ -57,7 +59,7 @@ type timing struct {
 }
 
 var usualTiming = timing{
-	pingEvery: 15 * time.Second, pingWait: 10 * time.Second,
+	pingEvery: 15 * time.Second, pingWait: 10 * time.Second, feedBeat: 15 * time.Second,
 	writeWait: 10 * time.Second, closeWait: 2 * time.Second,
 	stopGrace: 2 * time.Second,
 	lostAfter: 2 * events.HeartbeatTTL, // three lives of the heartbeat, of which the first has passed when the key expires

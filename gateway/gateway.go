@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -29,6 +30,7 @@ type Gateway struct {
 	echo     *echo.Echo
 	now      func() time.Time
 	times    timing
+	feeds    atomic.Int32 // streams of events that are open
 }
 
 // New makes a gateway; nothing runs yet.

@@ -8,7 +8,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"streamstack/events"
-	"streamstack/projections"
 )
 
 // Limits of a page of events (cli.md, "REST for the log").
@@ -21,70 +20,62 @@ var errPage = errors.New("page is full")
 func (g *Gateway) sessionEvents(c echo.Context) error {
 	id := events.SessionID(c.Param("id"))
 	if !events.ValidToken(string(id)) {
-		return badRequest("%q is not a session id", id)
+		return badRequest("%s is not a session id", quoted(string(id)))
+	}
+	q, err := parseEventQuery(c)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
 	defer cancel()
-	var s projections.Session
-	var ok bool
-	g.sessions.Read(func(m *projections.Sessions) { s, ok = m.Get(id) })
-	region := s.Region
-	if !ok {
-		r, err := g.cfg.Log.FindRegion(ctx, id)
-		if err != nil {
-			return err
-		}
-		if r == "" {
-			return notFound(string(id))
-		}
-		region = r
+	region, err := g.regionOf(ctx, id)
+	if err != nil {
+		return err
 	}
-	return g.eventPage(ctx, c, events.SessionFilter(region, id))
+	q.session = id
+	if q.region == "" {
+		q.region = region
+	}
+	return g.answerEvents(c, q)
 }
 
 // allEvents is GET /1.0/events.
 func (g *Gateway) allEvents(c echo.Context) error {
-	filter := struct{ region, session string }{"*", "*"}
-	for name, to := range map[string]*string{"region": &filter.region, "session": &filter.session} {
-		if v := c.QueryParam(name); v != "" {
-			if !events.ValidToken(v) {
-				return badRequest("%s %q is not a name", name, v)
-			}
-			*to = v
-		}
+	q, err := parseEventQuery(c)
+	if err != nil {
+		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
-	defer cancel()
-	return g.eventPage(ctx, c, events.SessionFilter(events.Region(filter.region), events.SessionID(filter.session)))
+	return g.answerEvents(c, q)
 }
 
-// eventPage answers with the events of a filter after ?after, at most ?limit of them.
-func (g *Gateway) eventPage(ctx context.Context, c echo.Context, filter string) error {
-	limit, err := intParam(c, "limit", defaultPage)
-	if err != nil {
-		return err
+func (g *Gateway) answerEvents(c echo.Context, q eventQuery) error {
+	c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
+	if wantsStream(c.Request()) {
+		return g.streamEvents(c, q)
 	}
-	if limit == 0 || limit > maxPage {
-		return badRequest("limit must be from 1 to %d", maxPage)
-	}
-	after, err := intParam(c, "after", 0)
-	if err != nil {
-		return err
-	}
-	kind := c.QueryParam("type")
-	page := make([]events.Event, 0, limit)
-	next := int64(after)
-	err = g.cfg.Log.Read(ctx, events.SessionsStream, filter, events.Seq(after)+1, func(e events.Event) error {
-		if len(page) == limit {
+	return g.eventPage(c, q)
+}
+
+// eventPage answers with the events that the query chooses, and with the sequence of the last one looked at: the next
+// page begins after it. The end of the log is reached when next is what after was. A page may be short before that: one
+// of a rare type ends when its time does.
+func (g *Gateway) eventPage(c echo.Context, q eventQuery) error {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
+	defer cancel()
+	page := make([]events.Event, 0, q.limit)
+	next := int64(q.after)
+	err := g.cfg.Log.Read(ctx, events.SessionsStream, q.filter(), q.after+1, func(e events.Event) error {
+		if len(page) == q.limit {
 			return errPage
 		}
 		next = int64(e.Sequence)
-		if kind == "" || kind == e.Type || kind == string(e.Name) || kind == string(e.Actor)+"."+string(e.Name) {
+		if q.match(e) {
 			page = append(page, e)
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errPage) {
+	late := errors.Is(err, context.DeadlineExceeded) && next > int64(q.after)
+	if err != nil && !late && !errors.Is(err, errPage) {
 		return err
 	}
 	return reply(c, http.StatusOK, envelope{Type: "sync", Status: "success", StatusCode: http.StatusOK, Metadata: page, Next: &next})

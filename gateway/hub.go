@@ -14,13 +14,20 @@ type hub struct {
 	all    map[*subscription]struct{} // until they end, dropped ones too
 	closed bool
 	open   sync.WaitGroup
+	// stopping is closed with the hub.
+	stopping chan struct{}
 }
+
+// everySession is the key of views of all sessions; it is no session's id.
+const everySession events.SessionID = "*"
 
 // subscription is one socket's view. Its channel is closed when the client was too slow, or the gateway stops.
 type subscription struct {
 	hub     *hub
 	session events.SessionID
 	events  chan events.Event
+	// match, if not nil, chooses among the events.
+	match func(events.Event) bool
 	// why says why the channel was closed; written before the close.
 	why string
 	// cut ends the socket at once, whatever it waits for.
@@ -34,22 +41,26 @@ const (
 )
 
 func newHub() *hub {
-	return &hub{subs: map[events.SessionID]map[*subscription]struct{}{}, all: map[*subscription]struct{}{}}
+	return &hub{subs: map[events.SessionID]map[*subscription]struct{}{}, all: map[*subscription]struct{}{}, stopping: make(chan struct{})}
 }
 
 // subscribe begins a view of one session; ok is false when the gateway stops. The caller must end it. cut is called when
 // a view has not ended although the gateway stops.
 func (h *hub) subscribe(id events.SessionID, cut func()) (s *subscription, ok bool) {
+	return h.add(&subscription{hub: h, session: id, cut: cut})
+}
+
+func (h *hub) add(s *subscription) (*subscription, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return nil, false
 	}
-	s = &subscription{hub: h, session: id, events: make(chan events.Event, socketQueue), cut: cut}
-	if h.subs[id] == nil {
-		h.subs[id] = map[*subscription]struct{}{}
+	s.events = make(chan events.Event, socketQueue)
+	if h.subs[s.session] == nil {
+		h.subs[s.session] = map[*subscription]struct{}{}
 	}
-	h.subs[id][s] = struct{}{}
+	h.subs[s.session][s] = struct{}{}
 	h.all[s] = struct{}{}
 	h.open.Add(1)
 	return s, true
@@ -82,11 +93,16 @@ func (h *hub) drop(s *subscription, why string) {
 func (h *hub) publish(e events.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for s := range h.subs[e.Session] {
-		select {
-		case s.events <- e:
-		default:
-			h.drop(s, whySlow)
+	for _, id := range [...]events.SessionID{e.Session, everySession} {
+		for s := range h.subs[id] {
+			if s.match != nil && !s.match(e) {
+				continue
+			}
+			select {
+			case s.events <- e:
+			default:
+				h.drop(s, whySlow)
+			}
 		}
 	}
 }
@@ -95,7 +111,10 @@ func (h *hub) publish(e events.Event) {
 func (h *hub) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.closed = true
+	if !h.closed {
+		h.closed = true
+		close(h.stopping)
+	}
 	for _, subs := range h.subs {
 		for s := range subs {
 			h.drop(s, whyStopping)

@@ -121,7 +121,7 @@ func (g *Gateway) cors(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		h.Set(echo.HeaderAccessControlAllowMethods, "GET, POST, PATCH, DELETE, OPTIONS")
 		// A * would not cover Authorization.
-		h.Set(echo.HeaderAccessControlAllowHeaders, "Authorization, Content-Type")
+		h.Set(echo.HeaderAccessControlAllowHeaders, "Authorization, Content-Type, Last-Event-ID")
 		h.Set(echo.HeaderAccessControlMaxAge, "600")
 		return c.NoContent(http.StatusNoContent)
 	}
