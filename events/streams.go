@@ -93,6 +93,10 @@ func CreateStreams(ctx context.Context, js jetstream.JetStream, c StreamsConfig)
 			Subjects: []string{"accounts.>"}, DenyDelete: true, DenyPurge: true, AllowDirect: true,
 		},
 		{
+			Name: WebhooksStream, Description: "webhooks made and deleted",
+			Subjects: []string{"webhooks.>"}, DenyDelete: true, DenyPurge: true, AllowDirect: true,
+		},
+		{
 			Name: DeadlinesStream, Description: "deadlines of sessions, by JetStream's message scheduler",
 			Subjects: []string{"deadlines.>"}, AllowMsgSchedules: true, AllowMsgTTL: true, AllowRollup: true, AllowDirect: true,
 		},
@@ -108,6 +112,14 @@ func CreateStreams(ctx context.Context, js jetstream.JetStream, c StreamsConfig)
 		}); err != nil {
 			return err
 		}
+	}
+	if err := create(ctx, "bucket "+WebhookBucket, func(ctx context.Context) error {
+		_, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: WebhookBucket, Description: "how far the deliveries of webhooks are", Storage: storage, Replicas: c.Replicas,
+		})
+		return err //nolint:wrapcheck // create wraps it
+	}); err != nil {
+		return err
 	}
 	return create(ctx, "bucket "+HeartbeatBucket, func(ctx context.Context) error {
 		_, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -18,15 +17,9 @@ const maxTypes = 64
 type eventQuery struct {
 	region  events.Region    // empty: all
 	session events.SessionID // empty: all
-	types   []eventType      // empty: all
+	types   []events.Choice  // empty: all
 	after   events.Seq
 	limit   int // of a page
-}
-
-// eventType is one value of the filter type: a ce-type, an event's name, or its actor and name.
-type eventType struct {
-	events.Filter
-	ceType string // empty: any version
 }
 
 // parseEventQuery reads the filters. A type may be given several times, or several with commas between them.
@@ -44,9 +37,9 @@ func parseEventQuery(c echo.Context) (q eventQuery, err error) {
 			if text == "" {
 				continue
 			}
-			t, ok := parseEventType(text)
-			if !ok {
-				return q, badRequest("type %s is none: write failed, agent.failed or streamstack.session.failed.v1", quoted(text))
+			t, err := events.ParseChoice(text)
+			if err != nil {
+				return q, badRequest("%s", err.Error())
 			}
 			q.types = append(q.types, t)
 		}
@@ -62,20 +55,6 @@ func parseEventQuery(c echo.Context) (q eventQuery, err error) {
 	}
 	q.after, err = after(c)
 	return q, err
-}
-
-// parseEventType reads one type. A name that this version does not know is right: a newer component may append it.
-func parseEventType(text string) (t eventType, ok bool) {
-	if n, _, full := events.ParseType(text); full {
-		return eventType{events.Filter{Name: n}, text}, events.ValidName(n)
-	}
-	if a, n, both := strings.Cut(text, "."); both {
-		t.Actor, t.Name = events.Actor(a), events.Name(n)
-		actors := []events.Actor{events.Gateway, events.Agent, events.Streamer, events.Client}
-		return t, slices.Contains(actors, t.Actor) && events.ValidName(t.Name) && events.Allowed(t.Actor, t.Name)
-	}
-	t.Name = events.Name(text)
-	return t, events.ValidName(t.Name)
 }
 
 // after is the sequence to go on after. Last-Event-ID counts before the query: a browser that connects again repeats the
@@ -106,16 +85,7 @@ func (q eventQuery) filter() string {
 
 // match tells whether the query chooses an event.
 func (q eventQuery) match(e events.Event) bool {
-	if (q.region != "" && e.Region != q.region) || (q.session != "" && e.Session != q.session) {
-		return false
-	}
-	if len(q.types) == 0 {
-		return true
-	}
-	of := events.Filter{Region: e.Region, Session: e.Session, Actor: e.Actor, Name: e.Name}
-	return slices.ContainsFunc(q.types, func(t eventType) bool {
-		return t.Covers(of) && (t.ceType == "" || t.ceType == e.Type)
-	})
+	return (q.region == "" || e.Region == q.region) && (q.session == "" || e.Session == q.session) && events.Chosen(q.types, e)
 }
 
 // wantsStream tells whether the client asks for Server-Sent Events.

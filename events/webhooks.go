@@ -1,0 +1,43 @@
+package events
+
+// WebhooksStream holds the registrations of webhooks, and WebhookBucket how far their deliveries are. They are operators'
+// data: an address may hold what opens it to others.
+const (
+	WebhooksStream = "WEBHOOKS"
+	WebhookBucket  = "WEBHOOK_STATE"
+)
+
+// WebhookID identifies a webhook: one token.
+type WebhookID string
+
+// The events of a webhook's life, on webhooks.<id>.<event>; appended by a gateway.
+const (
+	WebhookCreated Name = "created"
+	WebhookDeleted Name = "deleted"
+)
+
+// WebhookData is webhooks.….created. The secret that signs its deliveries is derived from the gateways' key and the id,
+// and is in no event.
+type WebhookData struct {
+	URL string `json:"url"`
+	// Types are as in the filter type of GET /1.0/events; none for all.
+	Types  []string `json:"types,omitempty"`
+	Region Region   `json:"region,omitempty"` // empty for all
+	// After is the sequence of SESSIONS after which the deliveries begin.
+	After Seq `json:"after"`
+}
+
+// WebhookDeletedData is webhooks.….deleted.
+type WebhookDeletedData struct{}
+
+// NewWebhookDraft makes a draft of a webhook's event.
+func NewWebhookDraft(id WebhookID, n Name, data any) Draft {
+	return Draft{Subject: "webhooks." + string(id) + "." + string(n), Source: SourceOf(Gateway),
+		Type: "streamstack.webhook." + string(n) + ".v1", Data: data}
+}
+
+// WebhookConsumerPrefix begins the name of every webhook's consumer.
+const WebhookConsumerPrefix = "webhook-"
+
+// WebhookConsumer names the durable consumer of a webhook's deliveries, which the gateways share.
+func WebhookConsumer(id WebhookID) string { return WebhookConsumerPrefix + string(id) }
