@@ -43,6 +43,7 @@ func command() *cli.Command {
 		streamer.Command(),
 		client.AccountCommand(),
 		client.SessionCommand(),
+		client.WebhookCommand(),
 		timeline.History(),
 		timeline.Tail(),
 		testcard.Command(),

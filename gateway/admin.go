@@ -24,6 +24,9 @@ func (g *Gateway) adminRoutes() *echo.Echo {
 	e.POST("/1.0/accounts", g.createAccount)
 	e.GET("/1.0/accounts", g.listAccounts)
 	e.DELETE("/1.0/accounts/:name", g.deleteAccount)
+	if g.cfg.Webhooks != nil {
+		g.webhookRoutes(e)
+	}
 	return e
 }
 

@@ -9,6 +9,7 @@ import (
 	"streamstack/events"
 	"streamstack/gateway/token"
 	"streamstack/gateway/turn"
+	"streamstack/gateway/webhook"
 )
 
 // Limits of the gateway. Where the contract names a figure it is the contract's.
@@ -77,6 +78,8 @@ type Config struct {
 	Tokens *token.Mint
 	// TURN, if not nil, is told to every client.
 	TURN *TURN
+	// Webhooks, if not nil, delivers events to the addresses that the operator registers.
+	Webhooks *webhook.Service
 	// Console, if not nil, is served at / for browsers.
 	Console http.Handler
 	// Version is shown by the status.

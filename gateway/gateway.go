@@ -59,6 +59,9 @@ func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) 
 	} {
 		group.Go(func() error { return ended(loops, loop(loops)) })
 	}
+	if g.cfg.Webhooks != nil {
+		group.Go(func() error { return ended(loops, g.cfg.Webhooks.Run(loops)) })
+	}
 	group.Go(func() error {
 		defer stop()
 		serving, ctx := errgroup.WithContext(ctx)
@@ -90,7 +93,7 @@ func (g *Gateway) followAccounts(ctx context.Context) error {
 
 // WaitReady returns when all read models have caught up.
 func (g *Gateway) WaitReady(ctx context.Context) error {
-	for _, r := range []<-chan struct{}{g.sessions.Ready(), g.agents.Ready(), g.accounts.Ready(), g.alive.ready} {
+	for _, r := range g.readiness() {
 		select {
 		case <-r:
 		case <-ctx.Done():
@@ -100,9 +103,18 @@ func (g *Gateway) WaitReady(ctx context.Context) error {
 	return nil
 }
 
+// readiness are closed when what answers are made of is whole.
+func (g *Gateway) readiness() []<-chan struct{} {
+	all := []<-chan struct{}{g.sessions.Ready(), g.agents.Ready(), g.accounts.Ready(), g.alive.ready}
+	if g.cfg.Webhooks != nil {
+		all = append(all, g.cfg.Webhooks.Ready())
+	}
+	return all
+}
+
 // isReady is WaitReady without waiting.
 func (g *Gateway) isReady() bool {
-	for _, r := range []<-chan struct{}{g.sessions.Ready(), g.agents.Ready(), g.accounts.Ready(), g.alive.ready} {
+	for _, r := range g.readiness() {
 		select {
 		case <-r:
 		default:

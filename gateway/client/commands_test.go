@@ -18,7 +18,7 @@ func run(t *testing.T, args ...string) (out, errOut string, err error) {
 	t.Helper()
 	var o, e bytes.Buffer
 	root := &cli.Command{
-		Name: "streamstack", Version: "1.2.3", Commands: []*cli.Command{AccountCommand(), SessionCommand()}, Writer: &o, ErrWriter: &e,
+		Name: "streamstack", Version: "1.2.3", Commands: []*cli.Command{AccountCommand(), SessionCommand(), WebhookCommand()}, Writer: &o, ErrWriter: &e,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 	}
 	err = root.Run(t.Context(), append([]string{"streamstack"}, args...))

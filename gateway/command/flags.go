@@ -18,6 +18,7 @@ func Flags() []cli.Flag {
 		&cli.StringFlag{Name: "turn-listen", Usage: "`ADDR` of the embedded TURN/STUN server, UDP and TCP", Value: "127.0.0.1:3478", Sources: connect.Env("turn-listen")},
 		&cli.StringSliceFlag{Name: "turn-peers", Usage: "networks that a relay may reach, `CIDR`…, besides this machine's own addresses", Sources: connect.Env("turn-peers")},
 		&cli.StringFlag{Name: "public-url", Usage: "`URL` under which clients reach the gateway; default: as their request came", Sources: connect.Env("public-url")},
+		&cli.StringSliceFlag{Name: "webhook-allow", Usage: "local networks that webhooks may reach all the same, `CIDR`…; by default none while --listen is a public address, and never link-local ones", Sources: connect.Env("webhook-allow")},
 		&cli.StringSliceFlag{Name: "cors", Usage: "`ORIGIN`… of web pages that may use the API, * for any; default: any while --listen is a loopback address", Sources: connect.Env("cors")},
 	}
 }
@@ -39,12 +40,23 @@ func ParseFlags(cmd *cli.Command) (o Options, err error) {
 	if o.TURNPeers, err = turn.LocalNetworks(); err != nil {
 		return o, err
 	}
-	for _, text := range cmd.StringSlice("turn-peers") {
+	peers, err := networks(cmd, "turn-peers")
+	if err != nil {
+		return o, err
+	}
+	o.TURNPeers = append(o.TURNPeers, peers...)
+	o.WebhookAllow, err = networks(cmd, "webhook-allow")
+	return o, err
+}
+
+// networks reads a flag of networks.
+func networks(cmd *cli.Command, flag string) (out []netip.Prefix, err error) {
+	for _, text := range cmd.StringSlice(flag) {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return o, connect.Usagef("--turn-peers takes networks such as 10.0.0.0/8, not %q", text)
+			return nil, connect.Usagef("--%s takes networks such as 10.0.0.0/8, not %q", flag, text)
 		}
-		o.TURNPeers = append(o.TURNPeers, p)
+		out = append(out, p.Masked())
 	}
-	return o, nil
+	return out, nil
 }

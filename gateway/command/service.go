@@ -20,6 +20,7 @@ import (
 	"streamstack/gateway/keyfile"
 	"streamstack/gateway/token"
 	"streamstack/gateway/turn"
+	"streamstack/gateway/webhook"
 )
 
 // Names in the data folder.
@@ -27,6 +28,8 @@ const (
 	// Secrets is the folder of keys, mode 0700.
 	Secrets     = "secrets"
 	turnKeyFile = "turn.key"
+	// webhookKeyFile is what the webhooks' secrets are derived from.
+	webhookKeyFile = "webhook.key"
 	// AdminSocket is the account API for whoever may write to the data folder.
 	AdminSocket = "admin.sock"
 )
@@ -39,9 +42,11 @@ type Options struct {
 	PublicURL  string
 	Origins    []string
 	TURNPeers  []netip.Prefix
-	Version    string
-	Log        *events.Log
-	Logger     *slog.Logger
+	// WebhookAllow are local networks that webhooks may reach all the same.
+	WebhookAllow []netip.Prefix
+	Version      string
+	Log          *events.Log
+	Logger       *slog.Logger
 }
 
 // Service is a gateway that listens. Nothing is answered before [Service.Run].
@@ -79,6 +84,9 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 	if len(cfg.Origins) == 0 && loopback(s.listen.Addr()) {
 		cfg.Origins = []string{"*"} // pages on this machine; the token guards what they ask for
 	}
+	if cfg.Webhooks, err = s.openWebhooks(o, secrets); err != nil {
+		return nil, err
+	}
 	if o.TURNListen != "" {
 		if cfg.TURN, err = s.openTURN(ctx, o, secrets); err != nil {
 			return nil, err
@@ -89,6 +97,16 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 	}
 	s.Gateway = gateway.New(cfg)
 	return s, nil
+}
+
+// openWebhooks makes the deliveries to webhooks. Nothing runs yet.
+func (s *Service) openWebhooks(o Options, secrets string) (*webhook.Service, error) {
+	root, err := keyfile.Open(filepath.Join(secrets, webhookKeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("gateway: webhook key: %w", err)
+	}
+	guard := webhook.Guard{Public: !loopback(s.listen.Addr()), Allow: o.WebhookAllow}
+	return webhook.New(webhook.Config{Log: o.Log, Logger: o.Logger, Root: root, Guard: guard}), nil
 }
 
 // openTURN starts the embedded TURN server and tells how clients use it.
