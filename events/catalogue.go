@@ -61,6 +61,7 @@ var payloads = map[Name]any{
 var (
 	agentPayloads   = map[Name]any{AgentOnline: OnlineData{}, AgentOffline: OfflineData{}}
 	accountPayloads = map[Name]any{AccountCreated: AccountData{}, AccountDeleted: AccountData{}, AccountExpired: AccountData{}}
+	webhookPayloads = map[Name]any{WebhookCreated: WebhookData{}, WebhookDeleted: WebhookDeletedData{}}
 )
 
 // Types lists every event type in every version that the log may hold, by ce-type.
@@ -76,6 +77,9 @@ func Types() []Type {
 		list = append(list, versions(Type{Stream: AccountsStream, Name: n, Data: data, Actors: []Actor{Gateway}}, accountPrefix)...)
 	}
 	list = append(list, versions(Type{Stream: QualityStream, Name: Sample, Data: QualityData{}, Actors: []Actor{Streamer}}, samplePrefix)...)
+	for n, data := range webhookPayloads {
+		list = append(list, versions(Type{Stream: WebhooksStream, Name: n, Data: data, Actors: []Actor{Gateway}}, webhookPrefix)...)
+	}
 	slices.SortFunc(list, func(a, b Type) int { return cmp.Compare(a.CEType, b.CEType) })
 	return list
 }

@@ -11,13 +11,14 @@ import (
 	"streamstack/events/eventstest"
 )
 
-// Agents' and accounts' events have golden files too.
+// Agents', accounts' and webhooks' events have golden files too.
 func TestGoldenOfTheOtherStreams(t *testing.T) {
 	t.Parallel()
 	l := eventstest.Log(t, events.WithClock(func() time.Time { return at }))
 	screen := events.Screen{Width: 1280, Height: 720, FPS: 30, Density: 160}
 	account := events.AccountData{TokenID: "0192f1c2", Expiry: "2027-11-22T06:27:09Z"}
 	rtt, encode, p95 := 1.25, 9.5, 14.75
+	hook := events.WebhookData{URL: "https://example.net/hook", Types: []string{"failed"}, Region: region, After: 17}
 	for stream, drafts := range map[string]map[string]events.Draft{
 		events.QualityStream: {
 			"quality.sample": events.NewQualityDraft(region, session, events.QualityData{
@@ -35,6 +36,10 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 			"accounts.created": events.NewAccountDraft("alice", events.AccountCreated, account),
 			"accounts.deleted": events.NewAccountDraft("alice", events.AccountDeleted, account),
 			"accounts.expired": events.NewAccountDraft("alice", events.AccountExpired, account),
+		},
+		events.WebhooksStream: {
+			"webhooks.created": events.NewWebhookDraft("w1", events.WebhookCreated, hook),
+			"webhooks.deleted": events.NewWebhookDraft("w1", events.WebhookDeleted, events.WebhookDeletedData{}),
 		},
 	} {
 		for name, d := range drafts {

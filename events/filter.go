@@ -46,7 +46,7 @@ var ErrChoice = errors.New("no such type")
 // Choice is a type as people choose it: a ce-type, an event's name, or its actor and name.
 type Choice struct {
 	Filter
-	// Type is the ce-type, version included; empty: any.
+	// Type is the ce-type, version included, as it was appended or as it is read now; empty: any.
 	Type string
 }
 
@@ -72,6 +72,6 @@ func ParseChoice(text string) (c Choice, err error) {
 func Chosen(choices []Choice, e Event) bool {
 	of := Filter{e.Region, e.Session, e.Actor, e.Name}
 	return len(choices) == 0 || slices.ContainsFunc(choices, func(c Choice) bool {
-		return c.Covers(of) && (c.Type == "" || c.Type == e.Type)
+		return c.Covers(of) && (c.Type == "" || c.Type == e.Type || c.Type == e.Appended)
 	})
 }

@@ -11,6 +11,7 @@ const (
 	agentPrefix   = "streamstack.agent."
 	accountPrefix = "streamstack.account."
 	samplePrefix  = "streamstack.quality."
+	webhookPrefix = "streamstack.webhook."
 )
 
 // schemaPrefix and schemaSuffix surround a type in the URI of its schema. CloudEvents 1.0 wants an absolute URI; which
@@ -63,6 +64,9 @@ func AgentTypeOf(n Name) string { return newestOf(agentPrefix, n) }
 
 // AccountTypeOf is the ce-type of the newest version of an account's event.
 func AccountTypeOf(n Name) string { return newestOf(accountPrefix, n) }
+
+// WebhookTypeOf is the ce-type of the newest version of a webhook's event.
+func WebhookTypeOf(n Name) string { return newestOf(webhookPrefix, n) }
 
 // ParseType takes a ce-type apart; ok is false when it is none of a session's event.
 func ParseType(t string) (n Name, version int, ok bool) {

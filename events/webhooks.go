@@ -19,12 +19,10 @@ const (
 // WebhookData is webhooks.….created. The secret that signs its deliveries is derived from the gateways' key and the id,
 // and is in no event.
 type WebhookData struct {
-	URL string `json:"url"`
-	// Types are as in the filter type of GET /1.0/events; none for all.
-	Types  []string `json:"types,omitempty"`
+	URL    string   `json:"url"`              // where events are posted to
+	Types  []string `json:"types,omitempty"`  // as in the filter type of GET /1.0/events; none for all
 	Region Region   `json:"region,omitempty"` // empty for all
-	// After is the sequence of SESSIONS after which the deliveries begin.
-	After Seq `json:"after"`
+	After  Seq      `json:"after"`            // the sequence of SESSIONS after which the deliveries begin
 }
 
 // WebhookDeletedData is webhooks.….deleted.
@@ -33,7 +31,7 @@ type WebhookDeletedData struct{}
 // NewWebhookDraft makes a draft of a webhook's event.
 func NewWebhookDraft(id WebhookID, n Name, data any) Draft {
 	return Draft{Subject: "webhooks." + string(id) + "." + string(n), Source: SourceOf(Gateway),
-		Type: "streamstack.webhook." + string(n) + ".v1", Data: data}
+		Type: WebhookTypeOf(n), Data: data}
 }
 
 // WebhookConsumerPrefix begins the name of every webhook's consumer.

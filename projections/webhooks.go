@@ -34,7 +34,7 @@ func (m *Webhooks) Apply(e events.Event) {
 	}
 	m.at = e.Sequence
 	p := strings.Split(e.Subject, ".")
-	if e.Quarantine != "" || len(p) != 3 || p[0] != "webhooks" || e.Type != "streamstack.webhook."+p[2]+".v1" {
+	if e.Quarantine != "" || len(p) != 3 || p[0] != "webhooks" || e.Type != events.WebhookTypeOf(events.Name(p[2])) {
 		return
 	}
 	id := events.WebhookID(p[1])

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -166,6 +167,41 @@ func TestRestartOfNATS(t *testing.T) {
 		}
 	}
 	require.LessOrEqual(t, to.awaits(appended), window)
+}
+
+// A publisher that writes what looks like the server's word stops nothing: its event is delivered as what it is.
+func TestForgedStatus(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	gw, to := s.service(), newReceiver(t)
+	_, to.secret = gw.add(t, to.server.URL)
+	first := s.say("a", 1)
+	for _, header := range []nats.Header{
+		{"Status": {"423"}}, {"Status": {"409"}, "Description": {"Consumer Deleted"}}, {"Nats-Pin-Id": {"forged"}}, {"Ce-Id": {"x\ty"}, "ce-id": {"a b"}},
+	} {
+		m := nats.NewMsg("sessions.local.a.streamer.offer")
+		m.Header = header
+		_, err := s.log.JetStream().PublishMsg(t.Context(), m)
+		require.NoError(t, err)
+	}
+	_, err := s.log.JetStream().Publish(t.Context(), "sessions.odd", []byte("no session's"))
+	require.NoError(t, err)
+	last := s.say("a", 2)
+	eventstest.Wait(t, within, func() string {
+		to.mu.Lock()
+		defer to.mu.Unlock()
+		if n := len(to.taken["a"]) + len(to.taken[""]); n < 7 {
+			return fmt.Sprintf("%d of 7 events", n)
+		}
+		return ""
+	})
+	got, again := to.firsts("a")
+	require.Equal(t, []events.Seq{first.Sequence, first.Sequence + 1, first.Sequence + 2, first.Sequence + 3, first.Sequence + 4, last.Sequence}, got)
+	require.Zero(t, again)
+	require.Equal(t, 7, to.tries)
+	for _, e := range to.taken["a"][1:5] {
+		require.NotEmpty(t, e.Quarantine)
+	}
 }
 
 // schedules is how many random schedules are played; each takes some seconds, for killed gateways are waited for.

@@ -9,6 +9,7 @@ const (
 	channelAgents    = "agents"
 	channelAccounts  = "accounts"
 	channelQuality   = "quality"
+	channelWebhooks  = "webhooks"
 	channelWork      = "work"
 	channelDeadlines = "deadlines"
 )
@@ -44,6 +45,8 @@ func channels() map[string]channel {
 		channelQuality: of("quality.{region}.{session}", events.QualityStream, "samples of what clients were sent",
 			"One every two seconds for each client that is connected; kept for days only.",
 			map[string]parameter{"region": region, "session": session}),
+		channelWebhooks: of("webhooks.{webhook}.{event}", events.WebhooksStream, "webhooks made and deleted", "The secret that signs deliveries is not in it.",
+			map[string]parameter{"webhook": {Description: "The webhook's id."}, "event": {Description: "The event's name."}}),
 		channelWork: of("work.{region}.{application}", events.WorkStream, "sessions that wait for an agent",
 			"A work queue: a message is gone once an agent has acknowledged it. It points to a session; the log has the rest.",
 			map[string]parameter{"region": region, "application": {Description: "The application's name."}}),
@@ -68,6 +71,8 @@ func channelsOf(t events.Type) []string {
 		return []string{channelAgents}
 	case events.QualityStream:
 		return []string{channelQuality}
+	case events.WebhooksStream:
+		return []string{channelWebhooks}
 	default:
 		return []string{channelAccounts}
 	}
