@@ -45,7 +45,7 @@ func (r *replica) listen(ctx context.Context, path, after string) (*listener, er
 	if after != "" {
 		req.Header.Set("Last-Event-ID", after)
 	}
-	res, err := noFollow.Do(req)
+	res, err := noFollow.Do(req) //nolint:bodyclose // the listener closes it
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("do: %w", err)

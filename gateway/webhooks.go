@@ -59,12 +59,12 @@ func asWebhookObject(w projections.Webhook) webhookObject {
 func asWebhookState(s webhook.State) webhookObject {
 	out := asWebhookObject(s.Webhook)
 	out.webhookProgress = &webhookProgress{Pending: s.Pending, ParkedSessions: s.Parked, Failing: s.Failing,
-		LastSuccess: timeText(s.LastSuccess), LastError: s.LastError, LastErrorAt: timeText(s.LastErrorAt)}
+		LastSuccess: instant(s.LastSuccess), LastError: s.LastError, LastErrorAt: instant(s.LastErrorAt)}
 	return out
 }
 
-// timeText is a time, or nothing for one that has not been.
-func timeText(t time.Time) string {
+// instant is a time, or nothing for one that has not been.
+func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}

@@ -5,6 +5,9 @@
 // page itself, so the gateway may sit behind a path prefix. The page speaks to the gateway through the public contract only:
 // REST with an API token, the client's websocket (protocol version 2), and the `control` data channel.
 //
+// A session's events come as Server-Sent Events, read with fetch since EventSource cannot send the token in a header. Where
+// the gateway, or a proxy before it, has no such stream, the page asks for the events every second.
+//
 // # Address
 //
 // The page reads the fragment of its address, which browsers never send to a server:

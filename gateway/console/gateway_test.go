@@ -34,6 +34,11 @@ type gateway struct {
 	dropAfter string
 	// restart puts another streamer in the place of a session's first one, once that has been answered.
 	restart bool
+	// unstreamed is a gateway, or a proxy before it, that has no stream of events; streams and polls count how they were
+	// asked for, and cut ends the streams that are open.
+	unstreamed     bool
+	streams, polls int
+	cut            chan struct{}
 }
 
 type session struct {
@@ -41,6 +46,7 @@ type session struct {
 	joinable                 bool
 	begun                    time.Time
 	events                   []message
+	logged                   chan struct{} // closed and made anew with each event
 	// outbox is what the streamer has sent, each with its sequence; a socket sends what its client has not seen.
 	outbox  []message
 	changed chan struct{}
@@ -53,7 +59,7 @@ type session struct {
 
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
-	g := &gateway{t: t, sessions: make(map[string]*session)}
+	g := &gateway{t: t, sessions: make(map[string]*session), cut: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.Handle("/", handler(t))
 	mux.HandleFunc("GET /1.0/applications", g.authorized(func(*http.Request) (int, any) {
@@ -64,7 +70,7 @@ func newGateway(t *testing.T) *gateway {
 	mux.HandleFunc("GET /1.0/sessions/{id}", g.authorized(g.show))
 	mux.HandleFunc("DELETE /1.0/sessions/{id}", g.authorized(g.end))
 	mux.HandleFunc("POST /1.0/sessions/{id}/join", g.authorized(g.join))
-	mux.HandleFunc("GET /1.0/sessions/{id}/events", g.authorized(g.log))
+	mux.HandleFunc("GET /1.0/sessions/{id}/events", g.events)
 	mux.HandleFunc("GET /1.0/sessions/{id}/quality", g.authorized(g.quality))
 	mux.HandleFunc("GET /1.0/sessions/{id}/sockets/slave", g.socket)
 	g.server = httptest.NewServer(mux)
@@ -108,7 +114,7 @@ func (g *gateway) create(r *http.Request) (int, any) {
 		return http.StatusNotFound, "no agent can host nowhere now: all slots are taken"
 	}
 	s := &session{id: fmt.Sprintf("0192f1c2-0000-7000-8000-%012d", len(g.sessions)+1), app: body.App, status: "active",
-		joinable: body.Joinable, changed: make(chan struct{}), begun: time.Now()}
+		joinable: body.Joinable, changed: make(chan struct{}), logged: make(chan struct{}), begun: time.Now()}
 	s.peer = newPeer(g.t, func(m message) { g.send(s.id, m) })
 	if g.restart {
 		s.spare = newPeer(g.t, func(m message) { g.send(s.id, m) })
@@ -163,7 +169,60 @@ func (g *gateway) join(r *http.Request) (int, any) {
 	return http.StatusOK, g.ticket(s)
 }
 
+// events answers with a page, or with a stream when that is asked for.
+func (g *gateway) events(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	stream := strings.Contains(r.Header.Get("Accept"), "text/event-stream") && !g.unstreamed && g.sessions[r.PathValue("id")] != nil
+	g.mu.Unlock()
+	if stream && r.Header.Get("Authorization") == "Macaroon root="+testToken {
+		g.stream(w, r)
+		return
+	}
+	g.authorized(g.log)(w, r)
+}
+
+func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
+	after, err := strconv.Atoi(r.URL.Query().Get("after"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	_, _ = fmt.Fprint(w, "retry: 10\n\n") // a page that has gone ends the stream below
+	g.mu.Lock()
+	g.streams++
+	cut := g.cut
+	g.mu.Unlock()
+	for {
+		g.mu.Lock()
+		s := g.sessions[r.PathValue("id")]
+		fresh, logged := s.events[min(after, len(s.events)):], s.logged
+		g.mu.Unlock()
+		for _, e := range fresh {
+			data, err := json.Marshal(e)
+			if err != nil {
+				return
+			}
+			after++
+			if _, err := fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", after, e["type"], data); err != nil {
+				return
+			}
+		}
+		if http.NewResponseController(w).Flush() != nil {
+			return
+		}
+		select {
+		case <-logged:
+		case <-cut:
+			return
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
 func (g *gateway) log(r *http.Request) (int, any) {
+	g.polls++
 	s, found := g.sessions[r.PathValue("id")]
 	if !found {
 		return http.StatusNotFound, "session does not exist"
@@ -330,6 +389,8 @@ func (s *session) queue(m message) {
 }
 
 func (s *session) log(actor, name string, data message) {
+	close(s.logged)
+	s.logged = make(chan struct{})
 	s.events = append(s.events, message{
 		"specversion": "1.0", "type": "streamstack.session." + name + ".v1", "time": time.Now().UTC().Format(time.RFC3339Nano),
 		"subject": "sessions.local." + s.id + "." + actor + "." + name, "sequence": len(s.events) + 1, "data": data,

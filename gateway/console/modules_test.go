@@ -34,6 +34,21 @@ func TestModules(t *testing.T) {
 		require.Equal(t, want, got)
 	})
 
+	t.Run("event streams, cut anywhere", func(t *testing.T) {
+		const stream = "retry: 250\n\n: keep-alive\n\nid: 1\nevent: a\ndata: {\"x\":\"ä\"}\n\nid: 2\r\ndata: one\r\ndata:two\r\n\ndata: three\r\rid: 4\n\ndata\n\ndata: unfinished\n"
+		for size := 1; size < 20; size++ {
+			var got struct {
+				Messages []string
+				Retry    int
+			}
+			b.Eval(fmt.Sprintf(`import('./feed.js').then(({StreamParser}) => { const p = new StreamParser(); const text = %q; const messages = [];
+				for (let i = 0; i < text.length; i += %d) messages.push(...p.push(text.slice(i, i + %d)));
+				return {messages, retry: p.retry}; })`, stream, size, size), &got)
+			require.Equal(t, []string{`{"x":"ä"}`, "one\ntwo", "three", ""}, got.Messages, size)
+			require.Equal(t, 250, got.Retry)
+		}
+	})
+
 	t.Run("browser keys", func(t *testing.T) {
 		for _, c := range []struct {
 			code, key string

@@ -139,6 +139,45 @@ func TestLeavingAndEnding(t *testing.T) {
 	g.look(id, func(s *session) { require.Equal(t, "terminated", s.status) })
 }
 
+// The timeline's events come by themselves, on a connection that is made again after the last of them; nothing is asked for.
+func TestTheTimelineIsStreamed(t *testing.T) {
+	t.Parallel()
+	b, g := openConsole(t, "")
+	id := start(b)
+	g.mu.Lock()
+	polls := g.polls
+	close(g.cut)
+	g.cut = make(chan struct{})
+	g.mu.Unlock()
+	for i := range 20 {
+		g.look(id, func(s *session) { s.log("streamer", "resized", message{"n": i}) })
+	}
+	b.Wait(`document.querySelectorAll('#timeline [data-event=resized]').length === 20`, "twenty steps, each once")
+	b.Wait(`(([...seqs]) => seqs.every((s, i) => i === 0 || Number(s.dataset.sequence) > Number(seqs[i - 1].dataset.sequence)))(document.querySelectorAll('#timeline [data-sequence]'))`,
+		"the steps in order")
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	require.GreaterOrEqual(t, g.streams, 2)
+	require.LessOrEqual(t, g.polls, polls+1, "at most once, while there was no connection")
+}
+
+// Where there is no stream, events are asked for as ever.
+func TestTheTimelineWithoutStreams(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	g.unstreamed = true
+	b := browsertest.Open(t)
+	b.Do(chromedp.Navigate(g.page("")))
+	b.Wait(`document.querySelector('#applications [data-start=testcard]')`, "the list of applications")
+	id := start(b)
+	g.look(id, func(s *session) { s.log("streamer", "resized", message{}) })
+	b.Wait(`document.querySelector('#timeline [data-event=resized]')`, "the step")
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	require.Zero(t, g.streams)
+	require.NotZero(t, g.polls)
+}
+
 func TestAFailedSessionSaysWhy(t *testing.T) {
 	t.Parallel()
 	const reason = "the application ended with exit code 139 (segmentation fault)"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -72,17 +73,21 @@ func (s *stack) service() *replica {
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
 	var once sync.Once
-	end := func(first func()) func() {
+	end := func(killed bool) func() {
 		return func() {
 			once.Do(func() {
-				first()
+				if killed {
+					nc.Close()
+				}
 				cancel()
-				<-done
+				if err := <-done; !killed && !errors.Is(err, context.Canceled) {
+					s.t.Errorf("the service ended with %v", err)
+				}
 				nc.Close()
 			})
 		}
 	}
-	r.stop, r.kill = end(func() {}), end(nc.Close)
+	r.stop, r.kill = end(false), end(true)
 	s.t.Cleanup(r.stop)
 	select {
 	case <-r.Ready():

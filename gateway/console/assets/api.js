@@ -143,6 +143,25 @@ export class Api {
   }
 
   /**
+   * The events of a session after a sequence as a stream that goes on; null if the gateway answers with something else.
+   * @param {string} id
+   * @param {number} after
+   * @param {AbortSignal} signal ends the stream
+   * @returns {Promise<Response | null>}
+   */
+  async stream(id, after, signal) {
+    const response = await fetch(new URL(`1.0/sessions/${encodeURIComponent(id)}/events?after=${after}`, document.baseURI), {
+      headers: { Authorization: `Macaroon root=${this.#token}`, Accept: 'text/event-stream' },
+      cache: 'no-store',
+      signal,
+    });
+    if (!response.ok) throw new ApiError(errorInWords(response.status, undefined), response.status);
+    if (response.headers.get('Content-Type')?.startsWith('text/event-stream')) return response;
+    await response.body?.cancel();
+    return null;
+  }
+
+  /**
    * @param {string} method
    * @param {string} path below /1.0/, relative to the page so that a path prefix in front of the gateway works
    * @param {object} [body]

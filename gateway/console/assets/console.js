@@ -5,6 +5,7 @@
 
 import { Api, ApiError } from './api.js';
 import { QualityChart } from './chart.js';
+import { Feed } from './feed.js';
 import { isOver, showApplications, showSessions } from './lists.js';
 import { askToken, notify, page } from './page.js';
 import { Stage } from './stage.js';
@@ -21,6 +22,8 @@ const QUALITY_EVERY_MS = 2000;
  * model may be a moment behind the answer to a creation, and the last events behind the status.
  */
 const OVER_LIMIT = 3;
+/** While its events come by themselves, the open session is read when one has come, and each so many turns in any case. */
+const QUIET_TURNS = 5;
 
 /** @typedef {import('./api.js').Session} Session */
 
@@ -41,6 +44,14 @@ let current = { id: '', app: '' };
 let turn = 0;
 /** Readings in a row in which the open session was over or unknown. */
 let over = 0;
+/** Turns since the open session was read. */
+let quiet = 0;
+/** The session whose events the feed follows. */
+let followed = '';
+const feed = new Feed((events) => {
+  timeline.add(events);
+  quiet = QUIET_TURNS;
+});
 
 /**
  * Puts a session on the stage, without a stream yet.
@@ -54,12 +65,22 @@ function setCurrent(id, app) {
   current = { id, app };
   turn += 1;
   over = 0;
+  quiet = QUIET_TURNS;
+  followEvents();
   page.title.textContent = app;
   page.title.title = id;
   page.timelinePanel.hidden = !id;
   page.welcomeText.textContent = id
     ? 'This is the timeline of a session that you have not joined.'
     : 'Start one from the list. It opens here within seconds.';
+}
+
+/** Lets the open session's events come, if they do not yet; without an open session, none do. */
+function followEvents() {
+  const { id } = current;
+  if (!id || document.hidden) feed.close();
+  else if (followed !== id || !feed.open) feed.follow((signal) => api.stream(id, timeline.after, signal));
+  followed = id;
 }
 
 /** @param {string} app */
@@ -180,11 +201,15 @@ async function readSession() {
   const { id } = current;
   const mine = turn;
   if (!id || over >= OVER_LIMIT || page.tokenDialog.open) return;
+  quiet += 1;
+  if (feed.live && over === 0 && quiet < QUIET_TURNS) return;
+  quiet = 0;
   await attempt(async () => {
-    const [session, events] = await Promise.all([api.session(id).catch(gone), api.events(id, timeline.after)]);
+    const [session, events] = await Promise.all([api.session(id).catch(gone), feed.live ? [] : api.events(id, timeline.after)]);
     if (mine !== turn) return;
     timeline.add(events);
     over = !session || isOver(session) ? over + 1 : 0;
+    if (over >= OVER_LIMIT) feed.close();
     if (session && over > 0) showEnd(session);
     else if (over >= OVER_LIMIT || (over > 0 && timeline.ending)) stage.fail('ended', 'The session ended', timeline.ending);
   }, sayReading);
@@ -225,12 +250,15 @@ stage.addEventListener('over', (event) => {
   const { state, message } = /** @type {CustomEvent} */ (event).detail;
   // The stream knows only that it ended; the session and its events, read next, know why.
   stage.fail(state, state === 'error' ? 'The stream broke off' : 'Disconnected', timeline.ending || message);
+  quiet = QUIET_TURNS;
   readSession();
 });
 stage.addEventListener('measured', (event) => chart.measured(/** @type {CustomEvent} */ (event).detail));
 stage.addEventListener('state', () => {
   if (['idle', 'ended', 'error'].includes(stage.state)) chart.clear();
 });
+// A browser has six connections for each gateway: pages that nobody looks at keep none.
+document.addEventListener('visibilitychange', followEvents);
 page.leave.addEventListener('click', leave);
 page.dismiss.addEventListener('click', leave);
 page.end.addEventListener('click', () => current.id && end(current.id));
