@@ -60,7 +60,7 @@ func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) 
 		group.Go(func() error { return ended(loops, loop(loops)) })
 	}
 	if g.cfg.Webhooks != nil {
-		group.Go(func() error { return ended(loops, g.cfg.Webhooks.Run(loops)) })
+		group.Go(func() error { return ended(ctx, g.cfg.Webhooks.Run(ctx)) })
 	}
 	group.Go(func() error {
 		defer stop()

@@ -121,10 +121,19 @@ func (g *Gateway) cors(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		h.Set(echo.HeaderAccessControlAllowMethods, "GET, POST, PATCH, DELETE, OPTIONS")
 		// A * would not cover Authorization.
-		h.Set(echo.HeaderAccessControlAllowHeaders, "Authorization, Content-Type, Last-Event-ID")
+		h.Set(echo.HeaderAccessControlAllowHeaders, allowedHeaders(c.Request().Header.Get(echo.HeaderAccessControlRequestHeaders)))
 		h.Set(echo.HeaderAccessControlMaxAge, "600")
 		return c.NoContent(http.StatusNoContent)
 	}
+}
+
+// allowedHeaders are those of the contract, and of a page that resumes a stream of events by itself one more.
+func allowedHeaders(asked string) string {
+	const always, resume = "Authorization, Content-Type", "Last-Event-ID"
+	if strings.Contains(strings.ToLower(asked), strings.ToLower(resume)) {
+		return always + ", " + resume
+	}
+	return always
 }
 
 // allowed tells whether pages of an origin may use the API.
