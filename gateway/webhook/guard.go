@@ -8,7 +8,7 @@ import (
 )
 
 // ErrAddress is returned for an address that webhooks may not reach.
-var ErrAddress = errors.New("webhook: the address is not allowed")
+var ErrAddress = errors.New("the address is not allowed")
 
 // Guard keeps webhooks from reaching what their gateway can reach and others must not (server-side request forgery). It
 // looks at the address that is dialled, after names were resolved: a name may resolve to another address each time.
