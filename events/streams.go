@@ -18,6 +18,7 @@ const (
 	AccountsStream  = "ACCOUNTS"
 	DeadlinesStream = "DEADLINES"
 	HeartbeatBucket = "HEARTBEATS"
+	SnapshotBucket  = "SNAPSHOTS"
 )
 
 // Defaults of [StreamsConfig].
@@ -108,6 +109,15 @@ func CreateStreams(ctx context.Context, js jetstream.JetStream, c StreamsConfig)
 		}); err != nil {
 			return err
 		}
+	}
+	if err := create(ctx, "bucket "+SnapshotBucket, func(ctx context.Context) error {
+		_, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: SnapshotBucket, Description: "states of read models; the log makes them anew", Storage: storage, Replicas: c.Replicas,
+			Compression: true,
+		})
+		return err //nolint:wrapcheck // create wraps it
+	}); err != nil {
+		return err
 	}
 	return create(ctx, "bucket "+HeartbeatBucket, func(ctx context.Context) error {
 		_, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
