@@ -9,6 +9,7 @@ import (
 	"streamstack/events"
 	"streamstack/gateway/token"
 	"streamstack/gateway/turn"
+	"streamstack/projections/progress"
 )
 
 // Limits of the gateway. Where the contract names a figure it is the contract's.
@@ -79,6 +80,8 @@ type Config struct {
 	Console http.Handler
 	// Version is shown by the status.
 	Version string
+	// Progress shows the reading of a long log; nil: lines in Logger.
+	Progress progress.Show
 }
 
 // TURN is what clients need to know of the TURN server.

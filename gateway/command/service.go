@@ -20,6 +20,7 @@ import (
 	"streamstack/gateway/keyfile"
 	"streamstack/gateway/token"
 	"streamstack/gateway/turn"
+	"streamstack/projections/progress"
 )
 
 // Names in the data folder.
@@ -42,6 +43,8 @@ type Options struct {
 	Version    string
 	Log        *events.Log
 	Logger     *slog.Logger
+	// Progress shows the reading of a long log at the start; nil: lines in Logger.
+	Progress progress.Show
 }
 
 // Service is a gateway that listens. Nothing is answered before [Service.Run].
@@ -75,7 +78,7 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 	if s.admin, err = listenAdmin(ctx, filepath.Join(o.Data, AdminSocket)); err != nil {
 		return nil, err
 	}
-	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version}
+	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version, Progress: o.Progress}
 	if len(cfg.Origins) == 0 && loopback(s.listen.Addr()) {
 		cfg.Origins = []string{"*"} // pages on this machine; the token guards what they ask for
 	}
