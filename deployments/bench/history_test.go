@@ -48,6 +48,9 @@ func (f *filler) append(id events.SessionID, a events.Actor, n events.Name, data
 			"ce-time": {f.now}, "ce-datacontenttype": {"application/json"}, "Nats-Msg-Id": {eventID},
 		},
 	}
+	if uri := events.SchemaURI(events.TypeOf(n)); uri != "" {
+		m.Header["ce-dataschema"] = []string{uri}
+	}
 	if events.ShortLived(n) {
 		m.Header["Nats-TTL"] = []string{"86400s"}
 	}
@@ -125,12 +128,13 @@ func (l *life) step(f *filler) (done bool) {
 			Encoders: []events.EncoderData{{Codec: "H264", Element: "x264enc"}, {Codec: "VP8", Element: "vp8enc"}, {Codec: "VP9", Element: "vp9enc"}},
 			Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: 60, Capabilities: []string{"resize", "ime"}}}},
 		{events.Client, events.Settings, events.SettingsData{Peer: l.peer, Settings: events.Raw(`{"display":{"width":1280,"height":720,"fps":60},"audio":true,"codecs":["VP8","H264"]}`)}},
-		{events.Streamer, events.Offer, events.SDPData{Peer: l.peer, SDP: sdp(45)}},
+		{events.Streamer, events.Offer, events.SDPData{Peer: l.peer, SDP: offerSDP}},
 		{events.Streamer, events.Candidate, candidate(2)},
-		{events.Client, events.Answer, events.SDPData{Peer: l.peer, SDP: sdp(30)}},
+		{events.Client, events.Answer, events.SDPData{Peer: l.peer, SDP: answerSDP}},
 		{events.Client, events.Candidate, candidate(3)},
 		{events.Client, events.Candidate, candidate(4)},
-		{events.Streamer, events.Connected, events.ConnectedData{Peer: l.peer, Codec: "H264", Encoder: "x264enc", Local: "host", Remote: "host", Protocol: "udp", ConnectMs: 212}},
+		{events.Streamer, events.Connected, events.ConnectedData{Peer: l.peer, Codec: "H264", Encoder: "x264enc", ConnectMs: 212,
+			Pair: events.PairData{Local: events.CandidateEnd{Kind: "host", Family: events.FamilyIPv4}, Remote: events.CandidateEnd{Kind: "host", Family: events.FamilyIPv4}, Protocol: "udp"}}},
 		{events.Client, events.Detached, events.DetachedData{Peer: l.peer, Code: 1000}},
 		{events.Streamer, events.Disconnected, events.DisconnectedData{Peer: l.peer, Reason: events.ReasonLeft, Connected: true}},
 		{events.Gateway, events.Terminating, events.TerminatingData{By: "client_left", Reason: "its client has left"}},
@@ -141,6 +145,8 @@ func (l *life) step(f *filler) (done bool) {
 	l.at++
 	return l.at == len(steps)
 }
+
+var offerSDP, answerSDP = sdp(45), sdp(30)
 
 // sdp is a description of about as many lines as a browser's.
 func sdp(lines int) string {
