@@ -23,11 +23,13 @@ const (
 // directRequest is the body of $JS.API.DIRECT.GET.<stream> and of $JS.API.STREAM.MSG.GET.<stream>. With a Batch it
 // asks for many messages and the end of the batch, without for one.
 type directRequest struct {
-	Seq      Seq    `json:"seq,omitempty"`
-	NextFor  string `json:"next_by_subj,omitempty"`
-	LastFor  string `json:"last_by_subj,omitempty"`
-	Batch    int    `json:"batch,omitempty"`
-	MaxBytes int    `json:"max_bytes,omitempty"`
+	Seq Seq `json:"seq,omitempty"`
+	// From, in place of Seq, is the time that the first message wanted was stored at or after.
+	From     *time.Time `json:"start_time,omitempty"`
+	NextFor  string     `json:"next_by_subj,omitempty"`
+	LastFor  string     `json:"last_by_subj,omitempty"`
+	Batch    int        `json:"batch,omitempty"`
+	MaxBytes int        `json:"max_bytes,omitempty"`
 }
 
 // served is how many headers the server adds to each message of the answer.

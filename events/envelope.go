@@ -129,7 +129,7 @@ func decode(subject string, seq Seq, stored time.Time, h nats.Header, data []byt
 		Type:        last(h, hdrType),
 		Subject:     subject,
 		Sequence:    seq,
-		Stored:      stored,
+		Stored:      stored.UTC(),
 		ContentType: last(h, hdrContentType),
 		Schema:      last(h, hdrSchema),
 		Data:        data,
@@ -157,7 +157,7 @@ func (e *Event) check(h nats.Header, served int) string {
 	if y := t.UTC().Year(); err != nil || y < 1 || y > 9999 {
 		t, problem = e.Stored, "ce-time is missing or malformed"
 	}
-	e.Time = t
+	e.Time = t.UTC()
 	if e.ID == "" {
 		problem = "ce-id is missing"
 	}
@@ -169,7 +169,7 @@ func (e *Event) check(h nats.Header, served int) string {
 			problem = "brought its own " + key
 		}
 	}
-	if !utf8.Valid(e.Data) || !json.Valid(e.Data) {
+	if !utf8.Valid(e.Data) || !validJSON(e.Data) {
 		// Kept as a JSON string, so that showing and exporting it stays possible.
 		e.Data = quote(e.Data)
 		problem = "data is not JSON"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,7 +15,10 @@ import (
 
 // Figures of a follower's pulls.
 const (
-	pullMessages = 512
+	// pullMessages is how many messages may be under way to a follower. Half of them are asked for anew while the other half
+	// still comes, so that the server never waits for the reader's question.
+	pullMessages = 1024
+	pullHalf     = pullMessages / 2
 	pullExpires  = 30 * time.Second
 	// pullBeat is how often the server says that it is there, pullSilence how long nothing may come before the consumer
 	// is made anew.
@@ -72,6 +76,28 @@ type follower struct {
 	from    Start
 	fn      func(Event) error
 	caught  func()
+	once    bool // ends with errCaught when nothing more is waiting
+}
+
+// errCaught ends a follower that reads what is stored, and no more.
+var errCaught = errors.New("events: nothing more is waiting")
+
+// drain hands on what a stream holds from the sequence from on, through an ordered consumer, and returns when nothing more
+// is waiting. It is tenfold the work of a batched Direct Get to begin with, and a third of it for each message: the server
+// sends stored messages as they are, without a question every 512 of them. What it returns other than nil or an error
+// of fn can be tried again from where fn was.
+func (l *Log) drain(ctx context.Context, stream string, from Seq, fn func(Event) error) error {
+	f := &follower{log: l, stream: stream, from: Start{Seq: from}, fn: fn, once: true}
+	f.caught = func() {}
+	err := f.run(ctx)
+	var stop errStopped
+	switch {
+	case errors.Is(err, errCaught):
+		return nil
+	case errors.As(err, &stop):
+		return stop.error
+	}
+	return err
 }
 
 // errRenew ends a consumer that has come to its end; the follower makes another.
@@ -119,18 +145,21 @@ func (f *follower) run(ctx context.Context) error {
 	}
 	defer func() { _ = sub.Unsubscribe() }() // fails only when the connection is closed
 	if info.NumPending == 0 {
+		if f.once {
+			return errCaught
+		}
 		f.caught()
 	}
 	return f.pull(ctx, info.Name, inbox, msgs, status)
 }
 
-// pull asks for messages, one request at a time, and hands them on.
+// pull asks for messages, a new half whenever one has come, and hands them on.
 func (f *follower) pull(ctx context.Context, consumer, inbox string, msgs <-chan *nats.Msg, status <-chan nats.Status) error {
 	request, err := json.Marshal(struct {
 		Batch   int           `json:"batch"`
 		Expires time.Duration `json:"expires"`
 		Beat    time.Duration `json:"idle_heartbeat"`
-	}{pullMessages, pullExpires, pullBeat})
+	}{pullHalf, pullExpires, pullBeat})
 	if err != nil {
 		return fmt.Errorf("events: follow: %w", err)
 	}
@@ -138,11 +167,11 @@ func (f *follower) pull(ctx context.Context, consumer, inbox string, msgs <-chan
 	defer silence.Stop()
 	wanted, delivered := 0, uint64(0)
 	for {
-		if wanted == 0 {
+		for wanted <= pullHalf {
 			if err := f.log.nc.PublishRequest(f.log.api("CONSUMER.MSG.NEXT."+f.stream+"."+consumer), inbox, request); err != nil {
 				return readError(f.stream, err)
 			}
-			wanted = pullMessages
+			wanted += pullHalf
 		}
 		silence.Reset(pullSilence)
 		select {
@@ -160,8 +189,12 @@ func (f *follower) pull(ctx context.Context, consumer, inbox string, msgs <-chan
 					return err
 				}
 			case last(m.Header, "Status") == "100": // the server is there
-			case last(m.Header, "Status") == "408": // the request's time is over
-				wanted = 0
+			case last(m.Header, "Status") == "408": // a request's time is over
+				left, err := strconv.Atoi(last(m.Header, "Nats-Pending-Messages"))
+				if err != nil || left < 0 || left > wanted {
+					return errRenew
+				}
+				wanted -= left
 			default:
 				return errRenew
 			}
@@ -185,6 +218,9 @@ func (f *follower) hand(m *nats.Msg, delivered *uint64) error {
 	}
 	f.from = Start{Seq: seq + 1}
 	if meta.NumPending == 0 {
+		if f.once {
+			return errCaught
+		}
 		f.caught()
 	}
 	return nil

@@ -18,6 +18,7 @@ const (
 	AccountsStream  = "ACCOUNTS"
 	DeadlinesStream = "DEADLINES"
 	HeartbeatBucket = "HEARTBEATS"
+	SnapshotBucket  = "SNAPSHOTS"
 )
 
 // Defaults of [StreamsConfig].
@@ -116,6 +117,15 @@ func CreateStreams(ctx context.Context, js jetstream.JetStream, c StreamsConfig)
 	if err := create(ctx, "bucket "+WebhookBucket, func(ctx context.Context) error {
 		_, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket: WebhookBucket, Description: "how far the deliveries of webhooks are", Storage: storage, Replicas: c.Replicas,
+		})
+		return err //nolint:wrapcheck // create wraps it
+	}); err != nil {
+		return err
+	}
+	if err := create(ctx, "bucket "+SnapshotBucket, func(ctx context.Context) error {
+		_, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: SnapshotBucket, Description: "states of read models; the log makes them anew", Storage: storage, Replicas: c.Replicas,
+			Compression: true,
 		})
 		return err //nolint:wrapcheck // create wraps it
 	}); err != nil {

@@ -61,8 +61,15 @@ func (s Subject) String() string {
 
 // ParseSubject reads a NATS subject. It does not ask whether the actor may append the event: see [Allowed].
 func ParseSubject(subject string) (Subject, error) {
-	parts := strings.Split(subject, ".")
-	if len(parts) != 5 || parts[0] != "sessions" {
+	var parts [5]string
+	n := 0
+	for p := range strings.SplitSeq(subject, ".") {
+		if n < len(parts) {
+			parts[n] = p
+		}
+		n++
+	}
+	if n != len(parts) || parts[0] != "sessions" {
 		return Subject{}, fmt.Errorf("%w: %q", ErrSubject, subject)
 	}
 	if !ValidToken(parts[1]) || !ValidToken(parts[2]) || !validWord(parts[3]) || !validWord(parts[4]) {
@@ -72,20 +79,20 @@ func ParseSubject(subject string) (Subject, error) {
 }
 
 // ValidToken tells whether s may be a region, a session id, an application or an agent in a subject: [a-z0-9-]{1,63}.
-func ValidToken(s string) bool {
+func ValidToken(s string) bool { return validWord(s) && strings.IndexByte(s, '_') < 0 }
+
+// validWord tells whether s may be an actor or the name of an event, of this version or a newer one.
+func validWord(s string) bool {
 	if s == "" || len(s) > maxToken {
 		return false
 	}
-	for _, c := range []byte(s) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
 			return false
 		}
 	}
 	return true
 }
-
-// validWord tells whether s may be an actor or the name of an event, of this version or a newer one.
-func validWord(s string) bool { return ValidToken(strings.ReplaceAll(s, "_", "-")) }
 
 // publishable tells whether a message may be published on a subject: no empty token, no wildcard, nothing unprintable.
 func publishable(subject string) bool {

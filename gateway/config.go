@@ -10,6 +10,7 @@ import (
 	"streamstack/gateway/token"
 	"streamstack/gateway/turn"
 	"streamstack/gateway/webhook"
+	"streamstack/projections/progress"
 )
 
 // Limits of the gateway. Where the contract names a figure it is the contract's.
@@ -84,6 +85,8 @@ type Config struct {
 	Console http.Handler
 	// Version is shown by the status.
 	Version string
+	// Progress shows the reading of a long log; nil: lines in Logger.
+	Progress progress.Show
 }
 
 // TURN is what clients need to know of the TURN server.

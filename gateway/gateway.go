@@ -15,6 +15,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/projections"
+	"streamstack/projections/progress"
 )
 
 // Gateway is one replica. Make it with [New], run it with [Gateway.Run].
@@ -31,16 +32,22 @@ type Gateway struct {
 	now      func() time.Time
 	times    timing
 	feeds    atomic.Int32 // streams of events that are open
+	// pasts bounds how many states of the past are worked out at once.
+	pasts chan struct{}
 }
 
 // New makes a gateway; nothing runs yet.
 func New(cfg Config) *Gateway {
 	g := &Gateway{
 		cfg: cfg, log: cfg.Logger.With("component", "gateway"), now: time.Now, times: usualTiming,
-		sessions: projections.NewRunner("sessions", projections.NewSessions()),
+		sessions: projections.NewRunner(sessionsModel, projections.NewSessions()),
 		agents:   projections.NewRunner("agents", projections.NewAgents()),
 		accounts: projections.NewRunner("accounts", projections.NewAccounts()),
 		hub:      newHub(),
+		pasts:    make(chan struct{}, maxPasts),
+	}
+	if g.cfg.Progress == nil {
+		g.cfg.Progress = progress.Lines(g.log, readingWhat, g.now)
 	}
 	g.alive = newLiveness(g)
 	g.echo = g.routes()
@@ -84,11 +91,11 @@ func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) 
 }
 
 func (g *Gateway) followAgents(ctx context.Context) error {
-	return g.agents.Follow(ctx, g.cfg.Log, events.AgentsStream)
+	return follow(ctx, g, g.agents, events.AgentsStream)
 }
 
 func (g *Gateway) followAccounts(ctx context.Context) error {
-	return g.accounts.Follow(ctx, g.cfg.Log, events.AccountsStream)
+	return follow(ctx, g, g.accounts, events.AccountsStream)
 }
 
 // WaitReady returns when all read models have caught up.
@@ -130,29 +137,6 @@ func ended(ctx context.Context, err error) error {
 		return nil //nolint:nilerr // the end was wanted
 	}
 	return err
-}
-
-// tail feeds the read model and then the sockets.
-func (g *Gateway) tail(ctx context.Context) error {
-	begun := g.now()
-	lastLine := begun
-	progress := func(p events.Progress) {
-		if g.now().Sub(lastLine) < time.Second {
-			return
-		}
-		lastLine = g.now()
-		rate := float64(p.At) / lastLine.Sub(begun).Seconds()
-		g.log.Info("reading the log", "at", p.At, "of", p.Target, "events_per_second", int(rate),
-			"left", time.Duration(float64(p.Target-p.At)/rate*float64(time.Second)).Round(time.Second))
-	}
-	return g.cfg.Log.Tail(ctx, 0, func(e events.Event) error {
-		if e.Quarantine != "" {
-			g.log.Warn("event quarantined", "subject", e.Subject, "sequence", e.Sequence, "why", e.Quarantine)
-		}
-		g.sessions.Apply(e)
-		g.hub.publish(e)
-		return nil
-	}, progress, g.sessions.Caught)
 }
 
 // serve runs an HTTP server until the context ends; then requests have a grace to finish. Websockets are hijacked and end

@@ -50,7 +50,16 @@ func (g *Gateway) session(c echo.Context) (projections.Session, error) {
 }
 
 func (g *Gateway) getSession(c echo.Context) error {
-	s, err := g.session(c)
+	m, past, err := parseAsOf(c)
+	if err != nil {
+		return err
+	}
+	var s projections.Session
+	if past {
+		s, err = g.sessionAsOf(c, m)
+	} else {
+		s, err = g.session(c)
+	}
 	if err != nil {
 		return err
 	}
@@ -84,7 +93,15 @@ func (g *Gateway) listSessions(c echo.Context) error {
 		return err
 	}
 	var all []projections.Session
-	g.sessions.Read(func(m *projections.Sessions) { all = m.List() })
+	if m, past, err := parseAsOf(c); err != nil {
+		return err
+	} else if past {
+		if all, err = g.listAsOf(c.Request().Context(), m); err != nil {
+			return err
+		}
+	} else {
+		g.sessions.Read(func(m *projections.Sessions) { all = m.List() })
+	}
 	if q.status != "" {
 		all = slices.DeleteFunc(all, func(s projections.Session) bool { return s.Status != q.status })
 	}

@@ -40,7 +40,8 @@ func (m *Accounts) Apply(e events.Event) {
 	switch events.Name(p[2]) {
 	case events.AccountCreated:
 		d := data[events.AccountData](e)
-		m.byName[p[1]] = Account{Name: p[1], TokenID: d.TokenID, Expiry: d.Expiry, Created: e.Time}
+		name := strings.Clone(p[1]) // no piece of the header block
+		m.byName[name] = Account{Name: name, TokenID: d.TokenID, Expiry: d.Expiry, Created: e.Time}
 	case events.AccountExpired:
 		// One of an earlier token changes nothing.
 		if a, ok := m.byName[p[1]]; ok && a.TokenID == data[events.AccountData](e).TokenID {

@@ -39,7 +39,7 @@ func (m *Agents) Apply(e events.Event) {
 	}
 	key := p[1] + "." + p[2]
 	a := m.byKey[key]
-	a.ID, a.Region = events.AgentID(p[2]), events.Region(p[1])
+	a.ID, a.Region = events.AgentID(key[len(p[1])+1:]), events.Region(key[:len(p[1])]) // no pieces of the header block
 	switch events.Name(p[3]) {
 	case events.AgentOnline:
 		a.OnlineData, a.Online, a.Since = data[events.OnlineData](e), true, e.Time
@@ -56,6 +56,9 @@ func (m *Agents) Get(r events.Region, id events.AgentID) (Agent, bool) {
 	a, ok := m.byKey[string(r)+"."+string(id)]
 	return a, ok
 }
+
+// At is the sequence folded last.
+func (m *Agents) At() events.Seq { return m.at }
 
 // List returns all agents that ever were, by region and id.
 func (m *Agents) List() []Agent {

@@ -3,9 +3,12 @@ package projections
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
+	"time"
 
 	"streamstack/events"
+	"streamstack/projections/snapshot"
 )
 
 // Folder is a read model: it takes events in order and ignores those it has seen.
@@ -18,9 +21,11 @@ type Folder interface {
 type Runner[S Folder] struct {
 	name string
 
-	mu      sync.RWMutex
-	state   S
-	at      events.Seq
+	mu    sync.RWMutex
+	state S
+	at    events.Seq
+	// anchor is the last event folded that does not expire early.
+	anchor  snapshot.Anchor
 	waiters []waiter
 
 	caught sync.Once
@@ -43,6 +48,9 @@ func (r *Runner[S]) Apply(e events.Event) {
 	defer r.mu.Unlock()
 	r.state.Fold(e)
 	r.at = max(r.at, e.Sequence)
+	if e.Sequence > r.anchor.Seq && lasting(e) {
+		r.anchor = snapshot.Anchor{Seq: e.Sequence, ID: e.ID}
+	}
 	keep := r.waiters[:0]
 	for _, w := range r.waiters {
 		if w.seq <= r.at {
@@ -52,6 +60,11 @@ func (r *Runner[S]) Apply(e events.Event) {
 		keep = append(keep, w)
 	}
 	r.waiters = keep
+}
+
+// lasting tells whether an event surely stays for its stream's retention.
+func lasting(e events.Event) bool {
+	return e.Quarantine == "" && (e.Session == "" || events.Known(e.Name) && !events.ShortLived(e.Name))
 }
 
 // Caught tells that the runner has seen all there was when it began. Later calls do nothing.
@@ -104,17 +117,34 @@ func (r *Runner[S]) forget(gone waiter) {
 	}
 }
 
-// Follow feeds the runner from a stream other than SESSIONS until the context ends. SESSIONS has one tail per process,
-// which its owner feeds to the runner with [Runner.Apply].
+// dump takes a snapshot of the state; events wait meanwhile.
+func (r *Runner[S]) dump(k snapshot.Kind, write func(S) []byte) snapshot.Snapshot {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	a := r.anchor
+	a.ID = strings.Clone(a.ID)
+	return snapshot.Snapshot{Kind: k, At: r.at, Anchor: a, Taken: time.Now().UTC(), State: write(r.state)}
+}
+
+// restore puts a snapshot's state in the place of the runner's.
+func (r *Runner[S]) restore(snap snapshot.Snapshot, read func(S, []byte) error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := read(r.state, snap.State); err != nil {
+		return err
+	}
+	r.at, r.anchor = snap.At, snap.Anchor
+	return nil
+}
+
+// Follow feeds the runner from a stream other than SESSIONS until the context ends, from after what it has folded on.
+// SESSIONS has one tail per process, which its owner feeds to the runner with [Runner.Apply].
 func (r *Runner[S]) Follow(ctx context.Context, log *events.Log, stream string) error {
-	return log.Follow(ctx, stream, nil, events.Start{}, func(e events.Event) error {
+	return log.Follow(ctx, stream, nil, events.Start{Seq: r.At() + 1}, func(e events.Event) error {
 		r.Apply(e)
 		return nil
 	}, r.Caught)
 }
-
-// Fold makes [Sessions] a [Folder].
-func (m *Sessions) Fold(e events.Event) { m.Apply(e) }
 
 // Fold makes [Agents] a [Folder].
 func (m *Agents) Fold(e events.Event) { m.Apply(e) }

@@ -90,16 +90,20 @@ func (s Session) Gone() bool { return s.Ended() && s.Ephemeral && s.Status == St
 // Apply folds one event of this session. It returns the state unchanged for an event it has seen, does not know
 // (also in this version), or must not trust. A session's first event is its creation; whatever comes before is ignored.
 func (s Session) Apply(e events.Event) Session {
-	if e.Sequence <= s.Last || !e.Sound() || e.Session == "" || (!s.Known() && e.Name != events.Created) {
-		return s
-	}
-	f := folds[foldKey{e.Actor, e.Name}]
-	if f == nil {
-		return s // an event that expires must leave no trace
-	}
-	f(&s, e)
-	s.Last, s.ChangedAt = e.Sequence, when(e)
+	s.apply(e, folds[foldKey{e.Actor, e.Name}])
 	return s
+}
+
+// apply is Apply in place; f folds what the event says, nil for one that says nothing.
+func (s *Session) apply(e events.Event, f func(*Session, events.Event)) {
+	if e.Sequence <= s.Last || !e.Sound() || e.Session == "" || (!s.Known() && e.Name != events.Created) {
+		return
+	}
+	if f == nil {
+		return // an event that expires must leave no trace
+	}
+	f(s, e)
+	s.Last, s.ChangedAt = e.Sequence, when(e)
 }
 
 // when is the server's time of an event, so that clocks of different machines do not mix; an event that was not read
@@ -194,11 +198,11 @@ func (s *Session) requeue(e events.Event, why string) {
 }
 
 func foldExpired(s *Session, e events.Event) {
-	s.end(e.Name, StatusTerminated, data[events.EndedData](e).Reason)
+	s.end(events.Expired, StatusTerminated, data[events.EndedData](e).Reason)
 }
 
 func foldAgentLost(s *Session, e events.Event) {
-	s.end(e.Name, StatusError, data[events.EndedData](e).Reason)
+	s.end(events.AgentLost, StatusError, data[events.EndedData](e).Reason)
 }
 
 // late tells whether what an agent says of an attempt comes too late: the session went back to the queue, or is at another
@@ -207,13 +211,13 @@ func (s *Session) late(attempt int) bool { return attempt != 0 && (!s.Claimed ||
 
 func foldTerminated(s *Session, e events.Event) {
 	if d := data[events.EndedData](e); !s.late(d.Attempt) {
-		s.end(e.Name, StatusTerminated, d.Reason)
+		s.end(events.Terminated, StatusTerminated, d.Reason)
 	}
 }
 
 func foldFailed(s *Session, e events.Event) {
 	if d := data[events.FailedData](e); !s.late(d.Attempt) {
-		s.end(e.Name, StatusError, d.Reason)
+		s.end(events.Failed, StatusError, d.Reason)
 	}
 }
 
@@ -244,11 +248,16 @@ func foldLaunched(s *Session, e events.Event) {
 // foldReady takes a streamer's word only when the agent has launched one: launched comes before the streamer is let go,
 // so a ready without it is of an earlier attempt.
 func foldReady(s *Session, e events.Event) {
+	d := data[events.ReadyData](e)
+	s.becomeReady(e, &d)
+}
+
+// becomeReady keeps d, which must not change any more.
+func (s *Session) becomeReady(e events.Event, d *events.ReadyData) {
 	if s.Instance == "" {
 		return
 	}
-	d := data[events.ReadyData](e)
-	s.Ready, s.ReadySeq, s.QuietSince = &d, e.Sequence, when(e)
+	s.Ready, s.ReadySeq, s.QuietSince = d, e.Sequence, when(e)
 	if s.Status == StatusCreated {
 		s.Status, s.StatusMessage = StatusActive, ""
 	}

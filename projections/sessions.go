@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"cmp"
 	"slices"
 
 	"streamstack/events"
@@ -9,44 +10,64 @@ import (
 // Sessions is the read model of all sessions that the API shows. Gone sessions leave it: memory grows with what lives,
 // not with history. It is not safe for concurrent use; a [Runner] guards it.
 type Sessions struct {
-	byID map[events.SessionID]Session
+	// byID holds pointers, since a session is changed by every one of its events and is half a kilobyte. They never
+	// leave the model.
+	byID map[events.SessionID]*Session
 	// totals counts sessions by what became of them since the log began.
 	totals map[Status]int
 	at     events.Seq
+	pool   *pool
 }
 
 // NewSessions is the empty state.
 func NewSessions() *Sessions {
-	return &Sessions{byID: map[events.SessionID]Session{}, totals: map[Status]int{}}
+	return &Sessions{byID: map[events.SessionID]*Session{}, totals: map[Status]int{}, pool: newPool()}
 }
 
 // Apply folds one event of the log and returns the session's state after it.
 func (m *Sessions) Apply(e events.Event) Session {
+	if s := m.fold(e); s != nil {
+		return *s
+	}
+	return Session{}
+}
+
+// Fold makes [Sessions] a [Folder].
+func (m *Sessions) Fold(e events.Event) { m.fold(e) }
+
+// fold is Apply without the copy; nil for a session that the model does not know.
+func (m *Sessions) fold(e events.Event) *Session {
+	s := m.byID[e.Session]
 	if e.Sequence <= m.at {
-		return m.byID[e.Session]
-	}
-	m.at = e.Sequence
-	if e.Session == "" {
-		return Session{}
-	}
-	before, ok := m.byID[e.Session]
-	if !ok && e.Name != events.Created {
-		return Session{} // ended long ago, or never created
-	}
-	s := before.Apply(e)
-	if !s.Known() {
 		return s
 	}
-	if ok {
-		m.totals[before.Status]--
+	m.at = e.Sequence
+	switch {
+	case e.Session == "" || s == nil && e.Name != events.Created:
+		return nil // none of a session, or of one that ended long ago or was never created
+	case s == nil:
+		s = new(Session)
+	default:
+		m.count(s.Status, -1)
 	}
-	m.totals[s.Status]++
+	s.apply(e, m.pool.foldOf(e))
+	if !s.Known() {
+		return nil
+	}
+	m.count(s.Status, +1)
 	if s.Gone() {
 		delete(m.byID, s.ID)
-	} else {
+	} else if e.Name == events.Created {
 		m.byID[s.ID] = s
 	}
 	return s
+}
+
+// count keeps no entry of 0, so that a state is the same however it came about.
+func (m *Sessions) count(s Status, by int) {
+	if m.totals[s] += by; m.totals[s] == 0 {
+		delete(m.totals, s)
+	}
 }
 
 // At is the sequence folded last.
@@ -55,16 +76,19 @@ func (m *Sessions) At() events.Seq { return m.at }
 // Get returns a session that is not gone.
 func (m *Sessions) Get(id events.SessionID) (Session, bool) {
 	s, ok := m.byID[id]
-	return s, ok
+	if !ok {
+		return Session{}, false
+	}
+	return *s, true
 }
 
 // List returns all sessions that are not gone, oldest first.
 func (m *Sessions) List() []Session {
 	out := make([]Session, 0, len(m.byID))
 	for _, s := range m.byID {
-		out = append(out, s)
+		out = append(out, *s)
 	}
-	slices.SortFunc(out, func(a, b Session) int { return int(a.First) - int(b.First) })
+	slices.SortFunc(out, func(a, b Session) int { return cmp.Compare(a.First, b.First) })
 	return out
 }
 

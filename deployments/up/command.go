@@ -3,6 +3,7 @@ package up
 import (
 	"context"
 	"log/slog"
+	"os"
 
 	"github.com/urfave/cli/v3"
 
@@ -10,6 +11,7 @@ import (
 	"streamstack/deployments/nats"
 	"streamstack/events/connect"
 	gateway "streamstack/gateway/command"
+	"streamstack/projections/progress"
 	streamer "streamstack/streamer/command"
 )
 
@@ -67,6 +69,7 @@ func parse(cmd *cli.Command, version string) (s settings, err error) {
 	}
 	s.log = slog.New(slog.NewTextHandler(connect.Err(cmd), &slog.HandlerOptions{Level: level}))
 	s.gateway.Data, s.gateway.Version, s.gateway.Logger = s.data, version, s.log
+	s.gateway.Progress = progress.New(os.Stderr, s.log, "the log")
 	s.agent.Data, s.agent.Version, s.agent.Logger = s.data, version, s.log
 	s.agent.StreamerEnv = streamer.NetworkEnv(cmd)
 	return s, nil

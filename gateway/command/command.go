@@ -11,6 +11,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/connect"
+	"streamstack/projections/progress"
 )
 
 // connectTime bounds the wait for NATS at the start.
@@ -44,6 +45,7 @@ func run(ctx context.Context, cmd *cli.Command, version string) error {
 		return err
 	}
 	o.Version, o.Logger = version, slog.New(slog.NewTextHandler(os.Stderr, nil))
+	o.Progress = progress.New(os.Stderr, o.Logger, "the log")
 	dial, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	nc, err := connect.DialPatiently(dial, cmd.String("nats"), cmd.String("creds"), "gateway", o.Logger)

@@ -21,6 +21,7 @@ import (
 	"streamstack/gateway/token"
 	"streamstack/gateway/turn"
 	"streamstack/gateway/webhook"
+	"streamstack/projections/progress"
 )
 
 // Names in the data folder.
@@ -47,6 +48,8 @@ type Options struct {
 	Version      string
 	Log          *events.Log
 	Logger       *slog.Logger
+	// Progress shows the reading of a long log at the start; nil: lines in Logger.
+	Progress progress.Show
 }
 
 // Service is a gateway that listens. Nothing is answered before [Service.Run].
@@ -80,7 +83,7 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 	if s.admin, err = listenAdmin(ctx, filepath.Join(o.Data, AdminSocket)); err != nil {
 		return nil, err
 	}
-	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version}
+	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version, Progress: o.Progress}
 	if len(cfg.Origins) == 0 && loopback(s.listen.Addr()) {
 		cfg.Origins = []string{"*"} // pages on this machine; the token guards what they ask for
 	}

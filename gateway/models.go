@@ -1,0 +1,52 @@
+package gateway
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"streamstack/events"
+	"streamstack/projections"
+)
+
+const (
+	// sessionsModel names the sessions' read model and its snapshots.
+	sessionsModel = "sessions"
+	// readingWhat is what its catch-up is called.
+	readingWhat = "the log"
+)
+
+// tail feeds the sessions' read model and then the sockets, from the newest snapshot on.
+func (g *Gateway) tail(ctx context.Context) error {
+	return keep(ctx, g, g.sessions, events.SessionsStream, func(ctx context.Context, after events.Seq) error {
+		progress := func(p events.Progress) {
+			g.cfg.Progress.Step(uint64(p.At), uint64(p.Target))
+			if p.At >= p.Target {
+				g.cfg.Progress.Done()
+			}
+		}
+		return g.cfg.Log.Tail(ctx, after, func(e events.Event) error {
+			if e.Quarantine != "" {
+				g.log.Warn("event quarantined", "subject", e.Subject, "sequence", e.Sequence, "why", e.Quarantine)
+			}
+			g.sessions.Apply(e)
+			g.hub.publish(e)
+			return nil
+		}, progress, g.sessions.Caught)
+	})
+}
+
+// follow feeds the read model of a stream that has no tail of its own.
+func follow[S projections.State](ctx context.Context, g *Gateway, r *projections.Runner[S], stream string) error {
+	return keep(ctx, g, r, stream, func(ctx context.Context, _ events.Seq) error { return r.Follow(ctx, g.cfg.Log, stream) })
+}
+
+// keep resumes a read model from its newest snapshot, feeds it, and writes snapshots meanwhile.
+func keep[S projections.State](ctx context.Context, g *Gateway, r *projections.Runner[S], stream string, feed func(context.Context, events.Seq) error) error {
+	k := projections.NewKeeper(r, stream, g.cfg.Log, g.log)
+	after := k.Resume(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return feed(ctx, after) })
+	group.Go(func() error { return k.Keep(ctx) })
+	return group.Wait() //nolint:wrapcheck // both name themselves
+}
