@@ -77,6 +77,8 @@ type Config struct {
 	TURN *TURN
 	// Console, if not nil, is served at / for browsers.
 	Console http.Handler
+	// ArchiveFolder, if not empty, gets a copy of every archived segment as a file.
+	ArchiveFolder string
 	// Version is shown by the status.
 	Version string
 }

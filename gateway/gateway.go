@@ -14,6 +14,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/projections"
+	"streamstack/projections/archive"
 )
 
 // Gateway is one replica. Make it with [New], run it with [Gateway.Run].
@@ -24,6 +25,7 @@ type Gateway struct {
 	sessions *projections.Runner[*projections.Sessions]
 	agents   *projections.Runner[*projections.Agents]
 	accounts *projections.Runner[*projections.Accounts]
+	archive  *archive.Archive
 	hub      *hub
 	alive    *liveness
 	echo     *echo.Echo
@@ -38,6 +40,7 @@ func New(cfg Config) *Gateway {
 		sessions: projections.NewRunner("sessions", projections.NewSessions()),
 		agents:   projections.NewRunner("agents", projections.NewAgents()),
 		accounts: projections.NewRunner("accounts", projections.NewAccounts()),
+		archive:  archive.New(cfg.Log),
 		hub:      newHub(),
 	}
 	g.alive = newLiveness(g)
@@ -54,6 +57,7 @@ func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) 
 	defer stop()
 	for _, loop := range []func(context.Context) error{
 		g.tail, g.followAgents, g.followAccounts, g.alive.run, g.dispatch, g.schedule, g.scheduleAccounts, g.due,
+		g.archiveLog,
 	} {
 		group.Go(func() error { return ended(loops, loop(loops)) })
 	}

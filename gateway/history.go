@@ -35,6 +35,11 @@ func (g *Gateway) sessionEvents(c echo.Context) error {
 			return err
 		}
 		if r == "" {
+			if r, err = g.findArchived(ctx, id); err != nil {
+				return err
+			}
+		}
+		if r == "" {
 			return notFound(string(id))
 		}
 		region = r
@@ -74,7 +79,7 @@ func (g *Gateway) eventPage(ctx context.Context, c echo.Context, filter string) 
 	kind := c.QueryParam("type")
 	page := make([]events.Event, 0, limit)
 	next := int64(after)
-	err = g.cfg.Log.Read(ctx, events.SessionsStream, filter, events.Seq(after)+1, func(e events.Event) error {
+	err = g.archive.Read(ctx, filter, events.Seq(after)+1, func(e events.Event) error {
 		if len(page) == limit {
 			return errPage
 		}

@@ -38,7 +38,7 @@ func New(log *events.Log) *Archive {
 	return &Archive{log: log, files: files{lock: make(chan struct{}, 1)}}
 }
 
-// Close frees the copies of segments. Reads must have ended.
+// Close frees the copies of segments; those that are being read, when they have been.
 func (a *Archive) Close() { a.files.close() }
 
 // Segments are the archived ranges in the order of their sequences, each beginning where the one before ended. It is
