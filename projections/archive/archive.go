@@ -22,6 +22,9 @@ const (
 	chunkSubjects = "$O." + Bucket + ".C."
 )
 
+// askTime bounds a question about a stream; who waits for an answer is told within 2 s when NATS is away.
+const askTime = 1800 * time.Millisecond
+
 // Archive reads the archive of a log. It is safe for concurrent use; [Archive.Close] lets go of what it keeps.
 type Archive struct {
 	log   *events.Log
@@ -47,12 +50,14 @@ func (a *Archive) Segments(ctx context.Context) ([]Segment, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.exists {
-		_, err := a.log.JetStream().KeyValue(ctx, Bucket)
+		asking, cancel := context.WithTimeout(ctx, askTime)
+		defer cancel()
+		_, err := a.log.JetStream().KeyValue(asking, Bucket)
 		if errors.Is(err, jetstream.ErrBucketNotFound) {
 			return nil, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("archive: %w", err)
+			return nil, askError(err)
 		}
 		a.exists = true
 	}
@@ -107,12 +112,22 @@ type limits struct {
 }
 
 func (a *Archive) limits(ctx context.Context) (limits, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
 	s, err := a.log.JetStream().Stream(ctx, events.SessionsStream)
 	if err != nil {
-		return limits{}, fmt.Errorf("archive: %s: %w", events.SessionsStream, err)
+		return limits{}, askError(err)
 	}
 	i := s.CachedInfo()
 	return limits{first: events.Seq(i.State.FirstSeq), last: events.Seq(i.State.LastSeq), age: i.Config.MaxAge, replicas: i.Config.Replicas, storage: i.Config.Storage}, nil
+}
+
+// askError tells apart that nobody answered.
+func askError(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: archive: %w", events.ErrUnavailable, err)
+	}
+	return fmt.Errorf("archive: %w", err)
 }
 
 // create makes the buckets, replicated and stored as the log is.

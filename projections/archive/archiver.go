@@ -23,6 +23,8 @@ const (
 	// A pass is made four times in a period, but at least every maxPause and at most every minPause.
 	maxPause = 10 * time.Minute
 	minPause = 100 * time.Millisecond
+	// retryPause is the longest pause after a pass that failed.
+	retryPause = 30 * time.Second
 	// orphanAge is how old an object without an entry must be to be taken away: no gateway stores one for so long.
 	orphanAge = time.Hour
 )
@@ -63,10 +65,11 @@ func (a *Archiver) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("archive: %w", ctx.Err())
 		}
+		pause := min(max(period(l.age)/4, minPause), maxPause)
 		if err != nil {
 			a.log.Warn("archiving failed, it will be tried again", "err", err)
+			pause = min(pause, retryPause)
 		}
-		pause := min(max(period(l.age)/4, minPause), maxPause)
 		timer := time.NewTimer(pause + rand.N(pause/4+1)) //nolint:gosec // gateways shall not work in step, that is all
 		select {
 		case <-ctx.Done():
