@@ -35,6 +35,8 @@ type Config struct {
 	Logger  *slog.Logger
 	// Folder, if not empty, gets a copy of every segment as a file. It may be shared by several archivers.
 	Folder string
+	// Now is where the time comes from; nil means time.Now.
+	Now func() time.Time
 }
 
 // Archiver writes segments and takes care of them. Any number of them may run on one log.
@@ -52,8 +54,11 @@ type Archiver struct {
 
 // NewArchiver makes an archiver; [Archiver.Run] runs it.
 func NewArchiver(c Config) *Archiver {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	return &Archiver{
-		cfg: c, log: c.Logger.With("component", "archiver"), now: time.Now,
+		cfg: c, log: c.Logger.With("component", "archiver"), now: c.Now,
 		maxEvents: maxEvents, orphanAge: orphanAge, step: func(string) error { return nil },
 	}
 }
