@@ -44,7 +44,7 @@ func life(id events.SessionID) []events.Draft {
 		}
 	}
 	return append(list,
-		step(events.Streamer, events.Connected, events.ConnectedData{Peer: peer, Codec: "H264", Encoder: "x264enc", Local: "host", Remote: "host", Protocol: "udp", ConnectMs: 192}),
+		step(events.Streamer, events.Connected, events.ConnectedData{Peer: peer, Codec: "H264", Encoder: "x264enc", Pair: events.PairData{Local: events.CandidateEnd{Kind: "host"}, Remote: events.CandidateEnd{Kind: "host"}, Protocol: "udp"}, ConnectMs: 192}),
 		step(events.Client, events.Detached, events.DetachedData{Peer: peer, Code: 1000}),
 		step(events.Streamer, events.Disconnected, events.DisconnectedData{Peer: peer, Reason: events.ReasonLeft, Connected: true}),
 		step(events.Agent, events.Terminated, events.EndedData{Agent: "a1", Attempt: 1, Reason: "the client left"}),

@@ -48,9 +48,11 @@ type fields struct {
 	Encoder   string `json:"encoder"`
 	To        string `json:"to"` // the encoder after encoder_changed
 	Candidate string `json:"candidate"`
-	Local     string `json:"local"`
-	Remote    string `json:"remote"`
-	Protocol  string `json:"protocol"`
+	Pair      struct {
+		Local    struct{ Kind string } `json:"local"`
+		Remote   struct{ Kind string } `json:"remote"`
+		Protocol string                `json:"protocol"`
+	} `json:"pair"`
 	ConnectMs *int64 `json:"connect_ms"`
 	Connected *bool  `json:"connected"`
 }
@@ -69,7 +71,7 @@ func (r *Row) takeFields(e events.Event) {
 	r.By, r.Part, r.Reason, r.ExitCode, r.Signal, r.Code = f.By, f.Part, f.Reason, f.ExitCode, f.Signal, f.Code
 	r.Width, r.Height, r.FPS = f.Screen.Width, f.Screen.Height, f.Screen.FPS
 	r.Codec, r.Encoder, r.ConnectMs, r.Connected = f.Codec, f.Encoder, f.ConnectMs, f.Connected
-	r.LocalKind, r.RemoteKind, r.Protocol = f.Local, f.Remote, f.Protocol
+	r.LocalKind, r.RemoteKind, r.Protocol = f.Pair.Local.Kind, f.Pair.Remote.Kind, f.Pair.Protocol
 	if e.Name == events.EncoderChanged {
 		r.Encoder = f.To
 	}

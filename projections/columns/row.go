@@ -23,9 +23,11 @@ type Row struct {
 	Name    string `parquet:"name,optional,dict,zstd"`
 	Type    string `parquet:"type,optional,dict,zstd"`    // ce-type
 	Version int32  `parquet:"version,optional,dict,zstd"` // of the type's schema
-	ID      string `parquet:"id,optional,zstd"`
-	Source  string `parquet:"source,optional,dict,zstd"`
-	Subject string `parquet:"subject,delta,zstd"`
+	// AppendedType is the type that the event was appended with, if that was an older version of type.
+	AppendedType string `parquet:"appended_type,optional,dict,zstd"`
+	ID           string `parquet:"id,optional,zstd"`
+	Source       string `parquet:"source,optional,dict,zstd"`
+	Subject      string `parquet:"subject,delta,zstd"`
 
 	Peer       string `parquet:"peer,optional,dict,zstd"`
 	Generation int32  `parquet:"generation,optional,dict,zstd"` // of the client, 1 for the first
@@ -75,7 +77,7 @@ var (
 func FromEvent(e events.Event) Row {
 	r := Row{
 		Sequence: int64(e.Sequence), Region: string(e.Region), Session: string(e.Session), Actor: string(e.Actor), Name: string(e.Name),
-		Type: valid(e.Type), ID: valid(e.ID), Source: valid(e.Source), Subject: valid(e.Subject),
+		Type: valid(e.Type), AppendedType: valid(e.Appended), ID: valid(e.ID), Source: valid(e.Source), Subject: valid(e.Subject),
 		Status: status[e.Name], Quarantine: valid(e.Quarantine), ContentType: valid(e.ContentType), DataSchema: valid(e.Schema), Data: string(e.Data),
 	}
 	if e.Quarantine != "" {
@@ -96,10 +98,11 @@ func FromEvent(e events.Event) Row {
 	return r
 }
 
-// Event restores the event that the row was made of. Texts that were not UTF-8 have U+FFFD in their place.
+// Event restores the event that the row was made of, in the newest version of its type that this program knows. Texts
+// that were not UTF-8 have U+FFFD in their place.
 func (r Row) Event() events.Event {
 	e := events.Event{
-		ID: r.ID, Source: r.Source, Type: r.Type, Subject: r.Subject, Sequence: events.Seq(r.Sequence),
+		ID: r.ID, Source: r.Source, Type: r.Type, Appended: r.AppendedType, Subject: r.Subject, Sequence: events.Seq(r.Sequence),
 		ContentType: r.ContentType, Schema: r.DataSchema, Data: events.Raw(r.Data), Quarantine: r.Quarantine,
 		Region: events.Region(r.Region), Session: events.SessionID(r.Session), Actor: events.Actor(r.Actor), Name: events.Name(r.Name),
 	}
@@ -111,7 +114,7 @@ func (r Row) Event() events.Event {
 	} else if t, err := time.Parse(time.RFC3339Nano, r.TimeText); err == nil {
 		e.Time = t.UTC()
 	}
-	return e
+	return e.Upcast()
 }
 
 // valid makes a text of a header fit for a column of text: publishers write what they like.
