@@ -19,6 +19,8 @@ import (
 	"streamstack/events/connect"
 	"streamstack/gateway/client"
 	gateway "streamstack/gateway/command"
+	"streamstack/projections/export"
+	"streamstack/projections/replay"
 	"streamstack/projections/timeline"
 	streamer "streamstack/streamer/command"
 	"streamstack/streamer/media"
@@ -46,6 +48,8 @@ func command() *cli.Command {
 		client.WebhookCommand(),
 		timeline.History(),
 		timeline.Tail(),
+		replay.Command(),
+		export.Command(),
 		testcard.Command(),
 	)
 	root.Version = version

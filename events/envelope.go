@@ -138,7 +138,7 @@ func decode(subject string, seq Seq, stored time.Time, h nats.Header, data []byt
 	if !sound {
 		e.Quarantine = "headers are malformed"
 	}
-	if s, err := ParseSubject(subject); err == nil {
+	if s, err := parseEventSubject(subject); err == nil {
 		e.Region, e.Session, e.Actor, e.Name = s.Region, s.Session, s.Actor, s.Name
 		if e.Quarantine == "" {
 			e.Quarantine = e.checkSession(h)
@@ -272,7 +272,7 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	}
 	*e = Event{ID: j.ID, Source: j.Source, Type: j.Type, Time: t, Subject: j.Subject, Sequence: j.Sequence,
 		ContentType: j.ContentType, Schema: j.Schema, Data: j.Data, Appended: j.Appended, Quarantine: j.Quarantine}
-	if s, err := ParseSubject(j.Subject); err == nil {
+	if s, err := parseEventSubject(j.Subject); err == nil {
 		e.Region, e.Session, e.Actor, e.Name = s.Region, s.Session, s.Actor, s.Name
 	}
 	e.upcast()

@@ -67,6 +67,13 @@ func (e *Event) upcast() {
 	e.Type, e.Schema, e.Data = u.to, SchemaURI(u.to), data
 }
 
+// Upcast gives the event in the newest version of its type. It is for events that were kept elsewhere than in a stream;
+// what the readers of this package hand on is upcast already.
+func (e Event) Upcast() Event {
+	e.upcast()
+	return e
+}
+
 func (u upcast) apply(data Raw) (Raw, error) {
 	var f fields
 	if err := json.Unmarshal(data, &f); err != nil {

@@ -83,6 +83,8 @@ type Config struct {
 	Webhooks *webhook.Service
 	// Console, if not nil, is served at / for browsers.
 	Console http.Handler
+	// ArchiveFolder, if not empty, gets a copy of every archived segment as a file.
+	ArchiveFolder string
 	// Version is shown by the status.
 	Version string
 	// Progress shows the reading of a long log; nil: lines in Logger.

@@ -15,6 +15,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/projections"
+	"streamstack/projections/archive"
 	"streamstack/projections/progress"
 )
 
@@ -26,6 +27,7 @@ type Gateway struct {
 	sessions *projections.Runner[*projections.Sessions]
 	agents   *projections.Runner[*projections.Agents]
 	accounts *projections.Runner[*projections.Accounts]
+	archive  *archive.Archive
 	hub      *hub
 	alive    *liveness
 	echo     *echo.Echo
@@ -43,6 +45,7 @@ func New(cfg Config) *Gateway {
 		sessions: projections.NewRunner(sessionsModel, projections.NewSessions()),
 		agents:   projections.NewRunner("agents", projections.NewAgents()),
 		accounts: projections.NewRunner("accounts", projections.NewAccounts()),
+		archive:  archive.New(cfg.Log),
 		hub:      newHub(),
 		pasts:    make(chan struct{}, maxPasts),
 	}
@@ -63,6 +66,7 @@ func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) 
 	defer stop()
 	for _, loop := range []func(context.Context) error{
 		g.tail, g.followAgents, g.followAccounts, g.alive.run, g.dispatch, g.schedule, g.scheduleAccounts, g.due,
+		g.archiveLog,
 	} {
 		group.Go(func() error { return ended(loops, loop(loops)) })
 	}

@@ -29,6 +29,16 @@ func (g *Gateway) sessionEvents(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
 	defer cancel()
 	region, err := g.regionOf(ctx, id)
+	var unknown *apiError
+	if errors.As(err, &unknown) && unknown.status == http.StatusNotFound {
+		old, ferr := g.findArchived(ctx, id)
+		if ferr != nil {
+			return ferr
+		}
+		if old != "" {
+			region, err = old, nil
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -64,7 +74,7 @@ func (g *Gateway) eventPage(c echo.Context, q eventQuery) error {
 	defer cancel()
 	page := make([]events.Event, 0, q.limit)
 	next := int64(q.after)
-	err := g.cfg.Log.Read(ctx, events.SessionsStream, q.filter(), q.after+1, func(e events.Event) error {
+	err := g.archive.Read(ctx, q.filter(), q.after+1, func(e events.Event) error {
 		if len(page) == q.limit {
 			return errPage
 		}

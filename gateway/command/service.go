@@ -45,6 +45,7 @@ type Options struct {
 	TURNPeers  []netip.Prefix
 	// WebhookAllow are local networks that webhooks may reach all the same.
 	WebhookAllow []netip.Prefix
+	Archive      string // folder for copies of the archive; empty for none
 	Version      string
 	Log          *events.Log
 	Logger       *slog.Logger
@@ -73,6 +74,11 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 	if err := os.MkdirAll(secrets, 0o700); err != nil {
 		return nil, fmt.Errorf("gateway: the data folder cannot be written: %w (name another with --data)", err)
 	}
+	if o.Archive != "" {
+		if err := os.MkdirAll(o.Archive, 0o700); err != nil {
+			return nil, fmt.Errorf("gateway: the archive's folder cannot be made: %w (name another with --archive)", err)
+		}
+	}
 	tokens, err := token.Open(secrets)
 	if err != nil {
 		return nil, err
@@ -83,7 +89,7 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 	if s.admin, err = listenAdmin(ctx, filepath.Join(o.Data, AdminSocket)); err != nil {
 		return nil, err
 	}
-	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version, Progress: o.Progress}
+	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version, Progress: o.Progress, ArchiveFolder: o.Archive}
 	if len(cfg.Origins) == 0 && loopback(s.listen.Addr()) {
 		cfg.Origins = []string{"*"} // pages on this machine; the token guards what they ask for
 	}

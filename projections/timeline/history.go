@@ -11,6 +11,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/connect"
+	"streamstack/projections/archive"
 )
 
 // readTimeout bounds how long `history` reads; a session has some dozens of events.
@@ -27,6 +28,7 @@ func History() *cli.Command {
 			connect.JSONFlag(),
 			&cli.StringFlag{Name: "at", Usage: "the state as of `SEQ|TIME`", Sources: connect.Env("at")},
 			&cli.BoolFlag{Name: "quality", Usage: "with --json: the quality samples too, behind the events; their sequences are of a stream of their own", Sources: connect.Env("quality")},
+			&cli.StringFlag{Name: "stream", Usage: "a session replayed into the sandbox `STREAM`", Sources: connect.Env("stream")},
 		}, connect.NATSFlags()...),
 		Action: history,
 	}
@@ -55,7 +57,7 @@ func history(ctx context.Context, cmd *cli.Command) error {
 	defer log.Conn().Close()
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	found, err := Read(ctx, log, events.SessionID(id))
+	found, err := Read(ctx, log, cmd.String("stream"), events.SessionID(id))
 	if err != nil {
 		return err
 	}
@@ -82,24 +84,26 @@ func history(ctx context.Context, cmd *cli.Command) error {
 	return p.Flush()
 }
 
-// Read reads all events of a session, whatever its region. A session that the log does not hold is an error that says so.
-func Read(ctx context.Context, log *events.Log, id events.SessionID) ([]events.Event, error) {
-	region, err := log.FindRegion(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("timeline: %w", err)
-	}
-	if region == "" {
+// Read reads all events of a session, whatever its region: from the log and its archive, or from the sandbox of that
+// name where stream is not empty. A session that is not there is an error that says so.
+func Read(ctx context.Context, log *events.Log, stream string, id events.SessionID) ([]events.Event, error) {
+	if !events.ValidToken(string(id)) {
 		return nil, fmt.Errorf("session %s %w", clean(string(id)), errUnknown)
 	}
+	source, closeIt, err := archive.Open(ctx, log, stream)
+	if err != nil {
+		return nil, err
+	}
+	defer closeIt()
 	var found []events.Event
-	err = log.History(ctx, region, id, 0, func(e events.Event) error {
+	err = source.Read(ctx, events.SessionFilter("*", id), 0, func(e events.Event) error {
 		found = append(found, e)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("timeline: %w", err)
 	}
-	if len(found) == 0 { // the last of them expired in between
+	if len(found) == 0 {
 		return nil, fmt.Errorf("session %s %w", clean(string(id)), errUnknown)
 	}
 	return found, nil

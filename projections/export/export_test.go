@@ -1,0 +1,224 @@
+package export
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"streamstack/events"
+	"streamstack/projections/columns"
+)
+
+const (
+	region  events.Region    = "local"
+	session events.SessionID = "0192f1c2-7d4e-4b53-9a52-0d8ce3a5a0f1"
+)
+
+// made is a source of events that are made as they are read.
+type made int
+
+func (n made) event(i int) events.Event {
+	id := events.SessionID(fmt.Sprintf("0192f1c2-5d3e-7000-8000-%012d", i/10))
+	return events.Event{
+		ID: fmt.Sprintf("id-%d", i), Source: "streamstack/agent", Type: events.TypeOf(events.Claimed), Sequence: events.Seq(i),
+		Time: time.Unix(int64(i), 0).UTC(), Stored: time.Unix(int64(i), 1).UTC(), ContentType: "application/json",
+		Subject: events.Subject{Region: region, Session: id, Actor: events.Agent, Name: events.Claimed}.String(),
+		Region:  region, Session: id, Actor: events.Agent, Name: events.Claimed,
+		Data: events.Raw(fmt.Sprintf(`{"agent":"a1","attempt":1,"driver":"process","n":%d}`, i)),
+	}
+}
+
+func (n made) Read(_ context.Context, _ string, from events.Seq, fn func(events.Event) error) error {
+	for i := int(max(from, 1)); i <= int(n); i++ {
+		if err := fn(n.event(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n made) SeqAt(_ context.Context, t time.Time) (events.Seq, error) {
+	return events.Seq(t.Unix()), nil
+}
+
+func (n made) Last(context.Context) (events.Seq, error) { return events.Seq(n), nil }
+
+// exported runs an export of a query into memory.
+func exported(t *testing.T, n made, q query, format string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, copyEvents(t.Context(), n, q, format, &b, newProgress(io.Discard)))
+	return b.Bytes()
+}
+
+// sequences reads an export of any format back.
+func sequences(t *testing.T, format string, file []byte) (seqs []int) {
+	t.Helper()
+	switch format {
+	case NDJSON:
+		for line := range bytes.Lines(file) {
+			var e events.Event
+			require.NoError(t, json.Unmarshal(line, &e))
+			seqs = append(seqs, int(e.Sequence))
+		}
+	case CSV:
+		records, err := csv.NewReader(bytes.NewReader(file)).ReadAll()
+		require.NoError(t, err)
+		require.Equal(t, "sequence", records[0][0])
+		for _, r := range records[1:] {
+			var n int
+			_, err := fmt.Sscan(r[0], &n)
+			require.NoError(t, err)
+			seqs = append(seqs, n)
+		}
+	case Parquet:
+		require.NoError(t, columns.ReadParquet(t.Context(), bytes.NewReader(file), int64(len(file)), columns.Query{}, func(e events.Event) error {
+			seqs = append(seqs, int(e.Sequence))
+			return nil
+		}))
+	}
+	return seqs
+}
+
+func TestQueryChooses(t *testing.T) {
+	at := func(n int) events.Start { return events.Start{Time: time.Unix(int64(n), 1)} }
+	for name, x := range map[string]struct {
+		q    query
+		want []int
+	}{
+		"all":             {query{}, []int{1, 2, 3, 4, 5, 6}},
+		"from a sequence": {query{since: events.Start{Seq: 5}}, []int{5, 6}},
+		"to a sequence":   {query{until: events.Start{Seq: 2}}, []int{1, 2}},
+		"beyond the end":  {query{until: events.Start{Seq: 99}}, []int{1, 2, 3, 4, 5, 6}},
+		"between times":   {query{since: at(2), until: at(4)}, []int{2, 3, 4}},
+		"another type":    {query{ceType: "other"}, nil},
+	} {
+		for _, format := range []string{NDJSON, CSV, Parquet} {
+			require.Equal(t, x.want, sequences(t, format, exported(t, 6, x.q, format)), "%s as %s", name, format)
+		}
+	}
+}
+
+func TestNDJSONGivesBackTheSameEvents(t *testing.T) {
+	n := made(3)
+	i := 0
+	for line := range bytes.Lines(exported(t, n, query{}, NDJSON)) {
+		i++
+		want := n.event(i)
+		want.Stored = time.Time{} // the CloudEvents form has none
+		var e events.Event
+		require.NoError(t, json.Unmarshal(line, &e))
+		require.Equal(t, want, e)
+	}
+	require.Equal(t, 3, i)
+}
+
+// TestMemoryDoesNotGrow exports many events and looks at what is held on the way.
+func TestMemoryDoesNotGrow(t *testing.T) {
+	const most = 96 << 20 // the row group that is written, with all its columns' pages
+	for _, format := range []string{NDJSON, CSV, Parquet} {
+		w := &heapWatcher{}
+		require.NoError(t, copyEvents(t.Context(), made(150_000), query{}, format, w, newProgress(io.Discard)))
+		require.Positive(t, w.looks, format)
+		require.Less(t, w.highest, uint64(most), format)
+		t.Logf("%s: %d MiB at most, %d MiB written", format, w.highest>>20, w.written>>20)
+	}
+}
+
+// heapWatcher throws away what is written, and measures the live heap at every 128 KiB of it.
+type heapWatcher struct {
+	written, looks int
+	highest        uint64
+}
+
+func (w *heapWatcher) Write(p []byte) (int, error) {
+	const every = 256 << 10
+	before := w.written / every
+	w.written += len(p)
+	if w.written/every > before {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		w.highest, w.looks = max(w.highest, m.HeapAlloc), w.looks+1
+	}
+	return len(p), nil
+}
+
+func TestFileAppearsWholeOrNotAtAll(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "out.ndjson")
+	names := func() (list []string) {
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, e := range entries {
+			list = append(list, e.Name())
+		}
+		return list
+	}
+	half := func(fail error) func(io.Writer) error {
+		return func(w io.Writer) error {
+			_, err := io.WriteString(w, "half")
+			require.NoError(t, err)
+			require.Len(t, names(), 1, "it is written beside the file")
+			return fail
+		}
+	}
+	broken := errors.New("the source broke")
+	require.ErrorIs(t, toFile(path, nil, half(broken)), broken)
+	require.Empty(t, names())
+	require.NoError(t, toFile(path, nil, half(nil)))
+	require.Equal(t, []string{"out.ndjson"}, names())
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+	require.Error(t, toFile(path, nil, func(io.Writer) error { return broken }))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "half", string(text), "what was there stays when the new one fails")
+
+	require.ErrorContains(t, toFile(filepath.Join(dir, "no", "such"), nil, half(nil)), "--out")
+	require.ErrorContains(t, toFile(dir, nil, half(nil)), "is a folder")
+}
+
+func TestDevicesAreNotReplaced(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "null")
+	require.NoError(t, os.Symlink(os.DevNull, link))
+	require.NoError(t, toFile(link, nil, func(w io.Writer) error { _, err := io.WriteString(w, "x"); return err }))
+	info, err := os.Stat(link)
+	require.NoError(t, err)
+	require.False(t, info.Mode().IsRegular())
+}
+
+func TestProgress(t *testing.T) {
+	now := time.Unix(0, 0)
+	for _, onTerminal := range []bool{false, true} {
+		var b strings.Builder
+		p := &progress{out: &b, terminal: onTerminal, now: func() time.Time { return now }}
+		p.begin(1, 4*checkEvery)
+		for i := range 3 * checkEvery {
+			if i == 2*checkEvery-1 {
+				require.Empty(t, b.String(), "short exports are quiet")
+				now = now.Add(3 * time.Second)
+			}
+			p.add(events.Seq(i + 1))
+		}
+		require.Contains(t, b.String(), fmt.Sprintf("export: %d events, 50 %%, %d a second, 3s left", 2*checkEvery, 2*checkEvery/3+1))
+		require.Equal(t, onTerminal, strings.HasPrefix(b.String(), "\r"))
+		require.NoError(t, p.finish("file"))
+		require.True(t, strings.HasSuffix(b.String(), fmt.Sprintf("export: %d events to file in 3s\n", 3*checkEvery)), b.String())
+		now = time.Unix(0, 0)
+	}
+}
