@@ -39,7 +39,7 @@ func TestUsage(t *testing.T) {
 		Require: func(context.Context) error { return nil },
 		Flags:   func() []cli.Flag { return nil },
 		Env:     func(*cli.Command) []string { return nil },
-		Check: func(*cli.Command, int) error { return nil },
+		Check:   func(*cli.Command, int) error { return nil },
 	}
 	for name, args := range map[string][]string{
 		"no server":    {},

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -104,11 +103,11 @@ func measureArchive(b *testing.B, data string, f *figures) {
 	a.Close()
 	nc.Close()
 	require.NoError(b, server.Shutdown(b.Context()))
-	before := heap()
+	before := int64(heap())
 	begun = time.Now()
 	server = startNATS(b, data)
 	f.add("start of NATS with that log", "%s", time.Since(begun).Round(time.Millisecond))
-	f.add("its memory a session after that", "%d bytes, %d events a session", (heap()-before)/int64(sessions), len(wholeLife("")))
+	f.add("its memory a session after that", "%d bytes, %d events a session", (int64(heap())-before)/int64(sessions), len(wholeLife("")))
 	require.NoError(b, server.Shutdown(b.Context()))
 }
 
@@ -161,13 +160,4 @@ func fill(b *testing.B, log *events.Log) {
 		})
 	}
 	require.NoError(b, group.Wait())
-}
-
-// heap is what is in use after a collection.
-func heap() int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC() // empties what pools kept over the first
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
