@@ -33,7 +33,7 @@ var ErrNotSandbox = errors.New("events: not a sandbox stream")
 var sandboxName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
 
 // systemStreams are ours; KV_ and OBJ_ begin the names of buckets.
-var systemStreams = []string{SessionsStream, WorkStream, AgentsStream, AccountsStream, DeadlinesStream, "QUALITY"}
+var systemStreams = []string{SessionsStream, WorkStream, AgentsStream, AccountsStream, DeadlinesStream, QualityStream}
 
 // CheckSandbox refuses what cannot be the name of a sandbox.
 func CheckSandbox(stream string) error {
