@@ -42,7 +42,7 @@ func TestStop(t *testing.T) {
 // traces are what the instances leave on a machine besides processes.
 func traces(t *testing.T) []string {
 	t.Helper()
-	folders, err := filepath.Glob(filepath.Join(os.TempDir(), "streamstack-*"))
+	folders, err := filepath.Glob(filepath.Join(os.TempDir(), "streamstack-[0-9]*"))
 	require.NoError(t, err)
 	sockets, err := filepath.Glob("/tmp/.X11-unix/X*")
 	require.NoError(t, err)
