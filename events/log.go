@@ -54,7 +54,7 @@ func checkSession(r Region, id SessionID) error {
 
 // New makes a log on a connection, which stays the caller's to close.
 func New(nc *nats.Conn, log *slog.Logger, opts ...Option) (*Log, error) {
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(appendTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)
 	}
@@ -86,18 +86,7 @@ func (l *Log) AppendExpecting(ctx context.Context, d Draft, last Seq) (Seq, erro
 }
 
 func (l *Log) append(ctx context.Context, d Draft, opts ...jetstream.PublishOpt) (Seq, error) {
-	switch s, err := ParseSubject(d.Subject); {
-	case err != nil && (strings.HasPrefix(d.Subject, sessionsPrefix) || !publishable(d.Subject)):
-		return 0, err
-	case err == nil:
-		if !Allowed(s.Actor, s.Name) {
-			return 0, fmt.Errorf("events: %s may not append %s", s.Actor, s.Name)
-		}
-		if ShortLived(s.Name) {
-			d.TTL = l.sdpRetention
-		}
-	}
-	m, err := d.encode(l.now())
+	m, err := l.message(d)
 	if err != nil {
 		return 0, err
 	}
@@ -113,6 +102,22 @@ func (l *Log) append(ctx context.Context, d Draft, opts ...jetstream.PublishOpt)
 		return 0, appendError(d.Subject, err)
 	}
 	return Seq(ack.Sequence), nil
+}
+
+// message makes what is sent of a draft, or says why it may not be appended.
+func (l *Log) message(d Draft) (*nats.Msg, error) {
+	switch s, err := ParseSubject(d.Subject); {
+	case err != nil && (strings.HasPrefix(d.Subject, sessionsPrefix) || !publishable(d.Subject)):
+		return nil, err
+	case err == nil:
+		if !Allowed(s.Actor, s.Name) {
+			return nil, fmt.Errorf("events: %s may not append %s", s.Actor, s.Name)
+		}
+		if ShortLived(s.Name) {
+			d.TTL = l.sdpRetention
+		}
+	}
+	return d.encode(l.now())
 }
 
 // LastSeq is the sequence of the session's last event that has not expired; 0 when there is none.
