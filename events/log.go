@@ -72,52 +72,68 @@ func (l *Log) JetStream() jetstream.JetStream { return l.js }
 func (l *Log) Conn() *nats.Conn { return l.nc }
 
 // Append appends without condition and returns the event's sequence.
-func (l *Log) Append(ctx context.Context, d Draft) (Seq, error) { return l.append(ctx, d) }
+func (l *Log) Append(ctx context.Context, d Draft) (Seq, error) {
+	m, _, err := l.message(d)
+	if err != nil {
+		return 0, err
+	}
+	return l.append(ctx, m)
+}
 
 // AppendExpecting appends if last is still the session's last sequence (0: it has no event), and fails with
 // [ErrConflict] otherwise. The caller has last from the events that it decided on (the last that [Log.History] handed on,
 // expired ones not counted, for these count on neither side), never from a read model.
 func (l *Log) AppendExpecting(ctx context.Context, d Draft, last Seq) (Seq, error) {
-	s, err := ParseSubject(d.Subject)
+	m, s, err := l.message(d)
 	if err != nil {
 		return 0, err
 	}
-	return l.append(ctx, d, jetstream.WithExpectLastSequenceForSubject(uint64(last), SessionFilter(s.Region, s.Session)))
+	if s.Session == "" {
+		return 0, fmt.Errorf("%w: %q", ErrSubject, d.Subject)
+	}
+	return l.append(ctx, m, jetstream.WithExpectLastSequenceForSubject(uint64(last), SessionFilter(s.Region, s.Session)))
 }
 
-func (l *Log) append(ctx context.Context, d Draft, opts ...jetstream.PublishOpt) (Seq, error) {
-	m, err := l.message(d)
-	if err != nil {
-		return 0, err
-	}
+func (l *Log) append(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (Seq, error) {
 	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()
-	if err := l.connected(ctx, appendTimeout); err != nil {
-		return 0, fmt.Errorf("%w: append %s", err, d.Subject)
+	if err := l.writable(ctx, m.Subject); err != nil {
+		return 0, err
 	}
 	// Only a request that nobody took is sent again. One whose answer was lost is not: the server looks at the expected
 	// sequence before it looks for a duplicate, so a decision that was stored would be reported as a conflict.
 	ack, err := l.js.PublishMsg(ctx, m, append(opts, jetstream.WithRetryAttempts(appendRetries), jetstream.WithRetryWait(appendRetryWait))...)
 	if err != nil {
-		return 0, appendError(d.Subject, err)
+		return 0, appendError(m.Subject, err)
 	}
 	return Seq(ack.Sequence), nil
 }
 
-// message makes what is sent of a draft, or says why it may not be appended.
-func (l *Log) message(d Draft) (*nats.Msg, error) {
-	switch s, err := ParseSubject(d.Subject); {
+// writable waits until NATS is there, before what is appended.
+func (l *Log) writable(ctx context.Context, what string) error {
+	if err := l.connected(ctx, appendTimeout); err != nil {
+		return fmt.Errorf("%w: append %s", err, what)
+	}
+	return nil
+}
+
+// message makes what is sent of a draft, or says why it may not be appended. The address is empty where the event is no
+// session's.
+func (l *Log) message(d Draft) (*nats.Msg, Subject, error) {
+	s, err := ParseSubject(d.Subject)
+	switch {
 	case err != nil && (strings.HasPrefix(d.Subject, sessionsPrefix) || !publishable(d.Subject)):
-		return nil, err
+		return nil, s, err
 	case err == nil:
 		if !Allowed(s.Actor, s.Name) {
-			return nil, fmt.Errorf("events: %s may not append %s", s.Actor, s.Name)
+			return nil, s, fmt.Errorf("events: %s may not append %s", s.Actor, s.Name)
 		}
 		if ShortLived(s.Name) {
 			d.TTL = l.sdpRetention
 		}
 	}
-	return d.encode(l.now())
+	m, err := d.encode(l.now())
+	return m, s, err
 }
 
 // LastSeq is the sequence of the session's last event that has not expired; 0 when there is none.

@@ -81,16 +81,22 @@ func (s *samples) time(do func()) {
 	*s = append(*s, time.Since(begun))
 }
 
-// rate is how many a second there were of the things of which each sample holds n.
-func (s samples) rate(n int) float64 {
-	var sum time.Duration
-	for _, d := range s {
-		sum += d
+// rate is how many a second there were in the median round of so many samples, each of which holds n things: what the
+// machine did otherwise shows in single rounds.
+func (s samples) rate(round, n int) float64 {
+	var rates []float64
+	for part := range slices.Chunk(s, round) {
+		var sum time.Duration
+		for _, d := range part {
+			sum += d
+		}
+		rates = append(rates, float64(n*len(part))/max(sum, 1).Seconds())
 	}
-	if sum == 0 {
+	if len(rates) == 0 {
 		return 0
 	}
-	return float64(n*len(s)) / sum.Seconds()
+	slices.Sort(rates)
+	return rates[len(rates)/2]
 }
 
 // micros is the percentile p of the samples (0 to 100, by nearest rank) in microseconds.

@@ -11,7 +11,7 @@ import (
 func TestSamples(t *testing.T) {
 	var s samples
 	require.Zero(t, s.micros(50))
-	require.Zero(t, s.rate(1))
+	require.Zero(t, s.rate(10, 1))
 	for i := 100; i > 0; i-- {
 		s = append(s, time.Duration(i)*time.Microsecond)
 	}
@@ -19,8 +19,9 @@ func TestSamples(t *testing.T) {
 	require.InDelta(t, 50, s.micros(50), 0)
 	require.InDelta(t, 99, s.micros(99), 0)
 	require.InDelta(t, 100, s.micros(100), 0)
-	require.InDelta(t, 100/0.00505, s.rate(1), 0.01)
-	require.InDelta(t, 1000/0.00505, s.rate(10), 0.01)
+	require.InDelta(t, 100/0.00505, s.rate(100, 1), 0.01)
+	require.InDelta(t, 1000/0.00505, s.rate(100, 10), 0.01)
+	require.InDelta(t, 10/0.000455, s.rate(10, 1), 0.01, "the sixth of ten rounds, slowest first being 100 to 91")
 }
 
 func TestVerdict(t *testing.T) {
