@@ -63,7 +63,11 @@ func AccountFilter(name string) string { return "accounts." + name + ".>" }
 // AppendAccountExpecting appends an account's event if last is still the account's last sequence (0: it has no event),
 // and fails with [ErrConflict] otherwise.
 func (l *Log) AppendAccountExpecting(ctx context.Context, name string, n Name, data any, last Seq) (Seq, error) {
-	return l.append(ctx, NewAccountDraft(name, n, data), jetstream.WithExpectLastSequenceForSubject(uint64(last), AccountFilter(name)))
+	m, _, err := l.message(NewAccountDraft(name, n, data))
+	if err != nil {
+		return 0, err
+	}
+	return l.append(ctx, m, jetstream.WithExpectLastSequenceForSubject(uint64(last), AccountFilter(name)))
 }
 
 // HeartbeatKey is the agent's key in the HEARTBEATS bucket.

@@ -54,7 +54,7 @@ func checkSession(r Region, id SessionID) error {
 
 // New makes a log on a connection, which stays the caller's to close.
 func New(nc *nats.Conn, log *slog.Logger, opts ...Option) (*Log, error) {
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(appendTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)
 	}
@@ -72,47 +72,68 @@ func (l *Log) JetStream() jetstream.JetStream { return l.js }
 func (l *Log) Conn() *nats.Conn { return l.nc }
 
 // Append appends without condition and returns the event's sequence.
-func (l *Log) Append(ctx context.Context, d Draft) (Seq, error) { return l.append(ctx, d) }
+func (l *Log) Append(ctx context.Context, d Draft) (Seq, error) {
+	m, _, err := l.message(d)
+	if err != nil {
+		return 0, err
+	}
+	return l.append(ctx, m)
+}
 
 // AppendExpecting appends if last is still the session's last sequence (0: it has no event), and fails with
 // [ErrConflict] otherwise. The caller has last from the events that it decided on (the last that [Log.History] handed on,
 // expired ones not counted, for these count on neither side), never from a read model.
 func (l *Log) AppendExpecting(ctx context.Context, d Draft, last Seq) (Seq, error) {
-	s, err := ParseSubject(d.Subject)
+	m, s, err := l.message(d)
 	if err != nil {
 		return 0, err
 	}
-	return l.append(ctx, d, jetstream.WithExpectLastSequenceForSubject(uint64(last), SessionFilter(s.Region, s.Session)))
+	if s.Session == "" {
+		return 0, fmt.Errorf("%w: %q", ErrSubject, d.Subject)
+	}
+	return l.append(ctx, m, jetstream.WithExpectLastSequenceForSubject(uint64(last), SessionFilter(s.Region, s.Session)))
 }
 
-func (l *Log) append(ctx context.Context, d Draft, opts ...jetstream.PublishOpt) (Seq, error) {
-	switch s, err := ParseSubject(d.Subject); {
-	case err != nil && (strings.HasPrefix(d.Subject, sessionsPrefix) || !publishable(d.Subject)):
+func (l *Log) append(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (Seq, error) {
+	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+	defer cancel()
+	if err := l.writable(ctx, m.Subject); err != nil {
 		return 0, err
+	}
+	// Only a request that nobody took is sent again. One whose answer was lost is not: the server looks at the expected
+	// sequence before it looks for a duplicate, so a decision that was stored would be reported as a conflict.
+	ack, err := l.js.PublishMsg(ctx, m, append(opts, jetstream.WithRetryAttempts(appendRetries), jetstream.WithRetryWait(appendRetryWait))...)
+	if err != nil {
+		return 0, appendError(m.Subject, err)
+	}
+	return Seq(ack.Sequence), nil
+}
+
+// writable waits until NATS is there, before what is appended.
+func (l *Log) writable(ctx context.Context, what string) error {
+	if err := l.connected(ctx, appendTimeout); err != nil {
+		return fmt.Errorf("%w: append %s", err, what)
+	}
+	return nil
+}
+
+// message makes what is sent of a draft, or says why it may not be appended. The address is empty where the event is no
+// session's.
+func (l *Log) message(d Draft) (*nats.Msg, Subject, error) {
+	s, err := ParseSubject(d.Subject)
+	switch {
+	case err != nil && (strings.HasPrefix(d.Subject, sessionsPrefix) || !publishable(d.Subject)):
+		return nil, s, err
 	case err == nil:
 		if !Allowed(s.Actor, s.Name) {
-			return 0, fmt.Errorf("events: %s may not append %s", s.Actor, s.Name)
+			return nil, s, fmt.Errorf("events: %s may not append %s", s.Actor, s.Name)
 		}
 		if ShortLived(s.Name) {
 			d.TTL = l.sdpRetention
 		}
 	}
 	m, err := d.encode(l.now())
-	if err != nil {
-		return 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
-	defer cancel()
-	if err := l.connected(ctx, appendTimeout); err != nil {
-		return 0, fmt.Errorf("%w: append %s", err, d.Subject)
-	}
-	// Only a request that nobody took is sent again. One whose answer was lost is not: the server looks at the expected
-	// sequence before it looks for a duplicate, so a decision that was stored would be reported as a conflict.
-	ack, err := l.js.PublishMsg(ctx, m, append(opts, jetstream.WithRetryAttempts(appendRetries), jetstream.WithRetryWait(appendRetryWait))...)
-	if err != nil {
-		return 0, appendError(d.Subject, err)
-	}
-	return Seq(ack.Sequence), nil
+	return m, s, err
 }
 
 // LastSeq is the sequence of the session's last event that has not expired; 0 when there is none.
