@@ -209,7 +209,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	_, err = connect.Dial(ctx, "nats://"+l.Addr().String(), "", "a", log)
 	require.ErrorContains(t, err, "does not answer")
 	require.Less(t, time.Since(begin), patience)
-	cancel()
+	<-ctx.Done()
 	_, err = connect.Dial(ctx, "nats://"+l.Addr().String(), "", "a", log)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
