@@ -17,6 +17,7 @@ import (
 	"streamstack/agent/testcard"
 	"streamstack/deployments/up"
 	"streamstack/events/connect"
+	credentials "streamstack/events/trust/command"
 	"streamstack/gateway/client"
 	gateway "streamstack/gateway/command"
 	"streamstack/projections/export"
@@ -50,6 +51,7 @@ func command() *cli.Command {
 		timeline.Tail(),
 		replay.Command(),
 		export.Command(),
+		credentials.Command(),
 		testcard.Command(),
 	)
 	root.Version = version

@@ -30,7 +30,7 @@ func (a *Agent) pull(ctx context.Context, app string) error {
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
-				_ = m.Nak() // somebody else's now; without the answer it comes after workAck
+				_ = a.cfg.Log.Again(m, 0) // somebody else's now; without the answer it comes after workAck
 			}
 			return fmt.Errorf("agent: work for %s: %w", app, ctx.Err())
 		case errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrNoMessages), errors.Is(err, context.DeadlineExceeded):
@@ -56,27 +56,27 @@ func next(ctx context.Context, cons jetstream.Consumer) (jetstream.Msg, error) {
 // take claims the session that a message of the work queue is about, and starts its run.
 func (a *Agent) take(ctx context.Context, m jetstream.Msg) {
 	if !a.slots.take() {
-		_ = m.NakWithDelay(bounce) // without the answer it comes after workAck
+		_ = a.cfg.Log.Again(m, bounce) // without the answer it comes after workAck
 		return
 	}
 	w, err := events.ParseWork(m.Data())
 	if err != nil {
 		a.slots.give()
 		a.log.Error("a message of the work queue is none", "err", err)
-		_ = m.TermWithReason("not a work message")
+		_ = a.cfg.Log.Refuse(m, "not a work message") // without the answer it comes after workAck
 		return
 	}
 	s, err := a.claim(ctx, w.Session)
 	switch {
 	case errors.Is(err, errTaken), errors.Is(err, projections.ErrUnknownSession) && seen(m) >= unknownTries:
 		a.slots.give()
-		_ = m.Ack() // done by somebody else, or nothing to be done any more
+		_ = a.cfg.Log.Done(m) // done by somebody else, or nothing to be done any more
 	case err != nil:
 		a.slots.give()
 		a.log.Warn("claim failed, the session goes back to the queue", "session", w.Session, "err", err)
-		_ = m.NakWithDelay(claimRetry)
+		_ = a.cfg.Log.Again(m, claimRetry)
 	default:
-		_ = m.Ack() // a claimed session that comes again is found taken
+		_ = a.cfg.Log.Done(m) // a claimed session that comes again is found taken
 		a.start(s)
 	}
 }

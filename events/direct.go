@@ -209,8 +209,8 @@ func decodeServed(m *nats.Msg) (Event, error) {
 
 // api is a subject of the JetStream API.
 func (l *Log) api(call string) string {
-	if prefix := l.js.Options().APIPrefix; prefix != "" {
-		return prefix + call
+	if l.prefix != "" {
+		return l.prefix + "." + call
 	}
 	return jetstream.DefaultAPIPrefix + call
 }

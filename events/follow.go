@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -107,6 +108,9 @@ func (f *follower) config() jetstream.ConsumerConfig {
 	c := jetstream.ConsumerConfig{
 		FilterSubjects: f.filters, AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
 		InactiveThreshold: followerLife, MemoryStorage: true, Replicas: 1, MaxDeliver: 1,
+	}
+	if f.log.consumers != "" {
+		c.Name = f.log.consumers + uuid.NewString()
 	}
 	switch {
 	case f.from.Seq > 0:

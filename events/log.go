@@ -27,6 +27,8 @@ type Log struct {
 	sdpRetention time.Duration
 	now          func() time.Time
 	log          *slog.Logger
+	// prefix of JetStream's API, empty for the usual one, and what the names of this log's consumers begin with.
+	prefix, consumers string
 }
 
 // Option changes a [Log].
@@ -44,6 +46,12 @@ func WithSDPRetention(d time.Duration) Option {
 // WithClock sets where the time of events comes from.
 func WithClock(now func() time.Time) Option { return func(l *Log) { l.now = now } }
 
+// WithAPI has JetStream called on another prefix than $JS.API, without the last dot: where somebody looks at the calls
+// who hands on what is allowed. Consumers of this log's own get names that begin with consumers.
+func WithAPI(prefix, consumers string) Option {
+	return func(l *Log) { l.prefix, l.consumers = prefix, consumers }
+}
+
 // checkSession refuses what would not be the address of one session: a wildcard among it would take in others.
 func checkSession(r Region, id SessionID) error {
 	if !ValidToken(string(r)) || !ValidToken(string(id)) {
@@ -54,13 +62,19 @@ func checkSession(r Region, id SessionID) error {
 
 // New makes a log on a connection, which stays the caller's to close.
 func New(nc *nats.Conn, log *slog.Logger, opts ...Option) (*Log, error) {
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(appendTimeout))
-	if err != nil {
-		return nil, fmt.Errorf("events: %w", err)
-	}
-	l := &Log{nc: nc, js: js, sdpRetention: DefaultSDPRetention, now: time.Now, log: log}
+	l := &Log{nc: nc, sdpRetention: DefaultSDPRetention, now: time.Now, log: log}
 	for _, o := range opts {
 		o(l)
+	}
+	var err error
+	timeout := jetstream.WithPublishAsyncTimeout(appendTimeout)
+	if l.prefix == "" {
+		l.js, err = jetstream.New(nc, timeout)
+	} else {
+		l.js, err = jetstream.NewWithAPIPrefix(nc, l.prefix, timeout)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("events: %w", err)
 	}
 	return l, nil
 }

@@ -121,8 +121,9 @@ func EventFilter(r Region, a Actor, n Name) string {
 // WorkSubject is where a session waits for an agent of its region that serves its application.
 func WorkSubject(r Region, app string) string { return "work." + string(r) + "." + app }
 
-// WorkConsumer names the durable consumer of [WorkSubject]'s messages, shared by the agents of the region.
-func WorkConsumer(r Region, app string) string { return "work-" + string(r) + "-" + app }
+// WorkConsumer names the durable consumer of [WorkSubject]'s messages, shared by the agents of the region. No region has
+// an underscore, so two regions never share a name.
+func WorkConsumer(r Region, app string) string { return "work-" + string(r) + "_" + app }
 
 // SessionConsumer names the durable consumer through which a session's streamer reads the log.
 func SessionConsumer(id SessionID) string { return "s-" + string(id) }

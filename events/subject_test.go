@@ -108,7 +108,7 @@ func TestFilters(t *testing.T) {
 		events.EventFilter("", events.Gateway, events.Created):    "sessions.*.*.gateway.created",
 		events.EventFilter("eu", events.Gateway, events.Created):  "sessions.eu.*.gateway.created",
 		events.WorkSubject("local", "xterm"):                      "work.local.xterm",
-		events.WorkConsumer("local", "xterm"):                     "work-local-xterm",
+		events.WorkConsumer("local", "xterm"):                     "work-local_xterm",
 		events.SessionConsumer("s1"):                              "s-s1",
 		events.HeartbeatKey("local", "a1"):                        "agent.local.a1",
 		events.NewAgentDraft("local", "a1", "online", 0).Subject:  "agents.local.a1.online",

@@ -3,6 +3,7 @@ package events
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // Name is the last token of a session event's subject.
@@ -104,3 +105,17 @@ func SourceOf(a Actor) string { return "streamstack/" + string(a) }
 
 // Raw is JSON that is kept as it came.
 type Raw = json.RawMessage
+
+// Lifecycle lists the kinds of events that are neither bulky nor personal, and stay for the whole retention: actors and
+// names, in order. Regions and sessions are empty.
+func Lifecycle() (list []Subject) {
+	for n, k := range kinds {
+		for _, a := range k.actors {
+			if !k.short {
+				list = append(list, Subject{Actor: a, Name: n})
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b Subject) int { return strings.Compare(a.String(), b.String()) })
+	return list
+}

@@ -30,7 +30,7 @@ func (s *stack) agent(id events.AgentID, slots int, apps ...string) {
 func (s *stack) beat(id events.AgentID, life time.Duration) {
 	s.t.Helper()
 	m := nats.NewMsg("$KV." + events.HeartbeatBucket + "." + events.HeartbeatKey(region, id))
-	m.Data = []byte("{}")
+	m.Data = []byte(time.Now().UTC().Format(time.RFC3339Nano))
 	_, err := s.log.JetStream().PublishMsg(s.t.Context(), m, jetstream.WithMsgTTL(life))
 	require.NoError(s.t, err)
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"streamstack/events"
+	"streamstack/gateway/guard"
 	"streamstack/projections"
 	"streamstack/projections/archive"
 	"streamstack/projections/progress"
@@ -66,7 +67,7 @@ func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) 
 	defer stop()
 	for _, loop := range []func(context.Context) error{
 		g.tail, g.followAgents, g.followAccounts, g.alive.run, g.dispatch, g.schedule, g.scheduleAccounts, g.due,
-		g.archiveLog,
+		g.archiveLog, g.guard,
 	} {
 		group.Go(func() error { return ended(loops, loop(loops)) })
 	}
@@ -100,6 +101,11 @@ func (g *Gateway) followAgents(ctx context.Context) error {
 
 func (g *Gateway) followAccounts(ctx context.Context) error {
 	return follow(ctx, g, g.accounts, events.AccountsStream)
+}
+
+// guard looks at what others ask of JetStream.
+func (g *Gateway) guard(ctx context.Context) error {
+	return guard.Serve(ctx, g.cfg.Log.Conn(), g.log) //nolint:wrapcheck // it has said whose error it is
 }
 
 // WaitReady returns when all read models have caught up.

@@ -107,7 +107,7 @@ func (l *liveness) replace(keys map[string]struct{}) {
 func (l *liveness) update(ctx context.Context, e jetstream.KeyValueEntry) {
 	l.mu.Lock()
 	_, had := l.keys[e.Key()]
-	if e.Operation() == jetstream.KeyValuePut {
+	if e.Operation() == jetstream.KeyValuePut && isBeat(e.Value()) {
 		l.keys[e.Key()] = struct{}{}
 		l.mu.Unlock()
 		return
@@ -125,6 +125,13 @@ func (l *liveness) update(ctx context.Context, e jetstream.KeyValueEntry) {
 		l.g.log.Warn("agent does not answer", "region", r, "agent", id)
 		l.suspect(ctx, r, id)
 	}
+}
+
+// isBeat tells a heartbeat, which is the time of its sending, from what a server says on the key's subject when somebody
+// names that for an answer: it would be a heartbeat that never expires.
+func isBeat(value []byte) bool {
+	_, err := time.Parse(time.RFC3339Nano, string(value))
+	return err == nil
 }
 
 // agentOf takes an agent's heartbeat key apart.
@@ -176,11 +183,11 @@ func (g *Gateway) lost(ctx context.Context, r events.Region, id events.AgentID) 
 	if err != nil {
 		return err
 	}
-	if _, err := kv.Get(ctx, events.HeartbeatKey(r, id)); !errors.Is(err, jetstream.ErrKeyNotFound) {
-		if err != nil {
-			return fmt.Errorf("gateway: heartbeat of %s: %w", id, err)
-		}
+	switch beat, err := kv.Get(ctx, events.HeartbeatKey(r, id)); {
+	case err == nil && isBeat(beat.Value()):
 		return nil
+	case err != nil && !errors.Is(err, jetstream.ErrKeyNotFound):
+		return fmt.Errorf("gateway: heartbeat of %s: %w", id, err)
 	}
 	var all []projections.Session
 	g.sessions.Read(func(m *projections.Sessions) { all = m.List() })

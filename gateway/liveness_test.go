@@ -89,3 +89,10 @@ func TestAgentMissingAtStart(t *testing.T) {
 	s.gateway(soonLost)
 	s.awaits(c.ID, "gateway.agent_lost", 1)
 }
+
+func TestOnlyAgentsBeat(t *testing.T) {
+	require.True(t, isBeat([]byte(time.Now().UTC().Format(time.RFC3339Nano))))
+	for _, said := range []string{"", "1", `{"stream":"SESSIONS","seq":7}`, `{"type":"io.nats.jetstream.api.v1.consumer_info_response"}`} {
+		require.False(t, isBeat([]byte(said)), said)
+	}
+}

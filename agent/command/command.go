@@ -7,11 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/urfave/cli/v3"
 
 	"streamstack/agent"
@@ -19,13 +16,11 @@ import (
 	"streamstack/agent/driver/process"
 	"streamstack/events"
 	"streamstack/events/connect"
+	"streamstack/events/trust"
 )
 
 // connectTime bounds the wait for NATS at the start.
 const connectTime = 30 * time.Second
-
-// idFile keeps the agent's name in its data folder, by which it knows its sessions again.
-const idFile = "agent.id"
 
 // Streamers are what an agent needs to know of its streamers; main knows them, for an agent may not import them.
 type Streamers struct {
@@ -45,10 +40,14 @@ type Options struct {
 	Slots        int    // 0: by the machine's size
 	Applications string // file or folder; empty: the built-in ones
 	Version      string
-	NATS, Creds  string // what the streamers get: URL, and content of a credentials file
-	StreamerEnv  []string
-	Log          *events.Log
-	Logger       *slog.Logger
+	NATS         string // what the streamers get: the server's URL
+	// Identity and Credentials are the agent's own. With them it makes its streamers'; they are asked for each time, so
+	// that they can be replaced. Empty and nil for a server that asks for none.
+	Identity    trust.Identity
+	Credentials func() (trust.Credentials, error)
+	StreamerEnv []string
+	Log         *events.Log
+	Logger      *slog.Logger
 }
 
 // Flags are the flags of an agent, shared by `agent` and `up`.
@@ -94,7 +93,11 @@ func Open(o Options) (*agent.Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := identity(o.Data)
+	id, err := o.identity()
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := o.streamers()
 	if err != nil {
 		return nil, err
 	}
@@ -104,31 +107,8 @@ func Open(o Options) (*agent.Agent, error) {
 	return agent.New(agent.Config{
 		Log: o.Log, Logger: o.Logger, Region: events.Region(o.Region), ID: id, Slots: o.Slots, Applications: apps,
 		Driver: d, DriverName: "process", Version: o.Version, StreamerEnv: o.StreamerEnv,
-		Credentials: func(events.Region, events.SessionID) (agent.StreamerSecret, error) {
-			return agent.StreamerSecret{NATS: o.NATS, Creds: o.Creds}, nil
-		},
+		Credentials: secrets,
 	})
-}
-
-// identity is the agent's name, made at its first start.
-func identity(data string) (events.AgentID, error) {
-	path := filepath.Join(data, idFile)
-	text, err := os.ReadFile(path)
-	if id := strings.TrimSpace(string(text)); err == nil && events.ValidToken(id) {
-		return events.AgentID(id), nil
-	}
-	host, _ := os.Hostname() // a name without the host's will do
-	host = strings.Trim(strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return '-'
-	}, strings.ToLower(host)), "-")
-	id := strings.Trim(host[:min(len(host), 40)]+"-"+uuid.NewString()[:8], "-")
-	if err := os.WriteFile(path, []byte(id+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("agent: the data folder cannot be written: %w (name another with --data)", err)
-	}
-	return events.AgentID(id), nil
 }
 
 // Command is `streamstack agent`.
@@ -166,12 +146,12 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 		return err
 	}
 	o.Version, o.StreamerEnv, o.NATS = version, s.Env(cmd), cmd.String("nats")
+	var options []events.Option
 	if path := cmd.String("creds"); path != "" {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("agent: --creds: %w", err)
+		if err := readCredentials(path, &o, cmd.IsSet("region")); err != nil {
+			return err
 		}
-		o.Creds = string(text)
+		options = o.Identity.LogOptions()
 	}
 	o.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	dial, cancel := context.WithTimeout(ctx, connectTime)
@@ -181,7 +161,7 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 		return err
 	}
 	defer nc.Close()
-	if o.Log, err = events.New(nc, o.Logger); err != nil {
+	if o.Log, err = events.New(nc, o.Logger, options...); err != nil {
 		return err
 	}
 	if err := o.Log.WaitStreams(dial); err != nil {

@@ -17,20 +17,20 @@ import (
 // An agent knows itself again by its data folder; two folders are two agents.
 func TestIdentity(t *testing.T) {
 	data := t.TempDir()
-	id, err := identity(data)
+	id, err := Identity(data)
 	require.NoError(t, err)
 	require.True(t, events.ValidToken(string(id)), id)
-	again, err := identity(data)
+	again, err := Identity(data)
 	require.NoError(t, err)
 	require.Equal(t, id, again)
-	other, err := identity(t.TempDir())
+	other, err := Identity(t.TempDir())
 	require.NoError(t, err)
 	require.NotEqual(t, id, other)
 	require.NoError(t, os.WriteFile(filepath.Join(data, idFile), []byte("No Token\n"), 0o600))
-	renamed, err := identity(data)
+	renamed, err := Identity(data)
 	require.NoError(t, err)
 	require.True(t, events.ValidToken(string(renamed)))
-	_, err = identity(filepath.Join(data, "missing"))
+	_, err = Identity(filepath.Join(data, "missing"))
 	require.ErrorContains(t, err, "name another with --data")
 }
 

@@ -1,25 +1,40 @@
 package natsd
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"fmt"
+	"path/filepath"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// passwordAuth lets in who knows the password. The server has the same built in, but compares a password of ours in plain
-// text with a warning at each start, or by bcrypt, which is for passwords that people think of and takes but 72 bytes.
-type passwordAuth struct {
-	sum [sha256.Size]byte
-}
+// accountsFolder holds the accounts' JWTs, in the store.
+const accountsFolder = "accounts"
 
-func newPasswordAuth(password string) *passwordAuth {
-	return &passwordAuth{sum: sha256.Sum256([]byte(password))}
-}
-
-// Check implements server.Authentication, in a time that tells nothing of the password.
-func (a *passwordAuth) Check(c server.ClientAuthentication) bool {
-	o := c.GetOpts()
-	sum := sha256.Sum256([]byte(o.Password))
-	return o.Username == user && subtle.ConstantTimeCompare(sum[:], a.sum[:]) == 1
+// operatorMode has the server trust the operator, and know the accounts as they are now. They lie in a folder, in which
+// the server replaces them when new ones are pushed to it: so keys rotate while it runs.
+func operatorMode(o *server.Options, c Config) error {
+	text, err := c.Trust.Operator()
+	if err != nil {
+		return err
+	}
+	operator, err := jwt.DecodeOperatorClaims(text)
+	if err != nil {
+		return fmt.Errorf("natsd: operator: %w", err)
+	}
+	accounts, err := c.Trust.Accounts()
+	if err != nil {
+		return err
+	}
+	resolver, err := server.NewDirAccResolver(filepath.Join(c.StoreDir, accountsFolder), 0, 0, server.NoDelete)
+	if err != nil {
+		return fmt.Errorf("natsd: accounts: %w", err)
+	}
+	for _, a := range accounts {
+		if err := resolver.Store(a.ID, a.JWT); err != nil {
+			return fmt.Errorf("natsd: account %s: %w", a.Name, err)
+		}
+	}
+	o.TrustedOperators, o.SystemAccount, o.AccountResolver = []*jwt.OperatorClaims{operator}, operator.SystemAccount, resolver
+	return nil
 }

@@ -1,26 +1,24 @@
 // Package natsd runs a nats-server inside this process: the engine of `streamstack up`, where a cluster of its own would be
 // too much. JetStream keeps its streams in files; clients come over TCP, and what runs in this process through a pipe.
 //
-// The password is made once for a data folder and lies in its secrets folder, so that whoever cannot read the folder
-// cannot connect either, be it from the same machine.
+// It runs in operator mode: it trusts users whose JWTs are signed with the keys of the data folder (package events/trust),
+// and knows nobody else. What an external nats-server takes to do the same, `streamstack credentials server-config` prints.
 package natsd
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
-	"streamstack/gateway/keyfile"
+	"streamstack/events/trust"
 )
 
 // Figures of the server.
@@ -30,8 +28,6 @@ const (
 	// syncInterval is how much a power cut may cost with SyncInterval; the end of a process, however sudden, costs nothing.
 	syncInterval = 5 * time.Second
 
-	user       = "streamstack"
-	secretFile = "nats.key"
 	// listenFlag is the flag of `up` that Config.Listen comes from; messages name it.
 	listenFlag = "--nats-listen"
 )
@@ -46,8 +42,10 @@ const (
 type Config struct {
 	// Listen is HOST:PORT; port 0 picks a free one.
 	Listen string
-	// StoreDir is the folder of the streams. It is made when missing, as is the folder secrets beside it.
+	// StoreDir is the folder of the streams and of the accounts' JWTs. It is made when missing.
 	StoreDir string
+	// Trust holds the keys whose users are let in.
+	Trust *trust.Authority
 	// Sync is SyncAlways or SyncInterval; empty means SyncInterval.
 	Sync string
 	Log  *slog.Logger
@@ -55,10 +53,9 @@ type Config struct {
 
 // Server is a nats-server in this process. Its methods are safe for concurrent use.
 type Server struct {
-	ns       *server.Server
-	lock     *os.File
-	host     string // that a client on this machine dials
-	password string
+	ns   *server.Server
+	lock *os.File
+	host string // that a client on this machine dials
 }
 
 // Start runs a server and returns once it accepts connections. It ends with [Server.Shutdown], not with ctx, which bounds
@@ -81,12 +78,10 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 }
 
 func (s *Server) start(ctx context.Context, o *server.Options, c Config) error {
-	keys, err := keyfile.Open(filepath.Join(filepath.Dir(c.StoreDir), "secrets", secretFile))
+	err := operatorMode(o, c)
 	if err != nil {
-		return fmt.Errorf("natsd: password: %w", err)
+		return err
 	}
-	s.password = base64.RawURLEncoding.EncodeToString(keys.Current)
-	o.CustomClientAuthentication = newPasswordAuth(s.password)
 	if s.ns, err = server.NewServer(o); err != nil {
 		return fmt.Errorf("natsd: %w", err)
 	}
@@ -114,7 +109,7 @@ func (s *Server) start(ctx context.Context, o *server.Options, c Config) error {
 	return nil
 }
 
-// options are the nats-server's, all but the password.
+// options are the nats-server's, all but whom it trusts.
 func options(c Config) (*server.Options, error) {
 	host, portText, err := net.SplitHostPort(c.Listen)
 	if err != nil {
@@ -158,9 +153,9 @@ func dialHost(host string) string {
 // Addr is the address that the server listens on.
 func (s *Server) Addr() net.Addr { return s.ns.Addr() }
 
-// ClientURL is what a client on this machine connects to. It is secret: user and password are in it.
+// ClientURL is what a client on this machine connects to. There is no secret in it: credentials come beside it.
 func (s *Server) ClientURL() string {
-	u := url.URL{Scheme: "nats", User: url.UserPassword(user, s.password), Host: s.host}
+	u := url.URL{Scheme: "nats", Host: s.host}
 	if a, ok := s.ns.Addr().(*net.TCPAddr); ok {
 		u.Host = net.JoinHostPort(s.host, strconv.Itoa(a.Port))
 	}

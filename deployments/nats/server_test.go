@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +17,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
+
+	"streamstack/events/trust"
 )
 
 // patience bounds every wait of these tests; a machine under load is slow.
@@ -55,6 +56,9 @@ func start(t *testing.T, c Config) *Server {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:0"
 	}
+	if c.Trust == nil {
+		c.Trust = keysBeside(t, c.StoreDir)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	s, err := Start(ctx, c)
@@ -70,9 +74,20 @@ func stop(t *testing.T, s *Server) {
 	require.NoError(t, s.Shutdown(ctx))
 }
 
-func connected(t *testing.T, s *Server, o ...nats.Option) jetstream.JetStream {
+// keysBeside are the keys of the data folder that a store is in.
+func keysBeside(t *testing.T, store string) *trust.Authority {
 	t.Helper()
-	nc, err := nats.Connect(s.ClientURL(), append(o, nats.CustomInboxPrefix("_INBOX_test"))...)
+	keys, err := trust.Open(filepath.Join(filepath.Dir(store), "secrets"))
+	require.NoError(t, err)
+	return keys
+}
+
+// connected connects as a gateway.
+func connected(t *testing.T, s *Server, keys *trust.Authority, o ...nats.Option) jetstream.JetStream {
+	t.Helper()
+	c, err := keys.Credentials(trust.Identity{Role: trust.Gateway}, time.Hour)
+	require.NoError(t, err)
+	nc, err := nats.Connect(s.ClientURL(), append(o, c.Options()...)...)
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
@@ -85,45 +100,35 @@ func TestWhatWasStoredIsThereAfterARestart(t *testing.T) {
 		t.Run(sync, func(t *testing.T) {
 			store := filepath.Join(t.TempDir(), "data", "nats")
 			s := start(t, Config{StoreDir: store, Sync: sync})
-			js := connected(t, s)
-			_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "A", Subjects: []string{"a"}})
+			keys := keysBeside(t, store)
+			js := connected(t, s, keys)
+			_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "A", Subjects: []string{"work.a.b"}})
 			require.NoError(t, err)
-			_, err = js.Publish(t.Context(), "a", []byte("kept"))
+			_, err = js.Publish(t.Context(), "work.a.b", []byte("kept"))
 			require.NoError(t, err)
 			js.Conn().Close()
-			before := s.ClientURL()
 			stop(t, s)
 
 			s = start(t, Config{StoreDir: store, Sync: sync})
-			stream, err := connected(t, s, s.InProcess()).Stream(t.Context(), "A")
+			stream, err := connected(t, s, keys, s.InProcess()).Stream(t.Context(), "A")
 			require.NoError(t, err)
 			m, err := stream.GetMsg(t.Context(), 1)
 			require.NoError(t, err)
 			require.Equal(t, "kept", string(m.Data))
-			require.Equal(t, password(t, before), password(t, s.ClientURL()), "the data folder keeps its password")
 		})
 	}
 }
 
-func password(t *testing.T, address string) string {
-	t.Helper()
-	u, err := url.Parse(address)
-	require.NoError(t, err)
-	p, _ := u.User.Password()
-	require.NotEmpty(t, p)
-	return p
-}
-
-func TestOnlyWhoKnowsThePasswordConnects(t *testing.T) {
+func TestOnlyUsersOfItsKeysConnect(t *testing.T) {
 	data := t.TempDir()
 	log, text := testLog(t)
-	s := start(t, Config{StoreDir: filepath.Join(data, "nats"), Log: log})
-	for _, address := range []string{"nats://" + s.Addr().String(), "nats://streamstack:guess@" + s.Addr().String()} {
-		_, err := nats.Connect(address)
-		require.ErrorIs(t, err, nats.ErrAuthorization, address)
-	}
-	nc := connected(t, s)
-	require.EqualValues(t, 1<<20, nc.Conn().MaxPayload())
+	store := filepath.Join(data, "nats")
+	s := start(t, Config{StoreDir: store, Log: log})
+	keys := keysBeside(t, store)
+	_, err := nats.Connect(s.ClientURL())
+	require.ErrorIs(t, err, nats.ErrAuthorization)
+	require.EqualValues(t, 1<<20, connected(t, s, keys).Conn().MaxPayload())
+	require.NotContains(t, s.ClientURL(), "@", "an address that may be shown")
 
 	require.NoError(t, filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
 		require.NoError(t, err)
@@ -134,9 +139,12 @@ func TestOnlyWhoKnowsThePasswordConnects(t *testing.T) {
 		}
 		return nil
 	}))
-	require.NotContains(t, text.String(), password(t, s.ClientURL()))
 	require.Contains(t, text.String(), "level=ERROR", "a refused client is told of")
 	require.NotContains(t, text.String(), "level=WARN", "a sound start has nothing to warn of")
+	foreign, err := keysBeside(t, filepath.Join(t.TempDir(), "nats")).Credentials(trust.Identity{Role: trust.Gateway}, 0)
+	require.NoError(t, err)
+	_, err = nats.Connect(s.ClientURL(), foreign.Options()...)
+	require.ErrorIs(t, err, nats.ErrAuthorization, "a user of other keys")
 }
 
 func TestABusyPortNamesTheFlag(t *testing.T) {
@@ -145,7 +153,7 @@ func TestABusyPortNamesTheFlag(t *testing.T) {
 	t.Cleanup(func() { _ = l.Close() })
 	log, _ := testLog(t)
 	store := filepath.Join(t.TempDir(), "nats")
-	_, err = Start(t.Context(), Config{Listen: l.Addr().String(), StoreDir: store, Log: log})
+	_, err = Start(t.Context(), Config{Listen: l.Addr().String(), StoreDir: store, Trust: keysBeside(t, store), Log: log})
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
 	require.ErrorContains(t, err, l.Addr().String())
 	require.ErrorContains(t, err, "--nats-listen")
@@ -157,9 +165,9 @@ func TestTwoStacksOnOneStore(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "nats")
 	s := start(t, Config{StoreDir: store})
 	log, _ := testLog(t)
-	_, err := Start(t.Context(), Config{Listen: "127.0.0.1:0", StoreDir: store, Log: log})
+	_, err := Start(t.Context(), Config{Listen: "127.0.0.1:0", StoreDir: store, Trust: keysBeside(t, store), Log: log})
 	require.ErrorContains(t, err, "another stack runs on "+filepath.Dir(store))
-	connected(t, s) // the first one did not suffer
+	connected(t, s, keysBeside(t, store)) // the first one did not suffer
 }
 
 func TestWhatCannotStartSaysWhy(t *testing.T) {
@@ -184,6 +192,7 @@ func TestWhatCannotStartSaysWhy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			x.config.Log, _ = testLog(t)
+			x.config.Trust = keysBeside(t, ok)
 			_, err := Start(t.Context(), x.config)
 			require.Error(t, err)
 			for _, w := range x.want {
@@ -199,7 +208,7 @@ func TestAnEndedContextEndsTheStart(t *testing.T) {
 	cancel()
 	log, _ := testLog(t)
 	store := filepath.Join(t.TempDir(), "nats")
-	s, err := Start(ctx, Config{Listen: "127.0.0.1:0", StoreDir: store, Log: log})
+	s, err := Start(ctx, Config{Listen: "127.0.0.1:0", StoreDir: store, Trust: keysBeside(t, store), Log: log})
 	if err == nil { // the server was quicker
 		stop(t, s)
 		return

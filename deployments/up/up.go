@@ -15,7 +15,6 @@ import (
 
 	agent "streamstack/agent/command"
 	natsd "streamstack/deployments/nats"
-	"streamstack/events"
 	"streamstack/events/connect"
 	gateway "streamstack/gateway/command"
 	"streamstack/streamer/media"
@@ -55,7 +54,11 @@ func run(ctx context.Context, cmd *cli.Command, version string) (err error) {
 
 	start, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	server, err := natsd.Start(start, natsd.Config{Listen: s.natsListen, StoreDir: filepath.Join(s.data, "nats"), Sync: s.sync, Log: s.log})
+	keys, err := openTrust(s)
+	if err != nil {
+		return err
+	}
+	server, err := natsd.Start(start, natsd.Config{Listen: s.natsListen, StoreDir: filepath.Join(s.data, "nats"), Sync: s.sync, Trust: keys, Log: s.log})
 	if err != nil {
 		return err
 	}
@@ -64,13 +67,19 @@ func run(ctx context.Context, cmd *cli.Command, version string) (err error) {
 		defer cancel()
 		err = errors.Join(err, server.Shutdown(stop))
 	}()
-	log, closeLog, err := openLog(start, cmd, s, server)
+	local := local{s, keys, server}
+	log, closeLog, err := local.gatewayLog(start, cmd)
 	if err != nil {
 		return err
 	}
 	defer closeLog()
+	closeAgentLog, err := local.agentLog(start, &s.agent)
+	if err != nil {
+		return err
+	}
+	defer closeAgentLog()
 
-	s.gateway.Log, s.agent.Log, s.agent.NATS = log, log, server.ClientURL()
+	s.gateway.Log, s.agent.NATS = log, server.ClientURL()
 	gw, err := gateway.Open(ctx, s.gateway)
 	if err != nil {
 		return err
@@ -95,7 +104,14 @@ func serve(ctx context.Context, cmd *cli.Command, s settings, server *natsd.Serv
 	})
 	group.Go(func() error {
 		defer stopGateway()
-		return runAgent(ctx, both.Done)
+		// The gateway looks at what an agent asks of JetStream, so it comes first.
+		err := s.agent.Log.WaitStreams(ctx)
+		if err == nil {
+			err = runAgent(ctx, both.Done)
+		} else if ctx.Err() != nil {
+			err = nil // the stack was stopped before it was there
+		}
+		return err
 	})
 	ready := make(chan struct{})
 	go func() { // ends with the two, or with the process
@@ -149,25 +165,6 @@ func checkMachine(ctx context.Context, s settings) error {
 		return err
 	}
 	return agent.CheckMachine(ctx, s.agent)
-}
-
-// openLog connects within the process and makes the streams.
-func openLog(ctx context.Context, cmd *cli.Command, s settings, server *natsd.Server) (*events.Log, func(), error) {
-	nc, err := connect.Dial(ctx, server.ClientURL(), "", "up", s.log, server.InProcess())
-	if err != nil {
-		return nil, nil, err
-	}
-	retention, sdp := cmd.Duration("retention"), cmd.Duration("sdp-retention")
-	log, err := events.New(nc, s.log, events.WithSDPRetention(sdp))
-	if err == nil {
-		err = events.CreateStreams(ctx, log.JetStream(), events.StreamsConfig{Retention: retention, SDPRetention: sdp,
-			QualityRetention: cmd.Duration("quality-retention")})
-	}
-	if err != nil {
-		nc.Close()
-		return nil, nil, err
-	}
-	return log, func() { closeConn(nc) }, nil
 }
 
 // closeConn waits for what was said last.

@@ -21,6 +21,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/connect"
+	"streamstack/events/trust"
 )
 
 // patience bounds every wait of these tests; a machine under load is slow.
@@ -99,7 +100,7 @@ func TestEndpointsAreFoundAgain(t *testing.T) {
 	require.EqualError(t, err, "no stack runs on "+dir+": start one with `streamstack up --data "+dir+"`")
 	require.NoError(t, connect.RemoveEndpoints(dir))
 
-	want := connect.Endpoints{Gateway: "http://127.0.0.1:4000", NATS: "nats://u:p@127.0.0.1:4222", TURN: "turn:127.0.0.1:3478", Token: "t"}
+	want := connect.Endpoints{Gateway: "http://127.0.0.1:4000", NATS: "nats://127.0.0.1:4222", TURN: "turn:127.0.0.1:3478", Token: "t"}
 	for range 2 { // the second replaces the first
 		require.NoError(t, want.Write(dir))
 	}
@@ -108,7 +109,7 @@ func TestEndpointsAreFoundAgain(t *testing.T) {
 	require.Equal(t, want, got)
 	text, err := os.ReadFile(filepath.Join(dir, "endpoints.json"))
 	require.NoError(t, err)
-	require.JSONEq(t, `{"gateway":"http://127.0.0.1:4000","nats":"nats://u:p@127.0.0.1:4222","turn":"turn:127.0.0.1:3478","token":"t"}`, string(text))
+	require.JSONEq(t, `{"gateway":"http://127.0.0.1:4000","nats":"nats://127.0.0.1:4222","turn":"turn:127.0.0.1:3478","token":"t"}`, string(text))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "nothing temporary stays")
@@ -208,7 +209,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	_, err = connect.Dial(ctx, "nats://"+l.Addr().String(), "", "a", log)
 	require.ErrorContains(t, err, "does not answer")
 	require.Less(t, time.Since(begin), patience)
-	cancel()
+	<-ctx.Done()
 	_, err = connect.Dial(ctx, "nats://"+l.Addr().String(), "", "a", log)
 	require.ErrorIs(t, err, ctx.Err())
 }
@@ -343,4 +344,52 @@ func TestEnvironmentNamesTheFlags(t *testing.T) {
 	require.True(t, found)
 	require.Equal(t, "x", v)
 	require.True(t, events.ValidToken("operator"))
+}
+
+// A stack leaves credentials for other commands beside its endpoints; --creds takes their place. What they are for decides
+// how JetStream is called.
+func TestOperatorsCredentialsAreFound(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("STREAMSTACK_DATA", dir)
+	keys, err := trust.Open(filepath.Join(dir, "secrets"))
+	require.NoError(t, err)
+	write := func(path string, r trust.Role) {
+		c, err := keys.Credentials(trust.Identity{Role: r}, 0)
+		require.NoError(t, err)
+		text, err := c.Text()
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	require.NoError(t, connect.Endpoints{NATS: "nats://127.0.0.1:1"}.Write(dir))
+	var found string
+	probe := func() *cli.Command {
+		return &cli.Command{Name: "probe", Flags: connect.NATSFlags(), Action: func(_ context.Context, cmd *cli.Command) (err error) {
+			_, found, err = connect.Resolve(cmd)
+			return err
+		}}
+	}
+	_, status := run(t, probe(), "probe")
+	require.Zero(t, status)
+	require.Empty(t, found, "a server without credentials")
+	write(connect.OperatorCreds(dir), trust.Operator)
+	_, status = run(t, probe(), "probe")
+	require.Zero(t, status)
+	require.Equal(t, connect.OperatorCreds(dir), found)
+	_, status = run(t, probe(), "probe", "--creds", "mine.creds")
+	require.Zero(t, status)
+	require.Equal(t, "mine.creds", found)
+
+	options, err := connect.LogOptions(connect.OperatorCreds(dir))
+	require.NoError(t, err)
+	require.Len(t, options, 1)
+	gateway := filepath.Join(dir, "gateway.creds")
+	write(gateway, trust.Gateway)
+	options, err = connect.LogOptions(gateway)
+	require.NoError(t, err)
+	require.Empty(t, options, "a gateway calls JetStream itself")
+	require.NoError(t, os.WriteFile(gateway, []byte("hush"), 0o600))
+	_, err = connect.LogOptions(gateway)
+	require.ErrorIs(t, err, trust.ErrCredentials)
+	require.ErrorContains(t, err, gateway)
+	require.NotContains(t, err.Error(), "hush")
 }

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"streamstack/events"
+	"streamstack/events/trust"
 )
 
 // Figures of a connection.
@@ -36,7 +36,8 @@ const (
 //
 // url is one server or several with commas between; a user and a password may be in it. creds names a credentials file,
 // or is empty. name is one token in lower case: it shows in the server's lists, and replies are read on _INBOX_<name>.>,
-// never on the default _INBOX.>, so that a permission can tell the components' replies apart.
+// never on the default _INBOX.>, so that a permission can tell the components' replies apart; credentials of a role of
+// ours say themselves where.
 func Dial(ctx context.Context, url, creds, name string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
 	if !events.ValidToken(name) {
 		return nil, fmt.Errorf("connect: %q is no name for a connection: use letters a-z, digits and hyphens, at most 63", name)
@@ -46,11 +47,13 @@ func Dial(ctx context.Context, url, creds, name string, log *slog.Logger, more .
 	}
 	options := append(connOptions(ctx, name, log), more...)
 	if creds != "" {
-		// The library opens the file only when a server asks for it, and says less about what is wrong.
-		if _, err := os.ReadFile(creds); err != nil {
-			return nil, fmt.Errorf("connect: credentials: %w", err)
+		c, err := trust.ReadFile(creds)
+		if err != nil {
+			return nil, fmt.Errorf("connect: %w", err)
 		}
-		options = append(options, nats.UserCredentials(creds))
+		// The inbox is as the file says now; the library reads the file again whenever it connects, so that it can be
+		// replaced by a newer one.
+		options = append(append(options, c.Identity.Options()...), nats.UserCredentials(creds))
 	}
 	nc, err := dial(ctx, url, options)
 	if err != nil {

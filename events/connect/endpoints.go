@@ -19,11 +19,11 @@ const folderMode fs.FileMode = 0o700
 // ErrNoStack is returned when no stack runs on a data folder.
 var ErrNoStack = errors.New("no stack runs")
 
-// Endpoints is where the parts of a running stack are reached; DIR/endpoints.json holds it. It is secret: NATS carries
-// credentials, and Token opens the API.
+// Endpoints is where the parts of a running stack are reached; DIR/endpoints.json holds it. It is secret: Token opens the
+// API. Credentials for NATS lie beside it ([OperatorCreds]).
 type Endpoints struct {
 	Gateway string `json:"gateway"` // http://… or https://…, without a path
-	NATS    string `json:"nats"`    // nats://user:password@…
+	NATS    string `json:"nats"`    // nats://…, no secret in it
 	TURN    string `json:"turn"`    // turn:…
 	Token   string `json:"token"`   // of an account made for this run
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"streamstack/events"
+	"streamstack/events/trust"
 )
 
 // openTimeout bounds how long an operator's command looks for NATS before it gives up.
@@ -57,7 +60,8 @@ func JSONFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "json", Usage: "print one JSON object a line", Sources: Env("json")}
 }
 
-// Resolve reads [NATSFlags]: --nats if it is given, else what the stack on --data wrote.
+// Resolve reads [NATSFlags]: --nats if it is given, else what the stack on --data wrote, with the operator's credentials
+// that lie there.
 func Resolve(cmd *cli.Command) (url, creds string, err error) {
 	if url := cmd.String("nats"); url != "" {
 		return url, cmd.String("creds"), nil
@@ -73,7 +77,33 @@ func Resolve(cmd *cli.Command) (url, creds string, err error) {
 	if e.NATS == "" {
 		return "", "", fmt.Errorf("the stack on %s names no NATS address: restart it, or name one with --nats", dir)
 	}
-	return e.NATS, cmd.String("creds"), nil
+	if creds = cmd.String("creds"); creds == "" {
+		if path := OperatorCreds(dir); exists(path) {
+			creds = path
+		}
+	}
+	return e.NATS, creds, nil
+}
+
+// OperatorCreds is the credentials file that a stack keeps for other commands on its machine, mode 0600.
+func OperatorCreds(data string) string { return filepath.Join(data, "secrets", "operator.creds") }
+
+// exists tells whether there is such a file; one that cannot be looked at is there, and fails when it is read.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// LogOptions are how the user of a credentials file calls JetStream; none for a server without credentials.
+func LogOptions(creds string) ([]events.Option, error) {
+	if creds == "" {
+		return nil, nil
+	}
+	c, err := trust.ReadFile(creds)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return c.Identity.LogOptions(), nil
 }
 
 // Open connects an operator's command to the log by [NATSFlags]. The connection is the caller's to close
@@ -93,7 +123,12 @@ func Open(ctx context.Context, cmd *cli.Command, log *slog.Logger) (*events.Log,
 		}
 		return nil, err
 	}
-	l, err := events.New(nc, log)
+	options, err := LogOptions(creds)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	l, err := events.New(nc, log, options...)
 	if err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("connect: %w", err)

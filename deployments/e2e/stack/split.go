@@ -31,6 +31,8 @@ type Apart struct {
 	NATSHost     string   // that nats-server listens on, 127.0.0.1 if empty
 	AgentWrapper []string // such as ip netns exec NAME
 	GatewayFlags []string
+	// Trust has nats-server run in operator mode, and gives each component credentials of its role.
+	Trust bool
 }
 
 // Split starts NATS, a gateway and an agent as processes of their own.
@@ -43,14 +45,24 @@ func Split(t testing.TB, data string, a Apart) *Stack {
 		host = "127.0.0.1"
 	}
 	ports := filepath.Join(data, "ports")
+	var config []string
+	if a.Trust {
+		config = []string{"-c", operatorMode(t, data)}
+	}
 	argv := func(port string) []string {
-		return []string{server, "-a", host, "-p", port, "-js", "-sd", filepath.Join(data, "nats"), "--ports_file_dir", data, "-l", ports + ".log"}
+		return append([]string{server, "-a", host, "-p", port, "-js", "-sd", filepath.Join(data, "nats"), "--ports_file_dir", data, "-l", ports + ".log"}, config...)
 	}
 	nats := start(t, argv("-1"), nil)
 	url := natsURL(t, nats, data)
-	find := []string{"--nats", url}
+	as := func(role ...string) []string {
+		if !a.Trust {
+			return []string{"--nats", url}
+		}
+		return []string{"--nats", url, "--creds", credentials(t, data, url, role...)}
+	}
+	find := as("operator")
 
-	gw := Run(t, slices.Concat([]string{"gateway", "--data", filepath.Join(data, "g"), "--listen", "127.0.0.1:0", "--turn-listen", "127.0.0.1:0"}, find, a.GatewayFlags)...)
+	gw := Run(t, slices.Concat([]string{"gateway", "--data", filepath.Join(data, "g"), "--listen", "127.0.0.1:0", "--turn-listen", "127.0.0.1:0"}, as("gateway"), a.GatewayFlags)...)
 	s := &Stack{t: t, Process: gw, Data: data, Find: find}
 	s.restartNATS = func() {
 		nats.Signal(syscall.SIGTERM)
@@ -79,7 +91,7 @@ func Split(t testing.TB, data string, a Apart) *Stack {
 	s.Client, err = client.New(s.Gateway, s.Token)
 	require.NoError(t, err)
 
-	agent := RunIn(t, a.AgentWrapper, nil, slices.Concat([]string{"agent", "--data", filepath.Join(data, "a")}, find)...)
+	agent := RunIn(t, a.AgentWrapper, nil, slices.Concat([]string{"agent", "--data", filepath.Join(data, "a")}, as("agent", "--region", "local"))...)
 	Eventually(t, startTime, func() string {
 		apps, err := s.Client.Applications(t.Context())
 		if err != nil || len(apps) == 0 {
