@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -73,9 +74,12 @@ func (a *Archiver) collect(ctx context.Context, objects jetstream.ObjectStore) e
 	for _, s := range segments {
 		entered[s.Object], entered[s.NUID] = true, true
 	}
-	list, err := objects.List(ctx)
-	if err != nil && !errors.Is(err, jetstream.ErrNoObjectsFound) {
-		return fmt.Errorf("archive: list objects: %w", err)
+	list, err := a.listObjects(ctx, objects)
+	if err != nil {
+		return err
+	}
+	if list == nil {
+		return nil
 	}
 	for _, o := range list {
 		if !entered[o.Name] && o.ModTime.Before(before) {
@@ -93,6 +97,27 @@ func (a *Archiver) collect(ctx context.Context, objects jetstream.ObjectStore) e
 	a.collected = a.now()
 	return nil
 }
+
+// listObjects lists the objects; nil when the list did not end in time. The client's List waits for as many entries as there
+// were when it began, and so for ever when another archiver takes one away meanwhile; the next pass lists again.
+func (a *Archiver) listObjects(ctx context.Context, objects jetstream.ObjectStore) ([]*jetstream.ObjectInfo, error) {
+	listing, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	list, err := objects.List(listing)
+	switch {
+	case errors.Is(err, jetstream.ErrNoObjectsFound):
+		return []*jetstream.ObjectInfo{}, nil
+	case err != nil && ctx.Err() == nil && listing.Err() != nil:
+		a.log.Info("the archive's objects could not be listed in time, trying again with the next pass")
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("archive: list objects: %w", err)
+	}
+	return list, nil
+}
+
+// listTime bounds the listing of the archive's objects: there is one a day, or a few.
+const listTime = 5 * time.Second
 
 // collectChunks takes away the chunks of objects whose storing was cut short: the object store itself does not know them.
 func (a *Archiver) collectChunks(ctx context.Context, wanted func(nuid string) bool, before int64) error {
