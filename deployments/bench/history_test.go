@@ -86,12 +86,12 @@ func (f *filler) fillLives(n, inFlight int) {
 	f.wait()
 }
 
-// fillEnded appends the shortest life that there is: created, and terminated. A whole one has ten that are kept, and so
+// fillEnded appends the shortest life that there is: created, and expired in the queue. A whole one has ten that are kept, and so
 // takes five times as much of the server; the read model knows no difference.
 func (f *filler) fillEnded() {
 	l := newLife()
 	f.append(l.id, events.Gateway, events.Created, events.CreatedData{App: "testcard", Ephemeral: true, Account: "local"})
-	f.append(l.id, events.Agent, events.Terminated, events.EndedData{Agent: "machine-1", Attempt: 1, Reason: "its client has left"})
+	f.append(l.id, events.Gateway, events.Expired, events.EndedData{Reason: "no agent took the session within 5 minutes"})
 }
 
 // life is a session on its way through all that an ordinary one has.
