@@ -57,8 +57,9 @@ func gatewayPermissions() jwt.Permissions {
 			"sessions.*.*.gateway.>", "sessions.*.*.client.>", "work.>", "deadlines.>", "accounts.>", "webhooks.>",
 			api + "INFO", api + "STREAM.CREATE.*", api + "STREAM.UPDATE.*", api + "STREAM.INFO.*", api + "STREAM.NAMES", api + "STREAM.LIST",
 			api + "STREAM.MSG.GET.*", api + "DIRECT.GET.>", api + "CONSUMER.>", acks + ">", flow + ">",
-			// Buckets of its own, for snapshots, webhooks and the archive; objects are removed by a purge of their chunks.
-			"$KV.>", "$O.>", api + "STREAM.PURGE." + ArchiveObjects,
+			// Buckets of its own, for snapshots, webhooks and the archive; objects and snapshots are removed by a purge of
+			// their chunks.
+			"$KV.>", "$O.>", api + "STREAM.PURGE." + ArchiveObjects, api + "STREAM.PURGE.KV_" + events.SnapshotBucket,
 			// The guard's own answers, which are refusals.
 			roleInbox(Agent) + ".>", roleInbox(Operator) + ".>", replies,
 		},
