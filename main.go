@@ -14,7 +14,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	agent "streamstack/agent/command"
-	"streamstack/agent/testcard"
 	"streamstack/deployments/up"
 	"streamstack/events/connect"
 	credentials "streamstack/events/trust/command"
@@ -25,6 +24,7 @@ import (
 	"streamstack/projections/timeline"
 	streamer "streamstack/streamer/command"
 	"streamstack/streamer/media"
+	"streamstack/streamer/testcard"
 )
 
 func main() {

@@ -10,9 +10,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
-	"streamstack/agent/testcard"
 	"streamstack/deployments/e2e/stack"
 	"streamstack/events"
+	"streamstack/streamer/testcard"
 )
 
 const (

@@ -13,10 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"streamstack/agent/testcard"
 	"streamstack/deployments/e2e/stack"
 	"streamstack/events"
 	"streamstack/gateway/console/browsertest"
+	"streamstack/streamer/testcard"
 )
 
 // liveTime bounds the time from a click to a live picture on a busy machine.
