@@ -216,7 +216,7 @@ func TestStartFailsWithAReason(t *testing.T) {
 	}{
 		"no display":      {func(c *media.VideoConfig) { c.Display = "" }, "X display"},
 		"nobody there":    {func(c *media.VideoConfig) { c.Display = ":64321" }, ":64321"},
-		"another size":    {func(c *media.VideoConfig) { c.Width = 640 }, "is 320x240, not 640x240"},
+		"another size":    {func(c *media.VideoConfig) { c.Width = 640 }, "is 320x240 and not 640x240"},
 		"odd size":        {func(c *media.VideoConfig) { c.Width = 319 }, "even"},
 		"no frame rate":   {func(c *media.VideoConfig) { c.FPS = 0 }, "pictures per second"},
 		"no bitrate":      {func(c *media.VideoConfig) { c.BitrateKbps = 0 }, "bitrate"},
