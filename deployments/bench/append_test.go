@@ -85,34 +85,26 @@ func jsonLen(b *testing.B, v any) int {
 	return len(text)
 }
 
-// served is a log on a server as `up` runs it, over TCP.
+// served is a log on a server, over TCP.
 type served struct {
 	*events.Log
-	server *natsd.Server
+	url string
 }
 
 func serve(b *testing.B, sync string) served {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), patience)
 	defer cancel()
-	s, err := natsd.Start(ctx, natsd.Config{
-		Listen: "127.0.0.1:0", StoreDir: filepath.Join(b.TempDir(), "nats"), Sync: sync, Log: slog.New(slog.DiscardHandler),
-	})
-	require.NoError(b, err)
-	b.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(b.Context()), patience)
-		defer cancel()
-		require.NoError(b, s.Shutdown(ctx))
-	})
-	l, err := events.New(dial(b, s), slog.New(slog.DiscardHandler))
+	url := plainServer(b, filepath.Join(b.TempDir(), "nats"), sync)
+	l, err := events.New(dial(b, url), slog.New(slog.DiscardHandler))
 	require.NoError(b, err)
 	require.NoError(b, events.CreateStreams(ctx, l.JetStream(), events.StreamsConfig{}))
-	return served{l, s}
+	return served{l, url}
 }
 
-func dial(b *testing.B, s *natsd.Server) *nats.Conn {
+func dial(b *testing.B, url string) *nats.Conn {
 	b.Helper()
-	nc, err := nats.Connect(s.ClientURL())
+	nc, err := nats.Connect(url)
 	require.NoError(b, err)
 	b.Cleanup(nc.Close)
 	return nc
@@ -263,7 +255,7 @@ func publishAll(js jetstream.JetStream, messages []*nats.Msg) error {
 // republished subject, which only has bytes. Both are alone on the log while they are timed.
 func BenchmarkReceived(b *testing.B) {
 	l := serve(b, natsd.SyncInterval)
-	reader, err := events.New(dial(b, l.server), slog.New(slog.DiscardHandler))
+	reader, err := events.New(dial(b, l.url), slog.New(slog.DiscardHandler))
 	require.NoError(b, err)
 	ours, ceiling := make([]samples, len(kinds)), make([]samples, len(kinds))
 	for b.Loop() {
