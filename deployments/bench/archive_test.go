@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -64,8 +65,8 @@ func (f *figures) print(w io.Writer) error {
 func measureArchive(b *testing.B, data string, f *figures) {
 	b.Helper()
 	require.NoError(b, os.MkdirAll(data, 0o700))
-	server := startNATS(b, data)
-	log, nc := openLog(b, server)
+	s := startPlain(b, filepath.Join(data, "nats"), natsd.SyncInterval)
+	log, nc := openLog(b, s)
 	fill(b, log)
 	sessions := archivedEvents / len(wholeLife(""))
 	stream, err := log.JetStream().Stream(b.Context(), events.SessionsStream)
@@ -103,13 +104,13 @@ func measureArchive(b *testing.B, data string, f *figures) {
 	f.add("NDJSON to Parquet", "%.1f to 1", float64(sizes[0])/float64(sizes[2]))
 	a.Close()
 	nc.Close()
-	require.NoError(b, server.Shutdown(b.Context()))
+	stopPlain(s)
 	before := int64(heap())
 	begun = time.Now()
-	server = startNATS(b, data)
+	s = startPlain(b, filepath.Join(data, "nats"), natsd.SyncInterval)
 	f.add("start of NATS with that log", "%s", time.Since(begun).Round(time.Millisecond))
 	f.add("its memory a session after that", "%d bytes, %d events a session", (int64(heap())-before)/int64(sessions), len(wholeLife("")))
-	require.NoError(b, server.Shutdown(b.Context()))
+	stopPlain(s)
 }
 
 // exportTo does what the command does, with the file's writing.
@@ -126,17 +127,10 @@ func exportTo(b *testing.B, a *archive.Archive, format, path string) time.Durati
 	return time.Since(begun)
 }
 
-func startNATS(b *testing.B, data string) *natsd.Server {
-	b.Helper()
-	s, err := natsd.Start(b.Context(), natsd.Config{Listen: "127.0.0.1:0", StoreDir: filepath.Join(data, "nats"), Log: slog.New(slog.DiscardHandler)})
-	require.NoError(b, err)
-	return s
-}
-
-func openLog(b *testing.B, server *natsd.Server) (*events.Log, *nats.Conn) {
+func openLog(b *testing.B, s *server.Server) (*events.Log, *nats.Conn) {
 	b.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	nc, err := connect.Dial(b.Context(), server.ClientURL(), "", "bench", quiet, server.InProcess())
+	nc, err := connect.Dial(b.Context(), s.ClientURL(), "", "bench", quiet)
 	require.NoError(b, err)
 	log, err := events.New(nc, quiet)
 	require.NoError(b, err)
