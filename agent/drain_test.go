@@ -2,8 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +60,7 @@ func TestDrain(t *testing.T) {
 	require.False(t, r.heartbeat("a1"))
 	require.Empty(t, r.consumers(), "of streamers and of the watch")
 	eventstest.Wait(t, patience, func() string {
-		if left := ours("streamstack/agent", "streamstack/events.", "nats.go/jetstream"); len(left) > 0 {
+		if left := eventstest.Goroutines("streamstack/agent", "streamstack/events.", "nats.go/jetstream"); len(left) > 0 {
 			return "goroutines to end:\n" + strings.Join(left, "\n\n")
 		}
 		return ""
@@ -70,20 +68,6 @@ func TestDrain(t *testing.T) {
 	late := r.session()
 	require.Equal(t, uint64(1), r.queued(), "nobody takes it")
 	require.Len(t, func() []string { w, _ := r.history(late); return w }(), 1)
-}
-
-// ours are the stacks of the goroutines that run code named by one of the words, but not those of tests.
-func ours(words ...string) (out []string) {
-	all := make([]byte, 4<<20)
-	for stack := range strings.SplitSeq(string(all[:runtime.Stack(all, true)]), "\n\n") {
-		if strings.Contains(stack, "testing.tRunner") || strings.Contains(stack, "_test.go") {
-			continue
-		}
-		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(stack, w) }) {
-			out = append(out, stack)
-		}
-	}
-	return out
 }
 
 // An agent without work does not wait for its pulls to come back.

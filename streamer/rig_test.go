@@ -33,7 +33,7 @@ type rig struct {
 	screen *screen
 	hands  *hands
 	cfg    Config
-	output *lines
+	output *eventstest.Output
 
 	stop  context.CancelFunc
 	ended chan error
@@ -44,7 +44,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	server := eventstest.Start(t)
 	r := &rig{t: t, server: server, log: eventstest.NewLog(t, server.Connect(t), events.StreamsConfig{}),
-		screen: &screen{pictures: pictures(t)}, hands: newHands(), output: &lines{}}
+		screen: &screen{pictures: pictures(t)}, hands: newHands(), output: &eventstest.Output{}}
 	r.append(events.Gateway, events.Created, events.CreatedData{App: "testcard"})
 	_, err := r.log.JetStream().CreateOrUpdateConsumer(t.Context(), events.SessionsStream, jetstream.ConsumerConfig{
 		Durable: events.SessionConsumer(session), FilterSubject: events.SessionFilter(region, session), DeliverPolicy: jetstream.DeliverAllPolicy,

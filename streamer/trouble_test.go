@@ -2,8 +2,6 @@ package streamer
 
 import (
 	"errors"
-	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,25 +142,11 @@ func TestTheEnd(t *testing.T) {
 	_ = b.pc.GracefulClose() // says that the streamer ended it first
 	require.NoError(t, b.mux.Close())
 	eventstest.Wait(t, patience, func() string {
-		if left := ours("streamstack/streamer", "github.com/pion/", "nats.go/jetstream"); len(left) > 0 {
+		if left := eventstest.Goroutines("streamstack/streamer", "github.com/pion/", "nats.go/jetstream"); len(left) > 0 {
 			return "goroutines to end:\n" + strings.Join(left, "\n\n")
 		}
 		return ""
 	})
-}
-
-// ours are the stacks of the goroutines that run code named by one of the words, but not those of tests.
-func ours(words ...string) (out []string) {
-	all := make([]byte, 4<<20)
-	for stack := range strings.SplitSeq(string(all[:runtime.Stack(all, true)]), "\n\n") {
-		if strings.Contains(stack, "testing.tRunner") || strings.Contains(stack, "_test.go") {
-			continue
-		}
-		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(stack, w) }) {
-			out = append(out, stack)
-		}
-	}
-	return out
 }
 
 // With NATS away nothing can be recorded; the client is told at once all the same, and the end does not take longer.

@@ -1,7 +1,6 @@
 package natsd
 
 import (
-	"bytes"
 	"context"
 	"io/fs"
 	"log/slog"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,33 +16,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"streamstack/events/eventstest"
 	"streamstack/events/trust"
 )
 
 // patience bounds every wait of these tests; a machine under load is slow.
 const patience = 30 * time.Second
 
-// logBuffer is a log that may be read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func testLog(t *testing.T) (*slog.Logger, *logBuffer) {
+func testLog(t *testing.T) (*slog.Logger, *eventstest.Output) {
 	t.Helper()
-	b := &logBuffer{}
+	b := &eventstest.Output{}
 	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug})), b
 }
 

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,32 +20,15 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/connect"
+	"streamstack/events/eventstest"
 	"streamstack/events/trust"
 )
 
 // patience bounds every wait of these tests; a machine under load is slow.
 const patience = 30 * time.Second
 
-// logBuffer is a log that may be read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func testLog() (*slog.Logger, *logBuffer) {
-	b := &logBuffer{}
+func testLog() (*slog.Logger, *eventstest.Output) {
+	b := &eventstest.Output{}
 	return slog.New(slog.NewTextHandler(b, nil)), b
 }
 

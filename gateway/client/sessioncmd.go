@@ -38,11 +38,11 @@ func SessionCommand() *cli.Command {
 		},
 		&cli.Command{
 			Name: "show", Usage: "show one session", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
-			Flags: gatewayFlags(), Action: showSession,
+			Flags: gatewayFlags(), Action: ofSession(showSession),
 		},
 		&cli.Command{
 			Name: "delete", Usage: "end a session and wait for its end", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
-			Flags: gatewayFlags(), Action: deleteSession,
+			Flags: gatewayFlags(), Action: ofSession(deleteSession),
 		},
 	)
 }
@@ -209,18 +209,25 @@ func listSessions(ctx context.Context, cmd *cli.Command) error {
 	return printTable(connect.Out(cmd), rows)
 }
 
-func showSession(ctx context.Context, cmd *cli.Command) error {
-	id, err := connect.OneArg(cmd, "ID")
-	if err != nil {
-		return err
+// ofSession makes the action of a command on one session, ID: do gets the gateway, and has callTimeout.
+func ofSession(do func(ctx context.Context, cmd *cli.Command, c *Client, id events.SessionID) error) cli.ActionFunc {
+	return func(ctx context.Context, cmd *cli.Command) error {
+		id, err := connect.OneArg(cmd, "ID")
+		if err != nil {
+			return err
+		}
+		c, err := gateway(cmd)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		return do(ctx, cmd, c, events.SessionID(id))
 	}
-	c, err := gateway(cmd)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	s, err := c.Show(ctx, events.SessionID(id))
+}
+
+func showSession(ctx context.Context, cmd *cli.Command, c *Client, id events.SessionID) error {
+	s, err := c.Show(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -233,19 +240,9 @@ func showSession(ctx context.Context, cmd *cli.Command) error {
 	})
 }
 
-func deleteSession(ctx context.Context, cmd *cli.Command) error {
-	id, err := connect.OneArg(cmd, "ID")
-	if err != nil {
+func deleteSession(ctx context.Context, cmd *cli.Command, c *Client, id events.SessionID) error {
+	if err := c.Delete(ctx, id, true); err != nil {
 		return err
 	}
-	c, err := gateway(cmd)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	if err := c.Delete(ctx, events.SessionID(id), true); err != nil {
-		return err
-	}
-	return printLine(connect.Err(cmd), "session "+id+" has ended")
+	return printLine(connect.Err(cmd), "session "+string(id)+" has ended")
 }

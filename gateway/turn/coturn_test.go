@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"streamstack/events/eventstest"
 	"streamstack/gateway/turn"
 )
 
@@ -72,7 +73,7 @@ no-tls
 no-dtls
 `, port, string(shared), turn.DefaultRealm, folder), 0o600))
 
-	output := &logged{}
+	output := &eventstest.Output{}
 	command := exec.CommandContext(t.Context(), binary, "-c", config) // in the foreground, and killed when the test ends
 	command.Stdout, command.Stderr = output, output
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }

@@ -1,7 +1,6 @@
 package turn_test
 
 import (
-	"bytes"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -12,6 +11,7 @@ import (
 	pion "github.com/pion/turn/v2"
 	"github.com/stretchr/testify/require"
 
+	"streamstack/events/eventstest"
 	"streamstack/gateway/turn"
 )
 
@@ -23,28 +23,10 @@ const (
 	patience = 10 * time.Second
 )
 
-// logged is a log that tests can read while the server writes to it.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // startServer runs a server on loopback; change may alter its configuration.
-func startServer(t *testing.T, change func(*turn.Config)) (*turn.Server, *logged) {
+func startServer(t *testing.T, change func(*turn.Config)) (*turn.Server, *eventstest.Output) {
 	t.Helper()
-	output := &logged{}
+	output := &eventstest.Output{}
 	cfg := turn.Config{
 		Addr:         "127.0.0.1:0",
 		Secrets:      []turn.Secret{secret},

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,7 +43,7 @@ type stack struct {
 	nats *eventstest.Server
 	log  *events.Log
 	root keyfile.Keys
-	logs syncBuffer
+	logs eventstest.Output
 }
 
 func newStack(t testing.TB) *stack {
@@ -211,22 +210,4 @@ func (r *receiver) awaits(appended []events.Event) (again int) {
 	defer r.mu.Unlock()
 	require.Empty(r.t, r.bad)
 	return again
-}
-
-// syncBuffer is a log that is read while it is written.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

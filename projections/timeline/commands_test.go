@@ -1,12 +1,10 @@
 package timeline
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,26 +20,8 @@ import (
 // patience bounds every wait of these tests; a machine under load is slow.
 const patience = 30 * time.Second
 
-// output is a stream that may be read while a command writes to it.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
 // run runs a command line as main does.
-func run(ctx context.Context, out *output, args ...string) (status int, err error) {
+func run(ctx context.Context, out *eventstest.Output, args ...string) (status int, err error) {
 	root := &cli.Command{
 		Name: "streamstack", Commands: []*cli.Command{History(), Tail()}, Writer: out, ErrWriter: out,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
@@ -53,7 +33,7 @@ func run(ctx context.Context, out *output, args ...string) (status int, err erro
 // must runs a command that has to succeed.
 func must(t *testing.T, args ...string) string {
 	t.Helper()
-	out := &output{}
+	out := &eventstest.Output{}
 	_, err := run(t.Context(), out, args...)
 	require.NoError(t, err)
 	return out.String()
@@ -130,7 +110,7 @@ func TestHistoryCommandSaysWhatIsWrong(t *testing.T) {
 		"history " + string(session) + " --at 0": {connect.ExitFailed, "did not exist as of 0"},
 		"history " + string(session) + " --at 2001-01-01": {connect.ExitFailed, "did not exist as of 2001-01-01"},
 	} {
-		out := &output{}
+		out := &eventstest.Output{}
 		status, err := run(t.Context(), out, strings.Fields(line)...)
 		require.Equal(t, x.status, status, line)
 		require.ErrorContains(t, err, x.want, line)
@@ -142,7 +122,7 @@ func TestHistoryCommandSaysWhatIsWrong(t *testing.T) {
 // follow runs tail until missing says that nothing is missing from its output, then ends it as SIGINT does.
 func follow(t *testing.T, missing func(out string) string, args ...string) string {
 	t.Helper()
-	out := &output{}
+	out := &eventstest.Output{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 1)
@@ -223,7 +203,7 @@ func TestTailShowsWhatMustNotBeTrusted(t *testing.T) {
 
 func TestTailRefusesWhatCannotBe(t *testing.T) {
 	for _, line := range []string{"tail x", "tail --region A.B", "tail --session *", "tail --type a.b.c", "tail --type >", "tail --since never"} {
-		status, err := run(t.Context(), &output{}, strings.Fields(line)...)
+		status, err := run(t.Context(), &eventstest.Output{}, strings.Fields(line)...)
 		require.Equal(t, connect.ExitUsage, status, "%s: %v", line, err)
 	}
 }
