@@ -22,6 +22,7 @@ import (
 	"streamstack/projections/export"
 	"streamstack/projections/replay"
 	"streamstack/projections/timeline"
+	"streamstack/projections/verify"
 	streamer "streamstack/streamer/command"
 	"streamstack/streamer/media"
 	"streamstack/streamer/testcard"
@@ -51,6 +52,7 @@ func command() *cli.Command {
 		timeline.Tail(),
 		replay.Command(),
 		export.Command(),
+		verify.Command(),
 		credentials.Command(),
 		testcard.Command(),
 	)

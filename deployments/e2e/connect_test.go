@@ -109,4 +109,5 @@ func TestJoinDisplaces(t *testing.T) {
 	require.NoError(t, s.Await(g.ID, events.Streamer, events.Disconnected).Decode(&d))
 	require.Equal(t, events.ReasonDisplaced, d.Reason)
 	checkPicture(t, two)
+	s.Verify()
 }

@@ -48,6 +48,7 @@ func checkMainJob(t *testing.T, s *stack.Stack) {
 	s.Await(id, events.Streamer, events.Disconnected)
 	s.Await(id, events.Agent, events.Terminated)
 	checkHistory(t, s.History(id))
+	s.Verify("--ended")
 }
 
 // pictureVariable names the file that gets a picture of the live console, which the README shows.

@@ -117,6 +117,7 @@ func TestKill(t *testing.T) {
 	w := open(t, again, "")
 	w.start("testcard")
 	checkPicture(t, w)
+	again.Verify()
 }
 
 // TestCrashes: whatever part of an instance dies, the session ends in status error, and the reason is in words in
@@ -150,6 +151,7 @@ func TestCrashes(t *testing.T) {
 			v.Wait(`document.querySelector('#failure-message')?.textContent.includes(`+strconv.Quote(d.Reason)+`)`, "the reason in the console")
 		})
 	}
+	s.Verify("--ended")
 }
 
 // instancePID finds a process of an instance by what stands in its arguments.
