@@ -145,6 +145,9 @@ func decode(subject string, seq Seq, stored time.Time, h nats.Header, data []byt
 	} else if strings.HasPrefix(subject, sessionsPrefix) && e.Quarantine == "" {
 		e.Quarantine = "subject is none of a session's event"
 	}
+	if q := last(h, hdrOriginQuarantine); q != "" && strings.HasPrefix(subject, replayPrefix) {
+		e.Quarantine = q
+	}
 	e.upcast()
 	return e
 }

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -24,7 +25,14 @@ const replayPrefix = "replay."
 const (
 	hdrOriginSequence = "ce-originsequence"
 	hdrOriginStored   = "ce-originstored" // RFC 3339
+	// hdrOriginQuarantine is why the event must not be trusted. The copy may have nothing left that tells: headers that were
+	// forged are not copied, and data that was no JSON has become a JSON string.
+	hdrOriginQuarantine = "ce-originquarantine"
 )
+
+// sandboxMaxMsg is the longest message of a sandbox in bytes, headers included: more than the log takes, for a copy has
+// headers of its own. It is the server's usual max_payload.
+const sandboxMaxMsg = 4 * MaxData
 
 // ErrNotSandbox is returned for a stream that exists, or may exist, for another purpose.
 var ErrNotSandbox = errors.New("events: not a sandbox stream")
@@ -33,14 +41,16 @@ var ErrNotSandbox = errors.New("events: not a sandbox stream")
 var sandboxName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
 
 // systemStreams are ours; KV_ and OBJ_ begin the names of buckets.
-var systemStreams = []string{SessionsStream, WorkStream, AgentsStream, AccountsStream, DeadlinesStream, QualityStream}
+var systemStreams = []string{SessionsStream, WorkStream, AgentsStream, AccountsStream, DeadlinesStream, QualityStream, WebhooksStream}
 
 // CheckSandbox refuses what cannot be the name of a sandbox.
 func CheckSandbox(stream string) error {
+	// In whatever case: a server keeps a stream in a folder of its name, and not all file systems tell a from A.
+	upper := strings.ToUpper(stream)
 	switch {
 	case !sandboxName.MatchString(stream):
 		return fmt.Errorf("%w: %q: use letters, digits, hyphens and underscores, at most 63", ErrNotSandbox, stream)
-	case slices.Contains(systemStreams, strings.ToUpper(stream)), strings.HasPrefix(stream, "KV_"), strings.HasPrefix(stream, "OBJ_"):
+	case slices.Contains(systemStreams, upper), strings.HasPrefix(upper, "KV_"), strings.HasPrefix(upper, "OBJ_"):
 		return fmt.Errorf("%w: %s belongs to the stack: choose another name", ErrNotSandbox, stream)
 	}
 	return nil
@@ -59,7 +69,7 @@ func (l *Log) CreateSandbox(ctx context.Context, stream string) error {
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		_, err = l.js.CreateStream(ctx, jetstream.StreamConfig{
-			Name: stream, Description: "replayed sessions", Subjects: subjects, AllowDirect: true, MaxMsgSize: 2 * MaxData,
+			Name: stream, Description: "replayed sessions", Subjects: subjects, AllowDirect: true, MaxMsgSize: sandboxMaxMsg,
 		})
 		if err != nil {
 			return fmt.Errorf("events: create sandbox %s: %w", stream, err)
@@ -73,10 +83,11 @@ func (l *Log) CreateSandbox(ctx context.Context, stream string) error {
 	return nil
 }
 
-// AppendReplay appends a recorded event to a sandbox. It keeps its id, so that it is recognised; the message's id is new,
-// or the stream would swallow a second replay as a duplicate.
+// AppendReplay appends a recorded event, of the log or of another sandbox, to a sandbox. It keeps its id, so that it is
+// recognised; the message's id is new, or the stream would swallow a second replay as a duplicate. What must not be trusted
+// stays so. Data that was no JSON is cut short where it has become too long for a message (see [quote]).
 func (l *Log) AppendReplay(ctx context.Context, stream string, e Event) (Seq, error) {
-	subject := SandboxFilter(stream, e.Subject)
+	subject := SandboxFilter(stream, originalSubject(e.Subject))
 	if !publishable(subject) {
 		return 0, fmt.Errorf("%w: %q", ErrSubject, subject)
 	}
@@ -86,10 +97,15 @@ func (l *Log) AppendReplay(ctx context.Context, stream string, e Event) (Seq, er
 	}
 	m := nats.NewMsg(subject)
 	m.Data = e.Data
+	var text string
+	if len(m.Data) > 2*MaxData && json.Unmarshal(m.Data, &text) == nil { // longer than it was: see [Event.check]
+		m.Data = quote([]byte(text[:min(len(text), MaxData/2)])) // six bytes for one at most
+	}
 	for key, value := range map[string]string{
 		hdrSpecVersion: specVersion, hdrID: e.ID, hdrSource: e.Source, hdrType: e.Type, hdrTime: e.Time.UTC().Format(time.RFC3339Nano),
 		hdrContentType: e.ContentType, hdrSchema: e.Schema, hdrMsgID: id.String(),
 		hdrOriginSequence: strconv.FormatUint(uint64(e.Sequence), 10), hdrOriginStored: e.Stored.UTC().Format(time.RFC3339Nano),
+		hdrOriginQuarantine: e.Quarantine,
 	} {
 		if value != "" {
 			m.Header[key] = []string{value}
@@ -106,10 +122,15 @@ func (l *Log) AppendReplay(ctx context.Context, stream string, e Event) (Seq, er
 
 // parseEventSubject reads the subject of a session's event, in SESSIONS or in a sandbox.
 func parseEventSubject(subject string) (Subject, error) {
+	return ParseSubject(originalSubject(subject))
+}
+
+// originalSubject is where an event of a sandbox was in the log; any other subject is what it is.
+func originalSubject(subject string) string {
 	if rest, replayed := strings.CutPrefix(subject, replayPrefix); replayed {
 		if _, original, found := strings.Cut(rest, "."); found {
-			subject = original
+			return original
 		}
 	}
-	return ParseSubject(subject)
+	return subject
 }

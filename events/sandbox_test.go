@@ -1,9 +1,11 @@
 package events_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
@@ -50,11 +52,46 @@ func TestSandboxHoldsWhatWasRecorded(t *testing.T) {
 	require.Empty(t, m.Header.Get("Nats-TTL"), "a copy is kept")
 }
 
+// A copy does not bring along what a forgery is told by, and is told all the same, in a copy of the copy too.
+func TestSandboxTrustsNoForgery(t *testing.T) {
+	s := eventstest.Start(t)
+	nc := s.Connect(t, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	l := eventstest.NewLog(t, nc, events.StreamsConfig{})
+	list := append(forgeries(), forgery{name: "long and no text", data: strings.Repeat("\xff", 2*events.MaxData-1000), want: "not JSON"})
+	for i, f := range list {
+		f.publish(t, s, nc)
+		eventstest.Wait(t, within, func() string {
+			if b, err := l.Bounds(t.Context(), events.SessionsStream); err != nil || b.Last != events.Seq(i+1) {
+				return f.name + ": to be stored"
+			}
+			return ""
+		})
+	}
+	recorded := stored(t, l)
+	require.Len(t, recorded, len(list))
+	for _, sandbox := range []string{"first", "second"} {
+		require.NoError(t, l.CreateSandbox(t.Context(), sandbox))
+		for i, e := range recorded {
+			_, err := l.AppendReplay(t.Context(), sandbox, e)
+			require.NoError(t, err, list[i].name)
+		}
+		c := newCollector()
+		require.NoError(t, l.Read(t.Context(), sandbox, events.SandboxFilter(sandbox, events.AllSessions), 0, c.add))
+		copies := c.events()
+		require.Len(t, copies, len(list))
+		for i, e := range copies {
+			require.Equal(t, recorded[i].Quarantine, e.Quarantine, list[i].name)
+			require.Contains(t, e.Quarantine, list[i].want, list[i].name)
+		}
+		recorded = copies
+	}
+}
+
 func TestSandboxRefusesOtherStreams(t *testing.T) {
 	l := eventstest.Log(t)
 	_, err := l.JetStream().CreateStream(t.Context(), jetstream.StreamConfig{Name: "mine", Subjects: []string{"mine.>"}})
 	require.NoError(t, err)
-	for _, name := range []string{"SESSIONS", "sessions", "WORK", "QUALITY", "KV_x", "OBJ_x", "", "a.b", "a*", "a b", "mine"} {
+	for _, name := range []string{"SESSIONS", "sessions", "WORK", "QUALITY", "WEBHOOKS", "KV_x", "kv_snapshots", "OBJ_x", "obj_x", "", "a.b", "a*", "a b", "mine"} {
 		require.ErrorIs(t, l.CreateSandbox(t.Context(), name), events.ErrNotSandbox, name)
 	}
 	// Even one that got past the check reaches no stream but its own.
