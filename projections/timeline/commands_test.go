@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,7 +23,7 @@ import (
 const patience = 30 * time.Second
 
 // run runs a command line as main does.
-func run(ctx context.Context, out *eventstest.Output, args ...string) (status int, err error) {
+func run(ctx context.Context, out io.Writer, args ...string) (status int, err error) {
 	root := &cli.Command{
 		Name: "streamstack", Commands: []*cli.Command{History(), Tail()}, Writer: out, ErrWriter: out,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
@@ -190,6 +192,23 @@ func TestTailBeginsWithWhatComesNext(t *testing.T) {
 		return lines(1)(out)
 	}, "--json")
 	require.GreaterOrEqual(t, sequences(t, text)[0], late)
+}
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// A tail that cannot write ends then, not when something happens next.
+func TestTailEndsWhenItCannotWrite(t *testing.T) {
+	stack(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for _, args := range [][]string{{"tail", "--since", "1"}, {"tail", "--since", "1", "--json"}} {
+		status, err := run(ctx, full{}, args...)
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.Equal(t, connect.ExitFailed, status)
+	}
 }
 
 func TestTailShowsWhatMustNotBeTrusted(t *testing.T) {

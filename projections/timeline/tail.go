@@ -3,7 +3,6 @@ package timeline
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -49,16 +48,19 @@ func tail(ctx context.Context, cmd *cli.Command) error {
 	}
 	defer log.Conn().Close()
 	show, flush := tailPrinter(cmd)
-	var failed error // of flush, which Follow calls without a way to fail
-	err = log.Follow(ctx, events.SessionsStream, []string{filter.subject}, from, func(e events.Event) error {
-		if failed != nil {
-			return failed
-		}
+	// Follow calls flush without a way to fail, and the next event may be hours away.
+	following, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	err = log.Follow(following, events.SessionsStream, []string{filter.subject}, from, func(e events.Event) error {
 		if filter.ceType != "" && e.Type != filter.ceType {
 			return nil
 		}
 		return show(e)
-	}, func() { failed = errors.Join(failed, flush()) })
+	}, func() {
+		if err := flush(); err != nil {
+			fail(err)
+		}
+	})
 	if err := flush(); err != nil {
 		return err
 	}
