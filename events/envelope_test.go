@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"streamstack/events"
@@ -186,6 +187,31 @@ func TestNewerEventsAreCarried(t *testing.T) {
 	var c events.ClaimedData
 	if err := got[1].Decode(&c); err != nil || c.Agent != "a1" || !strings.Contains(string(got[1].Data), `"new":1`) {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// An id that can be worked out lets one role append first, and the stream swallow the other's event as a duplicate.
+func TestIDsAreRandom(t *testing.T) {
+	t.Parallel()
+	l := eventstest.Log(t)
+	for range 2 {
+		mustAppend(t, l, created(session))
+	}
+	s, err := l.JetStream().Stream(t.Context(), events.SessionsStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for seq := range uint64(2) {
+		m, err := s.GetMsg(t.Context(), seq+1)
+		if err != nil {
+			t.Fatalf("the same draft twice is two events: %v", err)
+		}
+		id, err := uuid.Parse(m.Header.Get("ce-id"))
+		if err != nil || id.Version() != 4 || m.Header.Get("Nats-Msg-Id") != id.String() || seen[id.String()] {
+			t.Errorf("%v, %v", m.Header, err)
+		}
+		seen[id.String()] = true
 	}
 }
 

@@ -263,3 +263,12 @@ func TestGatewayStartsFromASnapshot(t *testing.T) {
 		require.Len(t, got, len(then.List()))
 	}
 }
+
+// What counts is when the log took an event, not what its publisher's clock said.
+func TestAsOfGoesByTheLogsClock(t *testing.T) {
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	m := moment{seq: 2, time: at}
+	require.True(t, m.holds(events.Event{Sequence: 1, Stored: at, Time: at.Add(time.Hour)}))
+	require.False(t, m.holds(events.Event{Sequence: 2, Stored: at.Add(time.Minute), Time: at.Add(-time.Hour)}))
+	require.False(t, m.holds(events.Event{Sequence: 3, Stored: at, Time: at}))
+}

@@ -246,6 +246,17 @@ func TestWhen(t *testing.T) {
 	require.True(t, from.Time.Equal(now.Add(-10*time.Minute)))
 }
 
+// What counts is when the log took an event, not what its publisher's clock said.
+func TestWhenGoesByTheLogsClock(t *testing.T) {
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	fast := events.Event{Sequence: 1, Stored: at, Time: at.Add(time.Hour)}
+	slow := events.Event{Sequence: 2, Stored: at.Add(time.Minute), Time: at.Add(-time.Hour)}
+	n, _ := when{time: at}.cut([]events.Event{fast, slow})
+	require.Equal(t, 1, n)
+	n, _ = when{time: at.Add(time.Minute)}.cut([]events.Event{fast, slow})
+	require.Equal(t, 2, n)
+}
+
 func FuzzWhen(f *testing.F) {
 	for _, text := range []string{"17", "10m", "06:27", "2026-11-22", "18446744073709551616", "-1", "0"} {
 		f.Add(text)
