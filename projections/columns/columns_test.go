@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
@@ -283,6 +284,19 @@ func TestWriterMemoryIsBounded(t *testing.T) {
 }
 
 // TestLargePayloadsCutRowGroups: rows are counted by their bytes as well.
+// A payload is in the file once: not again as the bound of its page, of its column and of the file.
+func TestPayloadsAreNoBounds(t *testing.T) {
+	noise := make([]byte, 200<<10)
+	for i := range noise { // which does not compress
+		noise[i] = 'a' + byte(rand.N(26))
+	}
+	var file bytes.Buffer
+	w := NewParquetWriter(&file)
+	require.NoError(t, w.Write(events.Event{Sequence: 1, Data: events.Raw(`"` + string(noise) + `"`)}))
+	require.NoError(t, w.Close())
+	require.Less(t, file.Len(), len(noise)+32<<10)
+}
+
 func TestLargePayloadsCutRowGroups(t *testing.T) {
 	data := events.Raw(`"` + strings.Repeat("x", events.MaxData-2) + `"`)
 	var list []events.Event

@@ -45,7 +45,8 @@ func NewParquetWriter(w io.Writer) *ParquetWriter {
 		w: parquet.NewGenericWriter[Row](w,
 			parquet.MaxRowsPerRowGroup(groupRows), parquet.PageBufferSize(pageBytes), parquet.DictionaryMaxBytes(dictBytes),
 			parquet.BloomFilters(parquet.SplitBlockFilter(bloomBits, "session")),
-			parquet.SkipPageBounds("data"), // nobody looks for a payload by its first bytes
+			// Nobody looks for a payload by its first bytes, and each bound would be a whole payload.
+			parquet.SkipPageBounds("data"), parquet.SkipPageStatistics("data"),
 			parquet.KeyValueMetadata(schemaKey, schemaVersion),
 		),
 		rows: make([]Row, 0, chunkRows),
