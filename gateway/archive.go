@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"net/http"
 
 	"streamstack/events"
 	"streamstack/projections/archive"
@@ -10,7 +12,23 @@ import (
 // archiveLog archives what the log will let expire. Each gateway does, and one of them wins each segment.
 func (g *Gateway) archiveLog(ctx context.Context) error {
 	defer g.archive.Close()
-	return archive.NewArchiver(archive.Config{Archive: g.archive, Logger: g.cfg.Logger, Folder: g.cfg.ArchiveFolder}).Run(ctx)
+	return archive.NewArchiver(archive.Config{Archive: g.archive, Logger: g.cfg.Logger, Folder: g.cfg.ArchiveFolder, Retention: g.cfg.ArchiveRetention}).Run(ctx)
+}
+
+// regionEver finds the region of a session that the log or its archive has.
+func (g *Gateway) regionEver(ctx context.Context, id events.SessionID) (events.Region, error) {
+	region, err := g.regionOf(ctx, id)
+	var unknown *apiError
+	if errors.As(err, &unknown) && unknown.status == http.StatusNotFound {
+		old, ferr := g.findArchived(ctx, id)
+		if ferr != nil {
+			return "", ferr
+		}
+		if old != "" {
+			return old, nil
+		}
+	}
+	return region, err
 }
 
 // findArchived looks up the region of a session that the log itself does not hold any more; empty if there is no such.

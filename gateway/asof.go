@@ -16,7 +16,8 @@ import (
 )
 
 // Time travel: `?as_of=SEQ|RFC3339` answers as the API would have then. A session's own state is folded from its history;
-// the list is folded from the newest snapshot before that point, and so takes as long as the log between the two is.
+// the list is folded from the newest snapshot before that point, and so takes as long as the log between the two is. What
+// has expired in the log comes from the archive, so that the answer is a replay's of all that ever was.
 
 // maxPasts is how many lists of the past are worked out at once: each holds a whole read model, as large as the one
 // of the present at most times, and keeps a processor busy.
@@ -61,13 +62,19 @@ func (g *Gateway) locate(ctx context.Context, m moment) (_ moment, newest bool, 
 		return m, false, err //nolint:wrapcheck // it names the stream
 	}
 	if !m.time.IsZero() {
-		if m.seq, err = g.cfg.Log.SeqAt(ctx, events.SessionsStream, m.time); err != nil {
-			return m, false, err //nolint:wrapcheck // it names the time
+		if m.seq, err = g.archive.SeqBy(ctx, m.time); err != nil {
+			return m, false, err
 		}
 	}
-	if b.First > 1 && m.seq < b.First && b.First <= b.Last {
-		return m, false, &apiError{http.StatusNotFound, codeNotFound,
-			fmt.Sprintf("as_of %s is before what the log keeps: its earliest event is %d, of %s", m.text, b.First, b.FirstTime.Format(time.RFC3339Nano)), nil}
+	if m.seq < b.First {
+		oldest, since, err := g.archive.Oldest(ctx)
+		if err != nil {
+			return m, false, err
+		}
+		if m.seq < oldest && oldest > 1 && oldest <= b.Last {
+			return m, false, &apiError{http.StatusNotFound, codeNotFound,
+				fmt.Sprintf("as_of %s is before what is kept, in the log and its archive: its earliest event is %d, of %s", m.text, oldest, since.Format(time.RFC3339Nano)), nil}
+		}
 	}
 	if m.seq >= b.Last {
 		m.seq, newest = b.Last, true
@@ -86,23 +93,26 @@ func (g *Gateway) sessionAsOf(c echo.Context, m moment) (s projections.Session, 
 	if m, _, err = g.locate(ctx, m); err != nil {
 		return s, err
 	}
-	region, err := g.cfg.Log.FindRegion(ctx, id)
+	region, err := g.regionEver(ctx, id)
 	if err != nil {
-		return s, err //nolint:wrapcheck // its message is for the log
+		return s, err
 	}
-	if region == "" {
-		return s, notFound(string(id))
-	}
-	err = g.cfg.Log.History(ctx, region, id, 0, func(e events.Event) error {
+	var beheaded events.Seq // an event whose session's creation is not kept any more
+	err = g.archive.Read(ctx, events.SessionFilter(region, id), 0, func(e events.Event) error {
 		if !m.holds(e) {
 			return errThere
 		}
-		s = s.Apply(e)
+		if s = s.Apply(e); !s.Known() && e.Sound() && !events.ShortLived(e.Name) {
+			beheaded = e.Sequence
+		}
 		return nil
 	})
 	switch {
 	case err != nil && !errors.Is(err, errThere):
-		return s, err //nolint:wrapcheck // its message is for the log
+		return s, err
+	case !s.Known() && beheaded > 0:
+		return s, &apiError{http.StatusNotFound, codeNotFound,
+			fmt.Sprintf("the beginning of session %s is not kept any more, so nobody knows what it was at %s; the events that are left are at /1.0/sessions/%[1]s/events", id, m.text), nil}
 	case !s.Known():
 		return s, &apiError{http.StatusNotFound, codeNotFound, fmt.Sprintf("session %s did not exist yet at %s", id, m.text), nil}
 	case s.Gone():
@@ -161,7 +171,7 @@ func (g *Gateway) foldTo(ctx context.Context, model *projections.Sessions, m mom
 	if err != nil {
 		g.log.Debug("time travel goes on without a snapshot", "as_of", m.text, "err", err)
 	}
-	err = g.cfg.Log.Read(ctx, events.SessionsStream, "", model.At()+1, func(e events.Event) error {
+	err = g.archive.Read(ctx, events.AllSessions, model.At()+1, func(e events.Event) error {
 		if !m.holds(e) {
 			return errThere
 		}
@@ -171,5 +181,5 @@ func (g *Gateway) foldTo(ctx context.Context, model *projections.Sessions, m mom
 	if errors.Is(err, errThere) {
 		return nil
 	}
-	return err //nolint:wrapcheck // its message is for the log
+	return err
 }

@@ -85,6 +85,8 @@ type Config struct {
 	Console http.Handler
 	// ArchiveFolder, if not empty, gets a copy of every archived segment as a file.
 	ArchiveFolder string
+	// ArchiveRetention is how long after an event the archive keeps it; 0 for ever. It should exceed the log's retention.
+	ArchiveRetention time.Duration
 	// Version is shown by the status.
 	Version string
 	// Progress shows the reading of a long log; nil: lines in Logger.

@@ -34,7 +34,7 @@ var (
 	errTokenGone = errors.New("the token is not valid any more")
 )
 
-// feed is one stream of Server-Sent Events: the past from the log, then what the hub hands on. A client that reads more
+// feed is one stream of Server-Sent Events: the past from the archive and the log, then what the hub hands on. A client that reads more
 // slowly than events come is served from the log again, which waits for it; one that does not read at all is cut off and
 // may resume. Nothing of it is kept but the sequence of the last event.
 type feed struct {
@@ -46,6 +46,8 @@ type feed struct {
 	request *http.Request
 	buf     []byte
 	last    events.Seq
+	// next is where the log is read from: before it there is nothing more that the query chooses.
+	next events.Seq
 }
 
 // streamEvents answers with Server-Sent Events, without end.
@@ -88,7 +90,7 @@ func (f *feed) run(ctx context.Context) error {
 	}
 	for {
 		// What is long past is read without a subscription, whose queue would overflow meanwhile.
-		err := f.g.cfg.Log.Read(ctx, events.SessionsStream, f.query.filter(), f.last+1, f.take)
+		err := f.read(ctx, 0)
 		if err == nil {
 			err = f.follow(ctx)
 		}
@@ -96,6 +98,12 @@ func (f *feed) run(ctx context.Context) error {
 			return errors.Join(err, f.flush())
 		}
 	}
+}
+
+// read hands on what the archive and the log have, and surely all up to a sequence.
+func (f *feed) read(ctx context.Context, upTo events.Seq) (err error) {
+	f.next, err = f.g.archive.ReadThrough(ctx, f.query.filter(), max(f.next, f.last+1), upTo, f.take)
+	return err
 }
 
 // follow hands on what comes. The seam: whatever the tail handed on before the subscription is read from the log, for
@@ -106,7 +114,7 @@ func (f *feed) follow(ctx context.Context) error {
 		return errStopping
 	}
 	defer sub.end()
-	if err := f.g.cfg.Log.ReadThrough(ctx, events.SessionsStream, f.query.filter(), f.last+1, f.g.sessions.At(), f.take); err != nil {
+	if err := f.read(ctx, f.g.sessions.At()); err != nil {
 		return err
 	}
 	if err := f.flush(); err != nil {

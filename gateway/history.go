@@ -28,17 +28,7 @@ func (g *Gateway) sessionEvents(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
 	defer cancel()
-	region, err := g.regionOf(ctx, id)
-	var unknown *apiError
-	if errors.As(err, &unknown) && unknown.status == http.StatusNotFound {
-		old, ferr := g.findArchived(ctx, id)
-		if ferr != nil {
-			return ferr
-		}
-		if old != "" {
-			region, err = old, nil
-		}
-	}
+	region, err := g.regionEver(ctx, id)
 	if err != nil {
 		return err
 	}

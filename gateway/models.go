@@ -2,6 +2,9 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,6 +28,10 @@ func (g *Gateway) tail(ctx context.Context) error {
 				g.cfg.Progress.Done()
 			}
 		}
+		after, err := g.readArchive(ctx, after)
+		if err != nil {
+			return err
+		}
 		return g.cfg.Log.Tail(ctx, after, func(e events.Event) error {
 			if e.Quarantine != "" {
 				g.log.Warn("event quarantined", "subject", e.Subject, "sequence", e.Sequence, "why", e.Quarantine)
@@ -34,6 +41,44 @@ func (g *Gateway) tail(ctx context.Context) error {
 			return nil
 		}, progress, g.sessions.Caught)
 	})
+}
+
+// archiveRetry is the pause after the archive could not be read at the start, archiveReport how many sequences lie between
+// two reports of progress.
+const archiveRetry, archiveReport = 250 * time.Millisecond, 1024
+
+// readArchive feeds the sessions' read model with what came after a sequence and has expired in the log: all of it, where no
+// snapshot is of this version. A model of the log alone would not know the sessions whose creation has expired.
+func (g *Gateway) readArchive(ctx context.Context, after events.Seq) (events.Seq, error) {
+	for {
+		b, err := g.cfg.Log.Bounds(ctx, events.SessionsStream)
+		if err == nil {
+			reported := after
+			var next events.Seq
+			next, err = g.archive.Expired(ctx, events.AllSessions, after+1, func(e events.Event) error {
+				g.sessions.Apply(e)
+				if e.Sequence >= reported+archiveReport {
+					reported = e.Sequence
+					g.cfg.Progress.Step(uint64(e.Sequence), uint64(b.Last))
+				}
+				return nil
+			})
+			after = next - 1
+		}
+		switch {
+		case err == nil:
+			return after, nil
+		case ctx.Err() != nil:
+			return after, fmt.Errorf("gateway: read the archive: %w", ctx.Err())
+		case !errors.Is(err, events.ErrUnavailable):
+			g.log.Warn("the archive cannot be read: sessions older than the log are not shown", "after", after, "err", err)
+			return after, nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(archiveRetry):
+		}
+	}
 }
 
 // follow feeds the read model of a stream that has no tail of its own.

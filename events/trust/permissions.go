@@ -58,8 +58,8 @@ func gatewayPermissions() jwt.Permissions {
 			api + "INFO", api + "STREAM.CREATE.*", api + "STREAM.UPDATE.*", api + "STREAM.INFO.*", api + "STREAM.NAMES", api + "STREAM.LIST",
 			api + "STREAM.MSG.GET.*", api + "DIRECT.GET.>", api + "CONSUMER.>", acks + ">", flow + ">",
 			// Buckets of its own, for snapshots, webhooks and the archive; objects and snapshots are removed by a purge of
-			// their chunks.
-			"$KV.>", "$O.>", api + "STREAM.PURGE." + ArchiveObjects, api + "STREAM.PURGE.KV_" + events.SnapshotBucket,
+			// their chunks, the archive's entries from the front on.
+			"$KV.>", "$O.>", api + "STREAM.PURGE." + ArchiveObjects, api + "STREAM.PURGE." + archiveEntries, api + "STREAM.PURGE.KV_" + events.SnapshotBucket,
 			// The guard's own answers, which are refusals.
 			roleInbox(Agent) + ".>", roleInbox(Operator) + ".>", replies,
 		},
@@ -72,6 +72,9 @@ func gatewayPermissions() jwt.Permissions {
 // ArchiveObjects is the stream of the archive's files. Operators read it, in the one way that the client library reads
 // objects: a push consumer, whose flow they control.
 const ArchiveObjects = "OBJ_ARCHIVE"
+
+// archiveEntries is the stream of the list of them.
+const archiveEntries = "KV_ARCHIVE"
 
 func operatorPermissions() jwt.Permissions {
 	return allow(

@@ -20,13 +20,18 @@ func Flags() []cli.Flag {
 		&cli.StringFlag{Name: "public-url", Usage: "`URL` under which clients reach the gateway; default: as their request came", Sources: connect.Env("public-url")},
 		&cli.StringSliceFlag{Name: "webhook-allow", Usage: "local networks that webhooks may reach all the same, `CIDR`…; by default none while --listen is a public address, and never link-local ones", Sources: connect.Env("webhook-allow")},
 		&cli.StringFlag{Name: "archive", Usage: "a `DIR` that gets each archived segment as a Parquet file as well", TakesFile: true, Sources: connect.Env("archive")},
+		&cli.DurationFlag{Name: "archive-retention", Usage: "lifetime of the sessions' history in the archive, `DURATION` longer than --retention, or 0 for ever; what --archive copied stays", Sources: connect.Env("archive-retention")},
 		&cli.StringSliceFlag{Name: "cors", Usage: "`ORIGIN`… of web pages that may use the API, * for any; default: any while --listen is a loopback address", Sources: connect.Env("cors")},
 	}
 }
 
 // ParseFlags reads [Flags] into options, checked.
 func ParseFlags(cmd *cli.Command) (o Options, err error) {
-	o = Options{Listen: cmd.String("listen"), TURNListen: cmd.String("turn-listen"), Origins: cmd.StringSlice("cors"), PublicURL: cmd.String("public-url"), Archive: cmd.String("archive")}
+	o = Options{Listen: cmd.String("listen"), TURNListen: cmd.String("turn-listen"), Origins: cmd.StringSlice("cors"), PublicURL: cmd.String("public-url"),
+		Archive: cmd.String("archive"), ArchiveRetention: cmd.Duration("archive-retention")}
+	if live := cmd.Duration("retention"); o.ArchiveRetention != 0 && o.ArchiveRetention <= live {
+		return o, connect.Usagef("--archive-retention %s must be longer than --retention (%s), after which the archive is all there is; 0 keeps it for ever", o.ArchiveRetention, live)
+	}
 	if o.PublicURL != "" {
 		u, err := url.Parse(o.PublicURL)
 		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"streamstack/events"
 	"streamstack/gateway"
@@ -46,9 +47,11 @@ type Options struct {
 	// WebhookAllow are local networks that webhooks may reach all the same.
 	WebhookAllow []netip.Prefix
 	Archive      string // folder for copies of the archive; empty for none
-	Version      string
-	Log          *events.Log
-	Logger       *slog.Logger
+	// ArchiveRetention is how long after an event the archive keeps it; 0 for ever.
+	ArchiveRetention time.Duration
+	Version          string
+	Log              *events.Log
+	Logger           *slog.Logger
 	// Progress shows the reading of a long log at the start; nil: lines in Logger.
 	Progress progress.Show
 }
@@ -89,7 +92,7 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 	if s.admin, err = listenAdmin(ctx, filepath.Join(o.Data, AdminSocket)); err != nil {
 		return nil, err
 	}
-	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version, Progress: o.Progress, ArchiveFolder: o.Archive}
+	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version, Progress: o.Progress, ArchiveFolder: o.Archive, ArchiveRetention: o.ArchiveRetention}
 	if len(cfg.Origins) == 0 && loopback(s.listen.Addr()) {
 		cfg.Origins = []string{"*"} // pages on this machine; the token guards what they ask for
 	}

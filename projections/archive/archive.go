@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"streamstack/events"
@@ -30,10 +32,16 @@ type Archive struct {
 	log   *events.Log
 	files files
 
-	mu       sync.Mutex // guards what follows
-	exists   bool
-	segments []Segment
-	seen     events.Seq // the last entry read
+	mu      sync.Mutex // guards what follows
+	entries []entry
+	seen    events.Seq // the last entry read
+	pruned  events.Seq // up to here segments have no object any more
+}
+
+// entry is a segment with the sequence of its entry, which is its revision in the bucket.
+type entry struct {
+	Segment
+	seq events.Seq
 }
 
 // New makes an archive on a log. Nothing is read, or made, before it is needed.
@@ -44,62 +52,72 @@ func New(log *events.Log) *Archive {
 // Close frees the copies of segments; those that are being read, when they have been.
 func (a *Archive) Close() { a.files.close() }
 
-// Segments are the archived ranges in the order of their sequences, each beginning where the one before ended. It is
-// empty where nothing was ever archived. The caller must not change the slice.
+// Segments are the archived ranges in the order of their sequences, each beginning where the one before ended; the first
+// begins at 1, or, where the archive has a retention, at what is left. It is empty where nothing is archived.
 func (a *Archive) Segments(ctx context.Context) ([]Segment, error) {
+	entries, pruned, err := a.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Segment, 0, len(entries))
+	for _, e := range entries {
+		if e.To > pruned {
+			list = append(list, e.Segment)
+		}
+	}
+	return list, nil
+}
+
+// list is all that is entered; segments up to the sequence pruned have no object any more. The last entry is there
+// always, for it tells where the archive goes on. The caller must not change the slice.
+func (a *Archive) list(ctx context.Context) (_ []entry, pruned events.Seq, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.exists {
-		asking, cancel := context.WithTimeout(ctx, askTime)
-		defer cancel()
-		_, err := a.log.JetStream().KeyValue(asking, Bucket)
-		if errors.Is(err, jetstream.ErrBucketNotFound) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, askError(err)
-		}
-		a.exists = true
+	// The bucket is a stream like any other. Entries leave it at its front, when their segments are pruned.
+	b, err := a.log.Bounds(ctx, entriesStream)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		a.entries, a.seen, a.pruned = nil, 0, 0
+		return nil, 0, nil
+	case err != nil:
+		return nil, 0, fmt.Errorf("archive: %w", err)
 	}
-	// Entries are never changed, so only new ones are read; the bucket is a stream like any other.
-	err := a.log.Read(ctx, entriesStream, "", a.seen+1, func(e events.Event) error {
+	list := a.entries
+	for len(list) > 0 && list[0].seq < b.First {
+		list = list[1:]
+	}
+	// Entries are never changed, so only new ones are read.
+	seen := a.seen
+	pruned = a.pruned
+	err = a.log.Read(ctx, entriesStream, "", seen+1, func(e events.Event) error {
+		seen = e.Sequence
+		if e.Subject == prunedSubject {
+			pruned, err = parsePruned(e.Data)
+			return err
+		}
 		s, err := parseSegment(e.Data)
 		if err != nil {
 			return err
 		}
-		if want := end(a.segments) + 1; s.From != want {
-			return fmt.Errorf("archive: a segment begins at %d where %d was to follow: the bucket %s was changed by hand", s.From, want, Bucket)
+		if n := len(list); n > 0 && s.From != list[n-1].To+1 {
+			return fmt.Errorf("archive: a segment begins at %d where %d was to follow: the bucket %s was changed by hand", s.From, list[n-1].To+1, Bucket)
 		}
-		a.segments, a.seen = append(a.segments, s), e.Sequence
+		list = append(list, entry{s, e.Sequence})
 		return nil
 	})
-	return a.segments[:len(a.segments):len(a.segments)], err
+	if err != nil {
+		return nil, 0, err
+	}
+	a.entries, a.seen, a.pruned = list, seen, pruned
+	return list[:len(list):len(list)], pruned, nil
 }
 
 // end is the last archived sequence, 0 before the first segment.
-func end(segments []Segment) events.Seq {
-	if len(segments) == 0 {
+func end(entries []entry) events.Seq {
+	if len(entries) == 0 {
 		return 0
 	}
-	return segments[len(segments)-1].To
-}
-
-// SeqAt is a sequence before which everything was stored before a time: where to begin reading what came since.
-func (a *Archive) SeqAt(ctx context.Context, t time.Time) (events.Seq, error) {
-	segments, err := a.Segments(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for _, s := range segments {
-		if !s.Last.Before(t) {
-			return s.From, nil
-		}
-	}
-	seq, err := a.log.FirstAt(ctx, events.SessionsStream, t)
-	if err != nil {
-		return 0, fmt.Errorf("archive: %w", err)
-	}
-	return seq, nil
+	return entries[len(entries)-1].To
 }
 
 // limits are what the stream keeps.
@@ -124,7 +142,9 @@ func (a *Archive) limits(ctx context.Context) (limits, error) {
 
 // askError tells apart that nobody answered.
 func askError(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.Code == http.StatusServiceUnavailable || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders) ||
+		errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrConnectionReconnecting) || errors.Is(err, nats.ErrConnectionClosed) {
 		return fmt.Errorf("%w: archive: %w", events.ErrUnavailable, err)
 	}
 	return fmt.Errorf("archive: %w", err)

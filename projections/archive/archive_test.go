@@ -223,7 +223,7 @@ func TestSegmentsFollowEachOther(t *testing.T) {
 
 // TestBeforeTheEnd lets events really expire under an archiver that runs as it does in a gateway, and a second one.
 func TestBeforeTheEnd(t *testing.T) {
-	r := rig{t, eventstest.NewLog(t, eventstest.Conn(t), events.StreamsConfig{Retention: 3 * time.Second, SDPRetention: time.Second})}
+	r := rig{t, eventstest.NewLog(t, eventstest.Conn(t), events.StreamsConfig{Retention: 8 * time.Second, SDPRetention: time.Second})}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 2)
 	for range 2 {

@@ -35,6 +35,9 @@ type Config struct {
 	Logger  *slog.Logger
 	// Folder, if not empty, gets a copy of every segment as a file. It may be shared by several archivers.
 	Folder string
+	// Retention is how long after an event its segment is kept, 0 for ever. Of several archivers the shortest counts. What
+	// was copied to a folder stays there.
+	Retention time.Duration
 	// Now is where the time comes from; nil means time.Now.
 	Now func() time.Time
 }
@@ -93,7 +96,8 @@ func period(age time.Duration) time.Duration {
 	return max(min(maxPeriod, age/periodsRetained), 1)
 }
 
-// Pass archives the periods that are over, copies new segments to the folder, and takes away what nobody refers to.
+// Pass archives the periods that are over, copies new segments to the folder, and takes away what is too old, and what
+// nobody refers to.
 func (a *Archiver) Pass(ctx context.Context) error {
 	_, err := a.pass(ctx)
 	return err
@@ -121,6 +125,9 @@ func (a *Archiver) pass(ctx context.Context) (limits, error) {
 	if err := a.copyToFolder(ctx); err != nil {
 		return l, err
 	}
+	if err := a.prune(ctx, entries, objects); err != nil {
+		return l, err
+	}
 	if err := a.collect(ctx, objects); err != nil {
 		return l, err
 	}
@@ -129,11 +136,11 @@ func (a *Archiver) pass(ctx context.Context) (limits, error) {
 
 // archiveNext writes the segment after the last one, of events stored before over; more tells whether there may be another.
 func (a *Archiver) archiveNext(ctx context.Context, entries jetstream.KeyValue, objects jetstream.ObjectStore, over time.Time, period time.Duration) (more bool, err error) {
-	segments, err := a.cfg.Archive.Segments(ctx)
+	known, _, err := a.cfg.Archive.list(ctx)
 	if err != nil {
 		return false, err
 	}
-	d, err := a.write(ctx, end(segments)+1, over, period)
+	d, err := a.write(ctx, end(known)+1, over, period)
 	if err != nil || d == nil {
 		return false, err
 	}
@@ -194,11 +201,11 @@ func (a *Archiver) enter(ctx context.Context, entries jetstream.KeyValue, s Segm
 
 // checkLag warns when events come near their end and are not archived.
 func (a *Archiver) checkLag(ctx context.Context, l limits) error {
-	segments, err := a.cfg.Archive.Segments(ctx)
+	known, _, err := a.cfg.Archive.list(ctx)
 	if err != nil {
 		return err
 	}
-	e, found, err := a.cfg.Archive.log.Next(ctx, events.SessionsStream, end(segments)+1)
+	e, found, err := a.cfg.Archive.log.Next(ctx, events.SessionsStream, end(known)+1)
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}

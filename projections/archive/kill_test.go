@@ -53,7 +53,7 @@ func TestKilledAtAnyPoint(t *testing.T) {
 				require.ErrorIs(rt, err, errKilled)
 			}
 		}
-		segments, err := r.reader().Segments(t.Context())
+		entries, _, err := r.reader().list(t.Context())
 		require.NoError(rt, err)
 		// Not all from the start each time: there will be hundreds of segments.
 		recent := lifecycle(want[max(0, len(want)-rapid.IntRange(1, 40).Draw(rt, "recent")):])
@@ -61,7 +61,7 @@ func TestKilledAtAnyPoint(t *testing.T) {
 			return
 		}
 		requireSame(rt, recent, lifecycle(read(rt, t.Context(), r.reader(), events.AllSessions, recent[0].Sequence)))
-		if e := end(segments); e > 0 {
+		if e := end(entries); e > 0 {
 			s, err := r.log.JetStream().Stream(t.Context(), events.SessionsStream)
 			require.NoError(rt, err)
 			require.NoError(rt, s.Purge(t.Context(), jetstream.WithPurgeSequence(rapid.Uint64Range(1, uint64(e)).Draw(rt, "expired"))))

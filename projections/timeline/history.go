@@ -63,6 +63,10 @@ func history(ctx context.Context, cmd *cli.Command) error {
 	}
 	n, keep := cut(found)
 	kept := found[:n]
+	if len(kept) == 0 && found[0].Name != events.Created {
+		return fmt.Errorf("session %s as of %s is not kept any more: the first event that is left of it is %d of %s", id, at, found[0].Sequence,
+			found[0].Time.Local().Format(time.RFC3339))
+	}
 	if len(kept) == 0 {
 		return fmt.Errorf("session %s did not exist as of %s: its first event is %d of %s", id, at, found[0].Sequence,
 			found[0].Time.Local().Format(time.RFC3339))

@@ -11,6 +11,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/connect"
+	"streamstack/projections/archive"
 )
 
 // Tail is the command `tail` (cli.md). It runs until its context ends, which is no error.
@@ -48,10 +49,12 @@ func tail(ctx context.Context, cmd *cli.Command) error {
 	}
 	defer log.Conn().Close()
 	show, flush := tailPrinter(cmd)
+	past := archive.New(log)
+	defer past.Close()
 	// Follow calls flush without a way to fail, and the next event may be hours away.
 	following, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	err = log.Follow(following, events.SessionsStream, []string{filter.subject}, from, func(e events.Event) error {
+	err = past.Follow(following, filter.subject, from, func(e events.Event) error {
 		if filter.ceType != "" && e.Type != filter.ceType {
 			return nil
 		}
