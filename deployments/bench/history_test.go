@@ -26,13 +26,14 @@ type filler struct {
 	js   jetstream.JetStream
 	sent int
 	now  string
+	ttl  string // of what expires
 }
 
 func newFiller(tb testing.TB, nc *nats.Conn) *filler {
 	tb.Helper()
 	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(fillAhead))
 	require.NoError(tb, err)
-	return &filler{tb: tb, js: js, now: time.Now().UTC().Format(time.RFC3339Nano)}
+	return &filler{tb: tb, js: js, now: time.Now().UTC().Format(time.RFC3339Nano), ttl: "86400s"}
 }
 
 // append publishes one event of a session.
@@ -52,7 +53,7 @@ func (f *filler) append(id events.SessionID, a events.Actor, n events.Name, data
 		m.Header["ce-dataschema"] = []string{uri}
 	}
 	if events.ShortLived(n) {
-		m.Header["Nats-TTL"] = []string{"86400s"}
+		m.Header["Nats-TTL"] = []string{f.ttl}
 	}
 	_, err = f.js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute))
 	require.NoError(f.tb, err)
@@ -86,6 +87,16 @@ func (f *filler) fillLives(n, inFlight int) {
 	f.wait()
 }
 
+// fillEach appends the events of n whole sessions, one after another.
+func (f *filler) fillEach(n int) {
+	for range n {
+		for l := newLife(); !l.step(f); {
+			continue
+		}
+	}
+	f.wait()
+}
+
 // fillEnded appends the shortest life that there is: created, and expired in the queue. A whole one has ten that are kept, and so
 // takes five times as much of the server; the read model knows no difference.
 func (f *filler) fillEnded() {
@@ -93,6 +104,9 @@ func (f *filler) fillEnded() {
 	f.append(l.id, events.Gateway, events.Created, events.CreatedData{App: "testcard", Ephemeral: true, Account: "local"})
 	f.append(l.id, events.Gateway, events.Expired, events.EndedData{Reason: "no agent took the session within 5 minutes"})
 }
+
+// lifeEvents are a life's events, lifeLasting those of them that last: all but offer, answer and candidates.
+const lifeEvents, lifeLasting = 17, 12
 
 // life is a session on its way through all that an ordinary one has.
 type life struct {
