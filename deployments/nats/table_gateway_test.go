@@ -3,13 +3,15 @@ package natsd
 import (
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"streamstack/events"
+	"streamstack/projections/archive"
 	"streamstack/projections/snapshot"
 )
 
-// A gateway writes snapshots, reads them, and sweeps what it replaced, and may purge no other bucket.
+// A gateway writes snapshots, reads them, and sweeps what it replaced, and may purge no other bucket but the archive's.
 func TestGatewayKeepsSnapshots(t *testing.T) {
 	h := newHouse(t)
 	log, _ := testLog(t)
@@ -25,4 +27,10 @@ func TestGatewayKeepsSnapshots(t *testing.T) {
 		require.Equal(t, "state", string(snap.State))
 	}
 	h.gw.maynotPublish("$JS.API.STREAM.PURGE.KV_" + events.HeartbeatBucket)
+	// Pruning the archive takes its oldest entries away.
+	_, err := h.gw.JetStream().CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: archive.Bucket})
+	require.NoError(t, err)
+	entries, err := h.gw.JetStream().Stream(t.Context(), "KV_"+archive.Bucket)
+	require.NoError(t, err)
+	require.NoError(t, entries.Purge(t.Context(), jetstream.WithPurgeSequence(1)))
 }
