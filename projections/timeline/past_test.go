@@ -41,7 +41,7 @@ func TestCommandsReadTheArchive(t *testing.T) {
 		at := e.Stored.Format(time.RFC3339Nano)
 		require.Equal(t, want[:n+1], sequences(t, must(t, "history", id, "--json", "--at", at)), at)
 	}
-	out := &output{}
+	out := &eventstest.Output{}
 	_, err := run(t.Context(), out, "history", id, "--at", "0")
 	require.ErrorContains(t, err, "did not exist as of 0: its first event is 1")
 
@@ -53,7 +53,7 @@ func TestCommandsReadTheArchive(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		tailed := &output{}
+		tailed := &eventstest.Output{}
 		go func() {
 			_, err := run(ctx, tailed, "tail", "--json", "--since", since)
 			done <- err
@@ -88,7 +88,7 @@ func TestHistoryAtOfABeheadedSession(t *testing.T) {
 	t.Setenv("STREAMSTACK_DATA", dir)
 	appendStory(t, log, "good", session)
 	archivetest.Expire(t, log, 3)
-	_, err := run(t.Context(), &output{}, "history", string(session), "--at", "1")
+	_, err := run(t.Context(), &eventstest.Output{}, "history", string(session), "--at", "1")
 	require.ErrorContains(t, err, "is not kept any more: the first event that is left of it is 3")
 }
 
