@@ -28,13 +28,15 @@ type Gateway struct {
 	sessions *projections.Runner[*projections.Sessions]
 	agents   *projections.Runner[*projections.Agents]
 	accounts *projections.Runner[*projections.Accounts]
-	archive  *archive.Archive
-	hub      *hub
-	alive    *liveness
-	echo     *echo.Echo
-	now      func() time.Time
-	times    timing
-	feeds    atomic.Int32 // streams of events that are open
+	// accountsLast is how far the log of accounts goes.
+	accountsLast *newest
+	archive      *archive.Archive
+	hub          *hub
+	alive        *liveness
+	echo         *echo.Echo
+	now          func() time.Time
+	times        timing
+	feeds        atomic.Int32 // streams of events that are open
 	// pasts bounds how many states of the past are worked out at once.
 	pasts chan struct{}
 }
@@ -50,6 +52,7 @@ func New(cfg Config) *Gateway {
 		hub:      newHub(),
 		pasts:    make(chan struct{}, maxPasts),
 	}
+	g.accountsLast = newNewest(func(ctx context.Context) (events.Seq, error) { return cfg.Log.Newest(ctx, events.AccountsStream) })
 	if g.cfg.Progress == nil {
 		g.cfg.Progress = progress.Lines(g.log, readingWhat, g.now)
 	}

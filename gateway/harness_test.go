@@ -39,9 +39,15 @@ type stack struct {
 func newStack(t *testing.T) *stack {
 	t.Helper()
 	server := eventstest.Start(t)
-	mint, err := token.Open(t.TempDir())
+	return &stack{t: t, nats: server, log: eventstest.NewLog(t, server.Connect(t), events.StreamsConfig{}), mint: openMint(t)}
+}
+
+// openMint makes a mint with keys of its own.
+func openMint(t testing.TB) *token.Mint {
+	t.Helper()
+	mint, err := token.Open(t.TempDir(), discard())
 	require.NoError(t, err)
-	return &stack{t: t, nats: server, log: eventstest.NewLog(t, server.Connect(t), events.StreamsConfig{}), mint: mint}
+	return mint
 }
 
 // replica is one running gateway.

@@ -59,7 +59,7 @@ func (g *Gateway) getStatus(c echo.Context) error {
 	if !g.isReady() || !g.cfg.Log.Conn().IsConnected() {
 		s.Status, code = "unhealthy", http.StatusServiceUnavailable
 	}
-	if _, err := g.account(c.Request()); err == nil {
+	if _, err := g.claims(c.Request()); err == nil {
 		_, alive := g.agentsNow()
 		agents, nodes := len(alive), max(1, len(g.cfg.Log.Conn().Servers()))
 		s.Agents, s.DatabaseNodes, s.Version = &agents, &nodes, g.cfg.Version

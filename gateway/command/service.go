@@ -82,7 +82,7 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 			return nil, fmt.Errorf("gateway: the archive's folder cannot be made: %w (name another with --archive)", err)
 		}
 	}
-	tokens, err := token.Open(secrets)
+	tokens, err := token.Open(secrets, o.Logger)
 	if err != nil {
 		return nil, err
 	}
