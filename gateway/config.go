@@ -98,6 +98,16 @@ type TURN struct {
 	Credentials turn.Credentials
 	// Address is host:port as clients reach it.
 	Address string
+	// External, if not nil, is in place of both.
+	External *turn.External
 	// Networks a relay may reach, for the log line at start only.
 	Networks []netip.Prefix
+}
+
+// servers are the STUN and TURN servers for one client.
+func (t *TURN) servers(now time.Time, id string) []turn.ICEServer {
+	if t.External != nil {
+		return t.External.ICEServers(now, id)
+	}
+	return t.Credentials.ICEServers(now, id, t.Address)
 }

@@ -102,7 +102,7 @@ func (g *Gateway) iceServers(id string) []iceServer {
 	if g.cfg.TURN == nil {
 		return out
 	}
-	for _, s := range g.cfg.TURN.Credentials.ICEServers(g.now(), id, g.cfg.TURN.Address) {
+	for _, s := range g.cfg.TURN.servers(g.now(), id) {
 		out = append(out, iceServer{URLs: s.URLs, Username: s.Username, Password: s.Password})
 	}
 	return out
