@@ -28,8 +28,7 @@ func Trust(path, host string) (*tls.Config, error) {
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS13, ServerName: host}
 	if leaf.VerifyHostname(host) != nil {
-		addr, err := netip.ParseAddr(host)
-		if err != nil || !addr.IsLoopback() {
+		if addr, err := netip.ParseAddr(host); err != nil || !addr.IsLoopback() {
 			return c, nil // somebody else's certificate is there, such as a proxy's
 		}
 		switch {

@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"streamstack/gateway/certificate"
 )
+
+// handshakeTime bounds the handshake, whatever the call's own time.
+const handshakeTime = 10 * time.Second
 
 // Trust makes the client take the certificate in a file, and no other, for the gateway's. It is called before the first call.
 func (c *Client) Trust(file string) error {
@@ -18,8 +22,6 @@ func (c *Client) Trust(file string) error {
 	if err != nil {
 		return err
 	}
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one, by net/http's documentation
-	t.TLSClientConfig = config
-	c.api.http.Transport = t
+	c.api.http.Transport = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, TLSHandshakeTimeout: handshakeTime}
 	return nil
 }

@@ -81,8 +81,11 @@ func TestTLSAuto(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, g.URL, &websocket.DialOptions{HTTPClient: over(config)})
+	conn, res, err := websocket.Dial(ctx, g.URL, &websocket.DialOptions{HTTPClient: over(config)})
 	require.NoError(t, err)
+	if res.Body != nil {
+		_ = res.Body.Close() // it is the connection's
+	}
 	require.NoError(t, conn.Write(ctx, websocket.MessageText, []byte(`{"type":"discover"}`)))
 	eventstest.Wait(t, 20*time.Second, func() string {
 		missing := "attached in the log"
@@ -100,10 +103,13 @@ func TestTLSAuto(t *testing.T) {
 	old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL()+"/1.0/status", http.NoBody)
 	require.NoError(t, err)
-	_, err = over(old).Do(req)
+	refused, err := over(old).Do(req)
+	if err == nil {
+		_ = refused.Body.Close()
+	}
 	require.ErrorContains(t, err, "protocol version")
 	req.URL.Scheme = "http"
-	res, err := over(nil).Do(req)
+	res, err = over(nil).Do(req)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, http.StatusBadRequest, res.StatusCode, "no plain HTTP where TLS is")

@@ -37,7 +37,7 @@ func TestRelaysReachTheirNetworksOnly(t *testing.T) {
 		}
 		self, err := os.Executable()
 		require.NoError(t, err)
-		run := exec.CommandContext(t.Context(), wrapper[0], append(wrapper[1:], self, "-test.run", "^"+t.Name()+"$", "-test.v", "-test.count=1")...) //nolint:gosec // the test's own program
+		run := exec.CommandContext(t.Context(), wrapper[0], append(wrapper[1:], self, "-test.run", "^"+t.Name()+"$", "-test.v", "-test.count=1")...)
 		run.Env = append(os.Environ(), apart+"=1")
 		out, err := run.CombinedOutput()
 		t.Logf("%s", out)
