@@ -6,9 +6,6 @@ import "context"
 // to there knows all that was acknowledged before Newest was called: the leader, unlike the replicas that answer
 // [Log.Read], has whatever it has acknowledged.
 func (l *Log) Newest(ctx context.Context, stream string) (Seq, error) {
-	if err := l.connected(ctx, readTimeout); err != nil {
-		return 0, err
-	}
 	e, _, err := l.stored(ctx, stream, directRequest{LastFor: ">"})
 	return e.Sequence, err
 }

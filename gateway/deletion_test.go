@@ -118,11 +118,11 @@ func BenchmarkAuthenticate(b *testing.B) {
 	mint := openMint(b)
 	g := New(Config{Log: log, Logger: discard(), Tokens: mint})
 	ctx, cancel := context.WithCancel(b.Context())
-	done := make(chan error, 1)
-	go func() { done <- g.accounts.Follow(ctx, log, events.AccountsStream) }()
+	var following sync.WaitGroup
+	following.Go(func() { _ = g.accounts.Follow(ctx, log, events.AccountsStream) }) // ends with its context
 	b.Cleanup(func() {
 		cancel()
-		<-done
+		following.Wait()
 	})
 	text, err := g.CreateAccount(b.Context(), "kim", time.Now().Add(time.Hour))
 	require.NoError(b, err)

@@ -68,8 +68,11 @@ func session(t *testing.T, s *stack.Stack) {
 	over := func(c *tls.Config) *websocket.DialOptions {
 		return &websocket.DialOptions{HTTPClient: &http.Client{Transport: &http.Transport{TLSClientConfig: c}}}
 	}
-	conn, _, err := websocket.Dial(ctx, g.URL, over(config))
+	conn, res, err := websocket.Dial(ctx, g.URL, over(config))
 	require.NoError(t, err)
+	if res.Body != nil {
+		_ = res.Body.Close() // it is the connection's
+	}
 	require.NoError(t, conn.Write(ctx, websocket.MessageText, []byte(`{"type":"discover"}`)))
 	_, answer, err := conn.Read(ctx)
 	require.NoError(t, err)
@@ -77,7 +80,10 @@ func session(t *testing.T, s *stack.Stack) {
 	require.NoError(t, conn.CloseNow())
 	old := config.Clone()
 	old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
-	_, _, err = websocket.Dial(ctx, g.URL, over(old))
+	_, res, err = websocket.Dial(ctx, g.URL, over(old))
+	if err == nil {
+		_ = res.Body.Close()
+	}
 	require.ErrorContains(t, err, "protocol version")
 	out, code = stack.Command(t, "session", "delete", string(id), "--data", s.Data)
 	require.Zero(t, code, out)

@@ -28,7 +28,7 @@ func Trust(path, host string) (*tls.Config, error) {
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS13, ServerName: host}
 	if leaf.VerifyHostname(host) != nil {
-		if addr, err := netip.ParseAddr(host); err != nil || !addr.IsLoopback() {
+		if !isLoopback(host) {
 			return c, nil // somebody else's certificate is there, such as a proxy's
 		}
 		switch {
@@ -41,4 +41,9 @@ func Trust(path, host string) (*tls.Config, error) {
 	c.RootCAs = x509.NewCertPool()
 	c.RootCAs.AddCert(leaf)
 	return c, nil
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
 }
