@@ -30,10 +30,6 @@ const (
 	socketTokenLife = 15 * time.Minute
 	// replayTime bounds the reading of a negotiation so far, replayPause is the wait for a replica that is behind.
 	replayTime, replayPause = 10 * time.Second, 20 * time.Millisecond
-	// maxShares is how many shares a session may have at once; shareLife is how long one stands whose request does not say,
-	// maxShareLife how long one can stand in all.
-	maxShares               = 5
-	shareLife, maxShareLife = 12 * time.Hour, 30 * 24 * time.Hour
 	// maxDescription is the longest description of a share, in bytes.
 	maxDescription = 1024
 	// requestTime bounds a request that does not wait for an ending.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
 
 	"streamstack/events"
 	"streamstack/projections"
@@ -36,6 +38,118 @@ func (g *Gateway) deleteSession(c echo.Context) error {
 		}
 	}
 	return succeed(c, http.StatusOK, nil)
+}
+
+// maxIDs is how many sessions one request may delete: as many as the longest body holds ids of, and few enough to be done
+// within the time of a request.
+const maxIDs = 1000
+
+// deletesAtOnce is how many of a request's deletions are under way at the same time.
+const deletesAtOnce = 16
+
+// deletion is the metadata of DELETE /1.0/sessions (gateway-api.md, section 8).
+type deletion struct {
+	Deleted []events.SessionID `json:"deleted_sessions"`
+	Errors  []deletionError    `json:"errors"`
+}
+
+type deletionError struct {
+	ID      events.SessionID `json:"session_id"`
+	Message string           `json:"error_message"`
+	Status  int              `json:"status_code"`
+	Code    string           `json:"code"`
+}
+
+// deleteSessions is DELETE /1.0/sessions. Each session is a matter of its own: the answer is 200 (or 202, where nobody
+// waited) when all went well, 207 when some did; when none did, and all for the same reason, that reason's status.
+func (g *Gateway) deleteSessions(c echo.Context) error {
+	var req struct {
+		IDs []events.SessionID `json:"ids"`
+	}
+	if err := decodeBody(c, &req); err != nil {
+		return err
+	}
+	sync, err := boolParam(c, "sync")
+	if err != nil {
+		return err
+	}
+	force, err := boolParam(c, "force")
+	if err != nil {
+		return err
+	}
+	ids := distinct(req.IDs)
+	switch {
+	case len(ids) == 0:
+		return badRequest("ids is required: the sessions to delete")
+	case len(ids) > maxIDs:
+		return badRequest("ids names %d sessions, at most %d can be deleted at once", len(ids), maxIDs)
+	}
+	failures := make([]error, len(ids))
+	var group errgroup.Group
+	group.SetLimit(deletesAtOnce)
+	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
+	defer cancel()
+	for i, id := range ids {
+		group.Go(func() error {
+			failures[i] = g.deleteOne(ctx, id, caller(c), force)
+			return nil
+		})
+	}
+	_ = group.Wait() // failures has the errors
+	if sync {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), syncTime) // for all of them together
+		defer cancel()
+		for i, id := range ids {
+			if failures[i] == nil {
+				failures[i] = g.awaitEnd(ctx, id)
+			}
+		}
+	}
+	return answerDeletion(c, ids, failures, sync)
+}
+
+// deleteOne asks for the end of one session.
+func (g *Gateway) deleteOne(ctx context.Context, id events.SessionID, account string, force bool) error {
+	s, err := g.known(id)
+	if err != nil {
+		return err
+	}
+	return g.terminate(ctx, s.Region, s.ID, "account:"+account, "deleted by "+account, force)
+}
+
+// answerDeletion sums up what became of each session.
+func answerDeletion(c echo.Context, ids []events.SessionID, failures []error, waited bool) error {
+	out := deletion{Deleted: []events.SessionID{}, Errors: []deletionError{}}
+	alike := true
+	for i, id := range ids {
+		if failures[i] == nil {
+			out.Deleted = append(out.Deleted, id)
+			continue
+		}
+		api := asAPIError(failures[i])
+		out.Errors = append(out.Errors, deletionError{id, api.message, api.status, api.code})
+		alike = alike && api.code == out.Errors[0].Code
+	}
+	switch {
+	case len(out.Deleted) == 0 && alike:
+		return failures[0]
+	case len(out.Errors) > 0:
+		return succeed(c, http.StatusMultiStatus, out)
+	case !waited:
+		return accept(c)
+	default:
+		return succeed(c, http.StatusOK, out)
+	}
+}
+
+// distinct leaves out what comes again.
+func distinct(ids []events.SessionID) []events.SessionID {
+	seen := map[events.SessionID]bool{}
+	return slices.DeleteFunc(ids, func(id events.SessionID) bool {
+		again := seen[id]
+		seen[id] = true
+		return again
+	})
 }
 
 // terminate asks for a session's end, in order. A session that no agent holds ends here and now; so does, with force,

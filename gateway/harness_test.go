@@ -67,6 +67,7 @@ func (s *stack) gateway(change ...func(*Gateway)) *replica {
 	for _, c := range change {
 		c(g)
 	}
+	g.settings = g.newSettings() // of the configuration as it is now
 	l, err := new(net.ListenConfig).Listen(s.t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(s.t, err)
 	r := &replica{Gateway: g, stack: s, url: "http://" + l.Addr().String(), admin: s.t.TempDir() + "/a.sock"}

@@ -33,15 +33,18 @@ func asObject(s projections.Session) sessionObject {
 
 // session finds the session of a request's path.
 func (g *Gateway) session(c echo.Context) (projections.Session, error) {
-	id := c.Param("id")
-	if !events.ValidToken(id) {
-		return projections.Session{}, badRequest("%q is not a session id", id)
+	return g.known(events.SessionID(c.Param("id")))
+}
+
+// known finds a session in the read model.
+func (g *Gateway) known(id events.SessionID) (s projections.Session, err error) {
+	if !events.ValidToken(string(id)) {
+		return s, badRequest("%s is not a session id", quoted(string(id)))
 	}
-	var s projections.Session
 	var ok bool
-	g.sessions.Read(func(m *projections.Sessions) { s, ok = m.Get(events.SessionID(id)) })
+	g.sessions.Read(func(m *projections.Sessions) { s, ok = m.Get(id) })
 	if !ok {
-		return s, notFound(id)
+		return s, notFound(string(id))
 	}
 	return s, nil
 }
