@@ -54,7 +54,7 @@ func (l *Log) ClaimRequest(ctx context.Context, k RequestKey, data RequestData) 
 // Request returns what was claimed for a key; not ok where the key is not remembered.
 func (l *Log) Request(ctx context.Context, k RequestKey) (data RequestData, ok bool, err error) {
 	_, err = l.direct(ctx, RequestsStream, directRequest{LastFor: k.subject()}, func(e Event) error {
-		if ok = e.Sound(); !ok {
+		if ok = e.Quarantine == "" && e.Type == RequestTypeOf(RequestClaimed); !ok {
 			return nil
 		}
 		return e.Decode(&data)

@@ -17,8 +17,6 @@ import (
 const (
 	// maxBody is the longest request body, in bytes: extra_data may have 10 240, the rest is small.
 	maxBody = 64 << 10
-	// maxUserData is AMS's limit of an instance's user data (gateway-api.md, section 5).
-	maxUserData = 10240
 	// maxFrame is the longest websocket message, in bytes; an SDP of a browser has 5 to 10 KiB.
 	maxFrame = 128 << 10
 	// clientRate and clientBurst limit the messages of one socket, per second and at once. A browser sends some 30
@@ -36,6 +34,8 @@ const (
 	requestTime = 10 * time.Second
 	// syncTime bounds DELETE …?sync=true: a drained instance ends within seconds.
 	syncTime = 60 * time.Second
+	// creationTime bounds the appends of a creation, the second try included: without NATS a request is answered within 2 s.
+	creationTime = 1800 * time.Millisecond
 	// readYourWrites bounds how long an answer waits for the read model to contain what was just appended.
 	readYourWrites = 2 * time.Second
 )

@@ -249,3 +249,10 @@ func (r *replica) status(id events.SessionID) string {
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func jsonInto(text string, v any) error {
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		return fmt.Errorf("json: %w", err)
+	}
+	return nil
+}

@@ -137,7 +137,7 @@ func (g *Gateway) cors(next echo.HandlerFunc) echo.HandlerFunc {
 // allowedHeaders are those of the contract, and of what a page may send besides those that it asks for.
 func allowedHeaders(asked string) []string {
 	allowed := []string{"Authorization, Content-Type"}
-	for _, more := range []string{"Last-Event-ID", "Idempotency-Key"} {
+	for _, more := range []string{"Last-Event-ID", idempotencyHeader} {
 		if strings.Contains(strings.ToLower(asked), strings.ToLower(more)) {
 			allowed = append(allowed, more)
 		}
