@@ -50,46 +50,68 @@ type Query struct {
 // It looks at every session, and sorts none but the page's: an index for each field would have to follow every event,
 // for lists that are seldom asked for. A page of 100 among 100,000 takes a few milliseconds (deployments/bench).
 func (m *Sessions) Page(q Query) (page []Session, total int) {
+	if fields[q.By] == nil {
+		return m.inOrder(q)
+	}
 	buf := pages.Get().(*[]entry) //nolint:errcheck,forcetypeassert // it holds nothing else
-	defer func() {
-		clear(*buf) // or it would keep sessions alive
-		pages.Put(buf)
-	}()
-	all := m.matching((*buf)[:0], q)
-	*buf = all
-	total = len(all)
-	from := min(max(q.Offset, 0), total)
-	to := total
+	defer pages.Put(buf)
+	*buf = m.matching((*buf)[:0], q)
+	all := *buf
+	from, to := q.bounds(len(all))
+	order := m.order(q)
+	nth(all, from, order)
+	nth(all[from:], to-from, order)
+	slices.SortFunc(all[from:to], order)
+	page = make([]Session, 0, to-from)
+	for _, e := range all[from:to] {
+		page = append(page, *m.roster.rows[e.place].s)
+	}
+	return page, len(all)
+}
+
+// bounds are where the page begins and ends among so many.
+func (q Query) bounds(total int) (from, to int) {
+	from, to = min(max(q.Offset, 0), total), total
 	if q.Limit > 0 {
 		to = min(total, from+q.Limit)
 	}
-	if fields[q.By] != nil {
-		order := byKey
-		if q.Desc {
-			order = byKeyDown
+	return from, to
+}
+
+// takes tells whether the query takes a session that has not left.
+func (q Query) takes(x *row) bool { return x.s != nil && (q.Status == "" || x.status == q.Status) }
+
+// inOrder is Page in the order in which sessions are kept.
+func (m *Sessions) inOrder(q Query) (page []Session, total int) {
+	rows := m.roster.rows
+	for i := range rows {
+		if q.takes(&rows[i]) {
+			total++
 		}
-		nth(all, from, order)
-		nth(all[from:], to-from, order)
-		slices.SortFunc(all[from:to], order)
 	}
+	from, to := q.bounds(total)
 	page = make([]Session, 0, to-from)
-	for i := from; i < to; i++ {
-		at := i
-		if fields[q.By] == nil && q.Desc {
-			at = total - 1 - i
+	for i, n := 0, 0; n < to; i++ {
+		x := &rows[i]
+		if q.Desc {
+			x = &rows[len(rows)-1-i]
 		}
-		page = append(page, *all[at].s)
+		if !q.takes(x) {
+			continue
+		}
+		if n++; n > from {
+			page = append(page, *x.s)
+		}
 	}
 	return page, total
 }
 
-// entry is a session with what it is sorted by. The first bytes of the text stand by themselves, so that most
-// comparisons look at nothing but two entries.
+// entry is a session's row with the first bytes of what it is sorted by: most comparisons look at nothing but two of
+// these, which are small, and hold no pointers.
 type entry struct {
 	head, next uint64
-	text       string
-	s          *Session
-	place      int32 // in the order of creation
+	place      int32 // the row: the order of creation
+	long       bool  // there is more of the text
 }
 
 // pages keeps the memory of one query for the next.
@@ -99,51 +121,50 @@ func (m *Sessions) matching(all []entry, q Query) []entry {
 	text := fields[q.By]
 	for i := range m.roster.rows {
 		x := &m.roster.rows[i]
-		if x.s == nil || q.Status != "" && x.status != q.Status {
+		if !q.takes(x) {
 			continue
 		}
-		e := entry{s: x.s, place: int32(i)} //nolint:gosec // no memory holds two thousand million sessions
-		if text != nil {
-			e.text = text(x.s)
-			e.head, e.next = heads(e.text)
-		}
+		e := entry{place: int32(i)} //nolint:gosec // no memory holds two thousand million sessions
+		s := text(x.s)
+		e.head, e.next = heads(s)
+		e.long = len(s) > headBytes
 		all = append(all, e)
 	}
 	return all
 }
 
+// headBytes are the bytes of a text that an entry holds.
+const headBytes = 16
+
 // heads are the first sixteen bytes of a text as two numbers of the same order; what is missing counts as 0.
 func heads(s string) (head, next uint64) {
-	if len(s) >= 16 {
-		return binary.BigEndian.Uint64([]byte(s[:8])), binary.BigEndian.Uint64([]byte(s[8:16]))
-	}
-	var b [16]byte
+	var b [headBytes]byte
 	copy(b[:], s)
 	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 }
 
-func byKey(a, b entry) int {
-	if a.head != b.head {
-		return compare(a.head, b.head, 0, 0)
-	}
-	if a.next != b.next {
-		return compare(a.next, b.next, 0, 0)
-	}
-	// What is equal as far as that, and no longer, is equal: a text in which bytes are 0 differs in its length.
-	if len(a.text) > 16 || len(b.text) > 16 || len(a.text) != len(b.text) {
-		if c := strings.Compare(a.text, b.text); c != 0 {
+// order compares two entries of a query. Those of equal texts come in the order of their creation, either way.
+func (m *Sessions) order(q Query) func(a, b entry) int {
+	text, rows := fields[q.By], m.roster.rows
+	return func(a, b entry) int {
+		var c int
+		switch {
+		case a.head != b.head:
+			c = compare(a.head, b.head, 0, 0)
+		case a.next != b.next:
+			c = compare(a.next, b.next, 0, 0)
+		case a.long || b.long:
+			c = strings.Compare(text(rows[a.place].s), text(rows[b.place].s))
+		}
+		switch {
+		case c == 0:
+			return int(a.place) - int(b.place)
+		case q.Desc:
+			return -c
+		default:
 			return c
 		}
 	}
-	return compare(a.place, b.place, 0, 0)
-}
-
-// byKeyDown turns the texts' order around, not that of equal ones.
-func byKeyDown(a, b entry) int {
-	if a.head == b.head && a.next == b.next && a.text == b.text {
-		return compare(a.place, b.place, 0, 0)
-	}
-	return byKey(b, a)
 }
 
 // nth puts the n smallest entries first, in no order (Hoare's quickselect). No two entries are equal.

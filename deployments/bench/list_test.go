@@ -22,8 +22,8 @@ const (
 // each has for itself, the first page and one in the middle.
 var listQueries = []string{
 	"status=error&sort_by=id&sort_order=desc",
-	"status=created&sort_by=app&offset=30000",
-	"status=created&sort_by=container_id&sort_order=desc",
+	"status=active&sort_by=app&offset=30000",
+	"status=active&sort_by=container_id&sort_order=desc",
 	"sort_by=created_at&sort_order=desc",
 	"sort_by=id&offset=50000",
 	"sort_by=cluster_id&sort_order=desc",
@@ -60,24 +60,35 @@ func BenchmarkList(b *testing.B) {
 	b.ReportMetric(0, "ns/op") // a round is no operation
 }
 
-// fillListed appends sessions in three statuses that stay in the list, two events each but for those that wait.
+// fillListed appends sessions that stay in the list as they are: half of them stream for as long as they like, the others
+// have failed, or have ended and are kept. None has a deadline.
 func fillListed(b *testing.B, l served) {
 	b.Helper()
 	f := newFiller(b, l.Conn())
+	const machines = 50
+	for i := range machines {
+		beat(b, l, machine(i))
+	}
+	never := 0
 	for i := range listedSessions {
-		x := newLife()
-		f.append(x.id, events.Gateway, events.Created, events.CreatedData{App: []string{"testcard", "xterm", "chromium"}[i%3], Account: "local"})
-		switch i % 4 {
-		case 0:
-			f.append(x.id, events.Agent, events.Claimed, events.ClaimedData{Agent: events.AgentID(fmt.Sprint("machine-", i%50)), Attempt: 1})
-			f.append(x.id, events.Agent, events.Failed, events.FailedData{Attempt: 1, Part: "application", Reason: fmt.Sprintf("exited with code %d", i%200)})
-		case 1:
-			f.append(x.id, events.Agent, events.Claimed, events.ClaimedData{Agent: events.AgentID(fmt.Sprint("machine-", i%50)), Attempt: 1})
-			f.append(x.id, events.Agent, events.Launched, events.LaunchedData{Attempt: 1, Instance: string(x.id)})
+		x, agent := newLife(), machine(i%machines)
+		f.append(x.id, events.Gateway, events.Created, events.CreatedData{App: []string{"testcard", "xterm", "chromium"}[i%3], Account: "local", IdleTimeMin: &never})
+		if i%4 == 0 {
+			f.append(x.id, events.Gateway, events.Expired, events.EndedData{Reason: "no agent took the session within 5 minutes"})
+			continue
 		}
+		f.append(x.id, events.Agent, events.Claimed, events.ClaimedData{Agent: agent, Attempt: 1})
+		if i%4 == 1 {
+			f.append(x.id, events.Agent, events.Failed, events.FailedData{Attempt: 1, Part: "application", Reason: fmt.Sprintf("exited with code %d", i%200)})
+			continue
+		}
+		f.append(x.id, events.Agent, events.Launched, events.LaunchedData{Attempt: 1, Instance: string(x.id)})
+		f.append(x.id, events.Streamer, events.Ready, events.ReadyData{Codecs: []string{"H264"}})
 	}
 	f.wait()
 }
+
+func machine(i int) events.AgentID { return events.AgentID(fmt.Sprint("machine-", i)) }
 
 // settled waits until the process managers have worked off what was filled in.
 func settled(b *testing.B, l served) {
