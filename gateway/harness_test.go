@@ -256,3 +256,21 @@ func jsonInto(text string, v any) error {
 	}
 	return nil
 }
+
+// adminDo asks the admin socket.
+func (r *replica) adminDo(method, path, body string) (a answer) {
+	t := r.stack.t
+	t.Helper()
+	unix := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", r.admin)
+	}, DisableKeepAlives: true}
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://admin"+path, strings.NewReader(body))
+	require.NoError(t, err)
+	res, err := (&http.Client{Transport: unix}).Do(req)
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.NoError(t, a.check(res, text))
+	return a
+}
