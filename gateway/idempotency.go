@@ -78,7 +78,7 @@ func (r *createRequest) fingerprint(key string) (string, error) {
 
 // createOnce is createSession with an idempotency key.
 func (g *Gateway) createOnce(ctx context.Context, req *createRequest, account, key string) (creation, error) {
-	print, err := req.fingerprint(key)
+	mark, err := req.fingerprint(key)
 	if err != nil {
 		return creation{}, err
 	}
@@ -95,7 +95,7 @@ func (g *Gateway) createOnce(ctx context.Context, req *createRequest, account, k
 		if n, err = g.plan(req, account, events.Region(req.Region)); err != nil {
 			return n, err
 		}
-		claim = events.RequestData{Session: n.session, Region: n.region, Peer: n.peer, Fingerprint: print}
+		claim = events.RequestData{Session: n.session, Region: n.region, Peer: n.peer, Fingerprint: mark}
 		err = g.cfg.Log.ClaimRequest(ctx, at, claim)
 		if err == nil {
 			return n, g.complete(ctx, n, nil)
@@ -107,7 +107,7 @@ func (g *Gateway) createOnce(ctx context.Context, req *createRequest, account, k
 			return n, err
 		}
 	}
-	if !hmac.Equal([]byte(claim.Fingerprint), []byte(print)) {
+	if !hmac.Equal([]byte(claim.Fingerprint), []byte(mark)) {
 		return n, &apiError{status: http.StatusUnprocessableEntity, code: codeKeyReused,
 			message: "this idempotency key came with another body before: take a new key for a new session"}
 	}

@@ -136,10 +136,10 @@ func TestIdempotencyKeyAfterACrash(t *testing.T) {
 		require.NoError(t, jsonInto(keyed, &req))
 		n, err := r.plan(&req, "tester", "")
 		require.NoError(t, err)
-		print, err := req.fingerprint(key)
+		mark, err := req.fingerprint(key)
 		require.NoError(t, err)
 		require.NoError(t, s.log.ClaimRequest(t.Context(), requestKey("tester", key),
-			events.RequestData{Session: n.session, Region: n.region, Peer: n.peer, Fingerprint: print}))
+			events.RequestData{Session: n.session, Region: n.region, Peer: n.peer, Fingerprint: mark}))
 		for i, d := range []events.Draft{
 			n.draft(events.Created, n.data), n.draft(events.ExtraData, events.ExtraDataData{ExtraData: n.extra}), n.draft(events.Joined, n.joined()),
 		} {

@@ -141,7 +141,7 @@ func TestExtraDataLimit(t *testing.T) {
 	for _, extra := range []string{`"$(id) ; ' \" \u0000 ü 🚀"`, `{"a":[1e300,-0.1,null,{}]}`, `12345678901234567890`, `true`, `[]`, `""`} {
 		require.True(t, fits(extra), extra)
 	}
-	longest := 0
+	var longest int
 	for n := events.MaxUserData; ; n-- {
 		if fits(`"` + strings.Repeat("x", n) + `"`) {
 			longest = n

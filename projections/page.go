@@ -124,7 +124,7 @@ func (m *Sessions) matching(all []entry, q Query) []entry {
 		if !q.takes(x) {
 			continue
 		}
-		e := entry{place: int32(i)} //nolint:gosec // no memory holds two thousand million sessions
+		e := entry{place: int32(i)}
 		s := text(x.s)
 		e.head, e.next = heads(s)
 		e.long = len(s) > headBytes

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -102,7 +103,9 @@ func startBare(b *testing.B, l served) api {
 	go func() { served <- srv.Serve(listener) }()
 	b.Cleanup(func() {
 		_ = srv.Close() // the benchmark is over
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			b.Errorf("the bare handler: %v", err)
+		}
 	})
 	return newAPI(listener.Addr(), "none")
 }

@@ -20,7 +20,7 @@ func TestExtraDataReachesTheApplication(t *testing.T) {
 	folder := t.TempDir()
 	const reader = `name: reader
 version: 1
-command: [sh, -c, 'cat "$STREAMSTACK_USER_DATA"; echo; echo "found $( (env; tr "\0" "\n" < /proc/$$/cmdline) | grep -c of-the-user)"; exit 3']
+command: [sh, -c, 'cat "$STREAMSTACK_USER_DATA"; echo; echo "found $( (env; tr "\0" "\n" < /proc/$$/cmdline) | grep -c "of-the-use[r]")"; exit 3']
 `
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "reader.yaml"), []byte(reader), 0o600))
 	s := stack.Up(t, stack.DataDir(t), "--applications", folder)
