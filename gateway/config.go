@@ -17,8 +17,6 @@ import (
 const (
 	// maxBody is the longest request body, in bytes: extra_data may have 10 240, the rest is small.
 	maxBody = 64 << 10
-	// maxUserData is AMS's limit of an instance's user data (gateway-api.md, section 5).
-	maxUserData = 10240
 	// maxFrame is the longest websocket message, in bytes; an SDP of a browser has 5 to 10 KiB.
 	maxFrame = 128 << 10
 	// clientRate and clientBurst limit the messages of one socket, per second and at once. A browser sends some 30
@@ -30,16 +28,14 @@ const (
 	socketTokenLife = 15 * time.Minute
 	// replayTime bounds the reading of a negotiation so far, replayPause is the wait for a replica that is behind.
 	replayTime, replayPause = 10 * time.Second, 20 * time.Millisecond
-	// maxShares is how many shares a session may have at once; shareLife is how long one stands whose request does not say,
-	// maxShareLife how long one can stand in all.
-	maxShares               = 5
-	shareLife, maxShareLife = 12 * time.Hour, 30 * 24 * time.Hour
 	// maxDescription is the longest description of a share, in bytes.
 	maxDescription = 1024
 	// requestTime bounds a request that does not wait for an ending.
 	requestTime = 10 * time.Second
 	// syncTime bounds DELETE …?sync=true: a drained instance ends within seconds.
 	syncTime = 60 * time.Second
+	// creationTime bounds the appends of a creation, the second try included: without NATS a request is answered within 2 s.
+	creationTime = 1800 * time.Millisecond
 	// readYourWrites bounds how long an answer waits for the read model to contain what was just appended.
 	readYourWrites = 2 * time.Second
 )

@@ -41,6 +41,8 @@ const (
 	codeNoCapacity   = "no_capacity"
 	codeWrongState   = "wrong_state"
 	codeShareLimit   = "share_limit"
+	codeNoSetting    = "unknown_setting"
+	codeKeyReused    = "idempotency_key_reused"
 	codeTooLarge     = "too_large"
 	codeMethod       = "method_not_allowed"
 	codeUnavailable  = "unavailable"

@@ -15,6 +15,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/gateway/guard"
+	"streamstack/gateway/settings"
 	"streamstack/projections"
 	"streamstack/projections/archive"
 	"streamstack/projections/progress"
@@ -28,6 +29,7 @@ type Gateway struct {
 	sessions *projections.Runner[*projections.Sessions]
 	agents   *projections.Runner[*projections.Agents]
 	accounts *projections.Runner[*projections.Accounts]
+	settings *settings.Live
 	// accountsLast is how far the log of accounts goes.
 	accountsLast *newest
 	archive      *archive.Archive
@@ -56,6 +58,7 @@ func New(cfg Config) *Gateway {
 	if g.cfg.Progress == nil {
 		g.cfg.Progress = progress.Lines(g.log, readingWhat, g.now)
 	}
+	g.settings = g.newSettings()
 	g.alive = newLiveness(g)
 	g.echo = g.routes()
 	return g
@@ -69,7 +72,7 @@ func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) 
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	for _, loop := range []func(context.Context) error{
-		g.tail, g.followAgents, g.followAccounts, g.alive.run, g.dispatch, g.schedule, g.scheduleAccounts, g.due,
+		g.tail, g.followAgents, g.followAccounts, g.followSettings, g.alive.run, g.dispatch, g.schedule, g.scheduleAccounts, g.due,
 		g.archiveLog, g.guard,
 	} {
 		group.Go(func() error { return ended(loops, loop(loops)) })
@@ -125,7 +128,7 @@ func (g *Gateway) WaitReady(ctx context.Context) error {
 
 // readiness are closed when what answers are made of is whole.
 func (g *Gateway) readiness() []<-chan struct{} {
-	all := []<-chan struct{}{g.sessions.Ready(), g.agents.Ready(), g.accounts.Ready(), g.alive.ready}
+	all := []<-chan struct{}{g.sessions.Ready(), g.agents.Ready(), g.accounts.Ready(), g.settings.Ready(), g.alive.ready}
 	if g.cfg.Webhooks != nil {
 		all = append(all, g.cfg.Webhooks.Ready())
 	}

@@ -84,8 +84,8 @@ func (g *Gateway) socketURL(r *http.Request, id events.SessionID, role token.Rol
 }
 
 func (g *Gateway) publicURL(r *http.Request) *url.URL {
-	if g.cfg.PublicURL != "" {
-		if u, err := url.Parse(g.cfg.PublicURL); err == nil {
+	if public := g.settings.Values().PublicURL; public != "" {
+		if u, err := url.Parse(public); err == nil {
 			return u
 		}
 	}

@@ -38,7 +38,7 @@ func (g *Gateway) patchShare(c echo.Context) error {
 			data.Description = *req.Description
 		}
 		if req.ExpiryAt != nil {
-			if err := checkExpiry(*req.ExpiryAt, g.now(), x.CreatedAt); err != nil {
+			if err := checkExpiry(*req.ExpiryAt, g.now(), x.CreatedAt, g.settings.Values().ShareMaxLife); err != nil {
 				return nil, err
 			}
 			data.ExpiryAt = *req.ExpiryAt

@@ -54,7 +54,7 @@ func (s scope) permissions() jwt.Permissions {
 func gatewayPermissions() jwt.Permissions {
 	p := allow(
 		[]string{
-			"sessions.*.*.gateway.>", "sessions.*.*.client.>", "work.>", "deadlines.>", "accounts.>", "webhooks.>",
+			"sessions.*.*.gateway.>", "sessions.*.*.client.>", "work.>", "deadlines.>", "accounts.>", "webhooks.>", "settings.>", "requests.>",
 			api + "INFO", api + "STREAM.CREATE.*", api + "STREAM.UPDATE.*", api + "STREAM.INFO.*", api + "STREAM.NAMES", api + "STREAM.LIST",
 			api + "STREAM.MSG.GET.*", api + "DIRECT.GET.>", api + "CONSUMER.>", acks + ">", flow + ">",
 			// Buckets of its own, for snapshots, webhooks and the archive; objects and snapshots are removed by a purge of
@@ -85,7 +85,7 @@ func operatorPermissions() jwt.Permissions {
 		},
 		// Not the inboxes of others.
 		[]string{
-			"sessions.>", "live.>", "agents.>", "work.>", "accounts.>", "deadlines.>", "webhooks.>", "quality.>", "replay.>", "$KV.>", "$JS.EVENT.>",
+			"sessions.>", "live.>", "agents.>", "work.>", "accounts.>", "deadlines.>", "webhooks.>", "settings.>", "requests.>", "quality.>", "replay.>", "$KV.>", "$JS.EVENT.>",
 			roleInbox(Operator) + ".>",
 		},
 	)
