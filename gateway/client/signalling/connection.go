@@ -69,7 +69,7 @@ func (s *Socket) dial(ctx context.Context) (*websocket.Conn, error) {
 	u.RawQuery += "after=" + strconv.FormatUint(uint64(s.after), 10)
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	conn, res, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: s.cfg.HTTP})
+	conn, res, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: s.cfg.HTTP}) //nolint:bodyclose // Dial has read it, and says that nobody need close it
 	if err == nil {
 		return conn, nil
 	}
