@@ -33,6 +33,7 @@ type Balancer struct {
 	first    int      // which is tried first
 	// sockets says which gateway a session's last websocket went to.
 	sockets map[string]int
+	hold    *hold // for the next websocket, if not nil
 	conns   map[net.Conn]struct{}
 }
 
@@ -116,17 +117,22 @@ func (b *Balancer) relay(ctx context.Context, client net.Conn) {
 	if err != nil {
 		return // the client sees a connection that is closed, as it would
 	}
+	var h *hold
 	if session != "" {
 		b.mu.Lock()
-		b.sockets[session] = i
+		b.sockets[session], h, b.hold = i, b.hold, nil
 		b.mu.Unlock()
 	}
 	var up sync.WaitGroup
 	up.Go(func() {
-		_, _ = io.Copy(gateway, r) // either end may go at any time
+		_, _ = io.Copy(h.up(gateway), r) // either end may go at any time
 		_ = gateway.Close()
 	})
-	_, _ = io.Copy(client, gateway)
+	if h != nil {
+		h.down(client, gateway, session)
+	} else {
+		_, _ = io.Copy(client, gateway)
+	}
 	_ = client.Close()
 	up.Wait()
 }

@@ -16,7 +16,8 @@ import (
 	"streamstack/gateway/client"
 )
 
-// Replicas are NATS and several gateways as processes of their own, with a balancer before them. Agents are the test's.
+// Replicas are NATS and several gateways as processes of their own, with a balancer before them. There is no agent until one is
+// started.
 type Replicas struct {
 	*Stack
 	Balancer *Balancer
@@ -40,7 +41,7 @@ func StartReplicas(t testing.TB, data string, n int, a Apart) *Replicas {
 	for i := range n {
 		r.gateways = append(r.gateways, &gatewayProcess{})
 		if i > 0 {
-			require.NoError(t, os.CopyFS(filepath.Join(r.folder(i), "secrets"), os.DirFS(filepath.Join(r.folder(0), "secrets"))))
+			r.share(i)
 		}
 		args := []string{"gateway", "--data", r.folder(i), "--listen", "127.0.0.1:0", "--turn-listen", "127.0.0.1:0"}
 		r.gateways[i].Process = Run(t, slices.Concat(args, nats.as("gateway"), a.GatewayFlags)...)
@@ -56,6 +57,26 @@ func StartReplicas(t testing.TB, data string, n int, a Apart) *Replicas {
 	return r
 }
 
+// StartAgent starts an agent with the built-in applications.
+func (r *Replicas) StartAgent() {
+	r.t.Helper()
+	r.startAgent(nil, r.nats.as("agent", "--region", "local"))
+}
+
+// share gives gateway i the secrets of the first, as an operator mounts the same ones everywhere.
+func (r *Replicas) share(i int) {
+	r.t.Helper()
+	from, to := filepath.Join(r.folder(0), "secrets"), filepath.Join(r.folder(i), "secrets")
+	require.NoError(r.t, os.MkdirAll(to, 0o700))
+	files, err := os.ReadDir(from)
+	require.NoError(r.t, err)
+	for _, f := range files {
+		data, err := os.ReadFile(filepath.Join(from, f.Name()))
+		require.NoError(r.t, err)
+		require.NoError(r.t, os.WriteFile(filepath.Join(to, f.Name()), data, 0o600))
+	}
+}
+
 func (r *Replicas) folder(i int) string { return filepath.Join(r.Data, "g"+strconv.Itoa(i)) }
 
 // await waits until a gateway that was started answers, and tells the balancer.
@@ -64,6 +85,9 @@ func (r *Replicas) await(i int) {
 	g := r.gateways[i]
 	g.starts++
 	Eventually(r.t, startTime, func() string {
+		if g.ended(0) {
+			r.t.Fatalf("gateway %d ended: %s", i, g.Stderr())
+		}
 		said := strings.Split(g.Stdout(), "gateway: ")
 		if len(said) <= g.starts || !strings.HasSuffix(said[g.starts], "\n") {
 			return "the address of gateway " + strconv.Itoa(i) + "; it says: " + g.Stderr()

@@ -45,15 +45,21 @@ func Split(t testing.TB, data string, a Apart) *Stack {
 	s.Client, err = client.New(s.Gateway, s.Token)
 	require.NoError(t, err)
 
-	agent := RunIn(t, a.AgentWrapper, nil, slices.Concat([]string{"agent", "--data", filepath.Join(data, "a")}, as("agent", "--region", "local"))...)
-	Eventually(t, startTime, func() string {
-		apps, err := s.Client.Applications(t.Context())
+	s.startAgent(a.AgentWrapper, as("agent", "--region", "local"))
+	return s
+}
+
+// startAgent starts an agent as a process of its own, and returns when the gateway knows what it can run.
+func (s *Stack) startAgent(wrapper, flags []string) {
+	s.t.Helper()
+	agent := RunIn(s.t, wrapper, nil, slices.Concat([]string{"agent", "--data", filepath.Join(s.Data, "a")}, flags)...)
+	Eventually(s.t, startTime, func() string {
+		apps, err := s.Client.Applications(s.t.Context())
 		if err != nil || len(apps) == 0 {
 			return "the agent's applications; the agent says: " + agent.Stderr()
 		}
 		return ""
 	})
-	return s
 }
 
 // RestartNATS ends the NATS server of [Split] and starts it again with the same port and data, while all else runs on.
