@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"streamstack/events"
 	"streamstack/events/connect"
 	"streamstack/gateway/client"
 )
@@ -133,6 +135,18 @@ func (r *Replicas) Revive(i int) {
 	g := r.gateways[i]
 	g.run(g.cmd.Args, nil)
 	r.await(i)
+}
+
+// OpenLog connects to the log under a name, until the test ends. The servers of [Apart] with trust ask for credentials.
+func (r *Replicas) OpenLog(name string) *events.Log {
+	r.t.Helper()
+	logger := slog.New(slog.DiscardHandler)
+	nc, err := connect.Dial(r.t.Context(), r.NATS, "", name, logger)
+	require.NoError(r.t, err)
+	r.t.Cleanup(nc.Close)
+	log, err := events.New(nc, logger)
+	require.NoError(r.t, err)
+	return log
 }
 
 // StopNATS ends the NATS server with a signal; [Replicas.StartNATS] starts it again with the same port and data.
