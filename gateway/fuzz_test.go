@@ -113,9 +113,12 @@ func (x *fuzzed) path(template string) string {
 	return template
 }
 
-// ask puts a request to the routes.
+// ask puts a request to the routes; what follows a ? in path is its query, as it is.
 func (x *fuzzed) ask(e *echo.Echo, method, path string, body []byte, header ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, bytes.NewReader(body))
+	r := httptest.NewRequest(method, "/", bytes.NewReader(body))
+	path, query, _ := strings.Cut(path, "?")
+	r.URL = &url.URL{Path: path, RawQuery: query}
+	r.RequestURI = r.URL.RequestURI()
 	r.Header.Set(echo.HeaderAuthorization, "Macaroon root="+x.token)
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header[http.CanonicalHeaderKey(header[i])] = []string{header[i+1]} // as it is, not checked
@@ -169,13 +172,7 @@ func fuzzQuery(f *testing.F, method, path string, seeds ...string) {
 		f.Add(x.path(s))
 	}
 	path = x.path(path)
-	f.Fuzz(func(t *testing.T, query string) {
-		u := &url.URL{Path: path, RawQuery: query}
-		if _, err := url.ParseRequestURI(u.String()); err != nil {
-			return // no HTTP server lets such a request line through
-		}
-		sound(t, x.ask(x.echo, method, u.String(), nil))
-	})
+	f.Fuzz(func(t *testing.T, query string) { sound(t, x.ask(x.echo, method, path+"?"+query, nil)) })
 }
 
 func FuzzJoin(f *testing.F) {
