@@ -133,7 +133,7 @@ func (x *fuzzed) ask(e *echo.Echo, method, path string, body []byte, header ...s
 func sound(t *testing.T, rec *httptest.ResponseRecorder) {
 	t.Helper()
 	var a answer
-	if err := a.check(rec.Result(), rec.Body.Bytes()); err != nil { //nolint:bodyclose // a recorder's
+	if err := a.check(rec.Result(), rec.Body.Bytes()); err != nil {
 		t.Fatalf("%v: %s", err, rec.Body)
 	}
 	if a.StatusCode >= 500 || len(a.Error) > 1000 || strings.Contains(a.Error, "Go ") || strings.Contains(a.Error, "gateway:") {

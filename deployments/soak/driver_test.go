@@ -71,7 +71,7 @@ func (d *light) Check(context.Context) error { return nil }
 func (d *light) Sweep(context.Context) ([]string, error) { return nil, nil }
 
 // Launch connects a streamer by the secret that the agent gives it, as `streamstack streamer` does.
-func (d *light) Launch(ctx context.Context, spec driver.Spec) (driver.Instance, error) {
+func (d *light) Launch(ctx context.Context, spec driver.Spec) (driver.Instance, error) { //nolint:contextcheck // an instance outlives its launch
 	if err := spec.BeforeStreamer(ctx); err != nil {
 		return nil, err
 	}

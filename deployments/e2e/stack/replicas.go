@@ -75,7 +75,7 @@ func (r *Replicas) share(i int) {
 	for _, f := range files {
 		data, err := os.ReadFile(filepath.Join(from, f.Name()))
 		require.NoError(r.t, err)
-		require.NoError(r.t, os.WriteFile(filepath.Join(to, f.Name()), data, 0o600))
+		require.NoError(r.t, os.WriteFile(filepath.Join(to, f.Name()), data, 0o600)) //nolint:gosec // files of this test's own folder
 	}
 }
 
