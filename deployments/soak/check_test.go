@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"streamstack/deployments/e2e/stack"
 	"streamstack/events"
 )
 
@@ -89,4 +90,11 @@ func (h *house) checkConnected(id events.SessionID, l life, v *viewer) {
 		require.NotNil(h.t, a.Resumed)
 		require.Contains(h.t, append(slices.Clone(v.got), 0), *a.Resumed, "%s: it goes on after something that it got", id)
 	}
+}
+
+// checkLog has the whole log looked at by `streamstack verify`, which knows the rules that every history keeps.
+func (h *house) checkLog() {
+	h.t.Helper()
+	said, code := stack.Command(h.t, append([]string{"verify"}, h.Find...)...)
+	require.Zero(h.t, code, said)
 }

@@ -66,6 +66,7 @@ func TestKilledGateways(t *testing.T) {
 		}
 	}
 	h.checkAll(all)
+	h.checkLog()
 	t.Logf("seed %d: %d gateways killed in %s, as many clients resumed and connected; %d further sessions connected before it mattered. Points: %v",
 		*seed, killed, took, len(rounds)-killed, points)
 }

@@ -101,6 +101,7 @@ func TestNATSRestarts(t *testing.T) {
 		reasons[why.Reason]++
 	}
 	h.checkAll(ids)
+	h.checkLog()
 	t.Logf("%d connected, %d were told why not: %v; the last %s after NATS was killed, which was away for %s; sockets opened again: %d",
 		connected, *sessions-connected, reasons, took.Round(time.Millisecond), outageTime, again)
 	require.Positive(t, connected)
