@@ -304,20 +304,6 @@ func (g *gateway) socket(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// drop closes a socket as the test wants it.
-func (g *gateway) drop(r *http.Request, conn *websocket.Conn) {
-	g.mu.Lock()
-	last, words := g.last, g.words
-	g.away = g.leaves
-	g.mu.Unlock()
-	if words != nil && wsjson.Write(r.Context(), conn, words) != nil {
-		return
-	}
-	if last.Code != 0 {
-		_ = conn.Close(last.Code, last.Reason) // the page sees it, or the test fails
-	}
-}
-
 func (g *gateway) receive(r *http.Request, conn *websocket.Conn, s *session) {
 	for {
 		var m message

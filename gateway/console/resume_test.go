@@ -1,9 +1,11 @@
 package console
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
 	"github.com/stretchr/testify/require"
 
 	"streamstack/gateway/console/browsertest"
@@ -17,6 +19,20 @@ func dropping(t *testing.T, last websocket.CloseError, words message) (*browsert
 	defer g.mu.Unlock()
 	g.dropAfter, g.last, g.words = "resp:discover", last, words
 	return b, g
+}
+
+// drop closes a socket as the test wants it.
+func (g *gateway) drop(r *http.Request, conn *websocket.Conn) {
+	g.mu.Lock()
+	last, words := g.last, g.words
+	g.away = g.leaves
+	g.mu.Unlock()
+	if words != nil && wsjson.Write(r.Context(), conn, words) != nil {
+		return
+	}
+	if last.Code != 0 {
+		_ = conn.Close(last.Code, last.Reason) // the page sees it, or the test fails
+	}
 }
 
 // While the socket is away the page says so and tries again; when it is back the stream goes on where it was.
