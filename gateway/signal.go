@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/coder/websocket"
+
 	"streamstack/events"
 )
 
@@ -97,7 +99,7 @@ func (w *wire) record(ctx context.Context, n events.Name, data any) error {
 		return w.fail(ctx, sigBadRequest, string(n)+": the message is too large", closeEnded)
 	default:
 		w.g.log.Warn("client's message not recorded", "session", w.session.ID, "event", n, "err", err)
-		return w.fail(ctx, sigUnready, "the log is not available at the moment, try again", closeEnded)
+		return w.fail(ctx, sigUnready, "the log is not available at the moment, try again", websocket.StatusTryAgainLater)
 	}
 }
 

@@ -11,12 +11,17 @@ import (
 	"streamstack/events"
 )
 
-// say appends an event of this streamer, and tries again for a while when the log does not answer.
+// say appends an event of this streamer, and tries again for a while when the log does not answer. However often it tries,
+// it is one event: a second offer would begin a negotiation anew.
 func (s *Streamer) say(ctx context.Context, n events.Name, data any) error {
 	ctx, cancel := context.WithTimeout(ctx, appendTime)
 	defer cancel()
+	d, err := events.NewDraft(s.cfg.Region, s.cfg.Session, events.Streamer, n, data).Once()
+	if err != nil {
+		return fmt.Errorf("streamer: %w", err)
+	}
 	for {
-		_, err := s.cfg.Log.Append(ctx, events.NewDraft(s.cfg.Region, s.cfg.Session, events.Streamer, n, data))
+		_, err := s.cfg.Log.Append(ctx, d)
 		if err == nil || !errors.Is(err, events.ErrUnavailable) {
 			return err
 		}
