@@ -5,17 +5,19 @@ import (
 	"fmt"
 	"go/ast"
 	"go/parser"
-	"go/token"
+	gotoken "go/token"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"streamstack/events"
 	"streamstack/events/eventstest"
+	"streamstack/gateway/token"
 	"streamstack/gateway/webhook"
 )
 
@@ -28,14 +30,14 @@ func declaredCodes(t *testing.T) (codes []string) {
 		if !strings.HasSuffix(f.Name(), ".go") || strings.HasSuffix(f.Name(), "_test.go") {
 			continue
 		}
-		tree, err := parser.ParseFile(token.NewFileSet(), f.Name(), nil, 0)
+		tree, err := parser.ParseFile(gotoken.NewFileSet(), f.Name(), nil, 0)
 		require.NoError(t, err)
 		ast.Inspect(tree, func(n ast.Node) bool {
 			spec, ok := n.(*ast.ValueSpec)
 			if !ok || !strings.HasPrefix(spec.Names[0].Name, "code") || len(spec.Values) != 1 {
 				return true
 			}
-			if text, ok := spec.Values[0].(*ast.BasicLit); ok && text.Kind == token.STRING {
+			if text, ok := spec.Values[0].(*ast.BasicLit); ok && text.Kind == gotoken.STRING {
 				code, err := strconv.Unquote(text.Value)
 				require.NoError(t, err)
 				codes = append(codes, code)
@@ -77,6 +79,8 @@ func TestEveryCodeIsReached(t *testing.T) {
 		api := asAPIError(err)
 		return answer{StatusCode: api.status, Code: api.code, Error: api.message}
 	}
+	reader, err := r.CreateAccount(t.Context(), "reader", time.Now().Add(time.Hour), token.Read)
+	require.NoError(t, err)
 	reached := map[string]bool{}
 	for _, x := range []struct {
 		status int
@@ -85,6 +89,7 @@ func TestEveryCodeIsReached(t *testing.T) {
 	}{
 		{400, "bad_request", ask(http.MethodPost, "/1.0/sessions", `{`)},
 		{401, "unauthorized", ask(http.MethodGet, "/1.0/sessions", "", "Authorization", "")},
+		{403, "forbidden", ask(http.MethodPost, "/1.0/sessions", "", "Authorization", "Macaroon root="+reader)},
 		{404, "not_found", ask(http.MethodGet, "/1.0/sessions/nobody", "")},
 		{404, "not_found", ask(http.MethodGet, "/1.0/nothing", "")},
 		{405, "method_not_allowed", ask(http.MethodPut, "/1.0/sessions", "")},

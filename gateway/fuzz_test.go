@@ -40,7 +40,7 @@ func fuzz(f *testing.F) *fuzzed {
 	f.Helper()
 	server := eventstest.Start(f)
 	log := eventstest.NewLog(f, server.Connect(f), events.StreamsConfig{})
-	mint, err := token.Open(f.TempDir())
+	mint, err := token.Open(f.TempDir(), discard())
 	require.NoError(f, err)
 	root, err := keyfile.Open(filepath.Join(f.TempDir(), "webhook.key"))
 	require.NoError(f, err)
