@@ -41,6 +41,8 @@ const (
 	codeNoCapacity   = "no_capacity"
 	codeWrongState   = "wrong_state"
 	codeShareLimit   = "share_limit"
+	codeNoADB        = "no_adb"
+	codeNoMaster     = "no_master_socket"
 	codeTooLarge     = "too_large"
 	codeMethod       = "method_not_allowed"
 	codeUnavailable  = "unavailable"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"streamstack/events"
+	"streamstack/events/bridge"
 	"streamstack/streamer/bitrate"
 	"streamstack/streamer/control"
 	"streamstack/streamer/frame"
@@ -67,7 +68,7 @@ type Encoder struct {
 	Hardware bool
 }
 
-// Config is what a streamer is made of; all fields but Network and QualityEvery are required.
+// Config is what a streamer is made of; all fields but Network, ADB, ClientFile and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
@@ -82,6 +83,10 @@ type Config struct {
 	Audio   bool
 	Bitrate bitrate.Table
 	Network *peer.Network
+	// ADB reaches the port that shares lead to; nil where the application has none.
+	ADB func(context.Context) (bridge.Stream, error)
+	// ClientFile, if not empty, is where the application finds what it should know of the client (see clientInfo).
+	ClientFile string
 	// QualityEvery is the time between two samples of a client's quality; zero means [events.QualityEvery].
 	QualityEvery time.Duration
 }

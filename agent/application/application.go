@@ -52,6 +52,14 @@ type Application struct {
 	// Audio tells whether the sound is streamed.
 	Audio  bool
 	Limits Limits
+	// ADB is the TCP port that a share of the session leads to, on the loopback address of where the application runs; the
+	// zero value for none.
+	ADB ADB
+}
+
+// ADB is where shares of type adb lead to: Android's debugger, or whatever else an application listens with.
+type ADB struct {
+	Port int // 1 to 65535
 }
 
 // Screen is a picture's size in pixels and its rate in frames a second.
