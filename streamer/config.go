@@ -20,11 +20,6 @@ const (
 	negotiateTime = 10 * time.Second
 	// appendTime is how long an event is offered to a log that does not answer, appendRetry the pause between.
 	appendTime, appendRetry = 30 * time.Second, 200 * time.Millisecond
-	// fetchWait is how long one request for events stays with the server.
-	fetchWait = 30 * time.Second
-	// fetchBeat is how often the server says meanwhile that it is there: a request that was lost, or a consumer that was
-	// deleted, is noticed after two of them are missing.
-	fetchBeat = 3 * time.Second
 	// goodbyeTime bounds what is left to say when the streamer ends.
 	goodbyeTime = 1500 * time.Millisecond
 	// inputTime bounds the taking of one input message.
