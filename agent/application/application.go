@@ -1,7 +1,7 @@
 // Package application knows what an agent can run: applications described in YAML files.
 //
-// The format is the one of spec/cli.md ("An application"); nothing else is accepted, and every refusal names the
-// file, the line, the field and what is allowed there. Commands are argument lists and are run without a shell. The
+// The format is the one of spec/cli.md ("An application") and, for shares, adb: {port: 5555}; nothing else is accepted, and
+// every refusal names the file, the line, the field and what is allowed there. Commands are argument lists and are run without a shell. The
 // first element "streamstack" stands for our own executable, so that a built-in application finds the binary that it
 // shipped in; see [Application.Argv].
 //

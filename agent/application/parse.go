@@ -34,7 +34,7 @@ func lineOf(node ast.Node) int {
 	return node.GetToken().Position.Line
 }
 
-// Parse reads the documents of one file, shown by that name in errors. It accepts exactly the fields of spec/cli.md.
+// Parse reads the documents of one file, shown by that name in errors. It accepts exactly the fields of spec/cli.md, and adb.
 func Parse(file string, content []byte) ([]Application, error) {
 	found, err := parse(file, content)
 	if err != nil {
