@@ -46,7 +46,11 @@ func (s *stack) application(id events.SessionID, serve func(*net.TCPConn)) {
 			if err != nil {
 				return nil, fmt.Errorf("no application: %w", err)
 			}
-			return c.(*net.TCPConn), nil //nolint:forcetypeassert // tcp4
+			tcp, ok := c.(*net.TCPConn)
+			if !ok {
+				return nil, fmt.Errorf("%T is no TCP connection", c)
+			}
+			return tcp, nil
 		}}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	running.Go(func() { _ = b.Run(ctx) }) // ends with its context

@@ -136,7 +136,7 @@ func (l served) socket(b *testing.B, id events.SessionID) wire {
 	}))
 	tok, err := mint.IssueSocket(token.SocketClaims{Session: string(id), Peer: string(peer), Role: token.RoleSlave, Expiry: time.Now().Add(time.Hour)})
 	require.NoError(b, err)
-	conn, _, err := websocket.Dial(b.Context(), fmt.Sprintf("ws://%s/1.0/sessions/%s/sockets/slave?token=%s", listener.Addr(), id, url.QueryEscape(tok)), nil) //nolint:bodyclose // the connection's
+	conn, _, err := websocket.Dial(b.Context(), fmt.Sprintf("ws://%s/1.0/sessions/%s/sockets/slave?token=%s", listener.Addr(), id, url.QueryEscape(tok)), nil)
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = conn.CloseNow() })                     // the gateway may have closed it
 	c := payload(b, events.Candidate, 300).(events.CandidateData) //nolint:errcheck,forcetypeassert // of this type
@@ -155,9 +155,9 @@ func (w wire) round(b *testing.B) {
 
 // trips are two connections that talk through the stream.
 type trips struct {
-	near, far      *nats.Conn
-	there, back    *nats.Msg
-	heard, arrived chan struct{}
+	near, far   *nats.Conn
+	there, back *nats.Msg
+	arrived     chan struct{}
 }
 
 func newTrips(b *testing.B, l served) *trips {

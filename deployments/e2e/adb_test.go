@@ -30,7 +30,7 @@ const roleListener = "role:listener"
 // listener says which session it is of to whoever connects, and then sends everything back. One that finds its port taken
 // goes on without.
 func listener(port string) {
-	l, err := net.Listen("tcp", "127.0.0.1:"+port) //nolint:noctx // it ends with the process
+	l, err := net.Listen("tcp", "127.0.0.1:"+port)
 	if err != nil {
 		select {}
 	}

@@ -50,8 +50,9 @@ func TestBridgeIsOfOneSession(t *testing.T) {
 		require.Equal(t, "hello", string(got))
 	}
 	cancel()
-	<-done
-	<-done
+	for range 2 {
+		require.Error(t, <-done, "they end with their context")
+	}
 }
 
 // whole is a pipe, which has no halves to close.

@@ -59,12 +59,12 @@ func echo(c *net.TCPConn) {
 	_, _ = io.Copy(io.Discard, c)
 }
 
-func asTCP(c net.Conn) *net.TCPConn {
+func asTCP(c net.Conn) (*net.TCPConn, error) {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
-		panic("no TCP connection")
+		return nil, fmt.Errorf("%T is no TCP connection", c)
 	}
-	return tcp
+	return tcp, nil
 }
 
 // site is a streamer's end before a TCP server, and a gateway's connection.
@@ -84,7 +84,7 @@ func newSite(t *testing.T, serve func(*net.TCPConn)) *site {
 		if err != nil {
 			return nil, err //nolint:wrapcheck // a test's
 		}
-		return asTCP(c), nil
+		return asTCP(c)
 	})
 	return s
 }
@@ -150,7 +150,8 @@ func pair(t *testing.T) (a, b *net.TCPConn) {
 	require.NoError(t, err)
 	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp4", l.Addr().String())
 	require.NoError(t, err)
-	a = asTCP(c)
+	a, err = asTCP(c)
+	require.NoError(t, err)
 	b, err = l.AcceptTCP()
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
