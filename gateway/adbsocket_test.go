@@ -317,12 +317,12 @@ func TestADBLeadsNowhere(t *testing.T) {
 	require.ErrorAs(t, err, &ce)
 	require.Equal(t, websocket.CloseError{Code: closeUnreachable, Reason: "the application does not listen on port 5555"}, ce)
 	cancel()
-	<-done
+	require.ErrorIs(t, <-done, context.Canceled)
 	require.Equal(t, http.StatusOK, r.do(http.MethodDelete, "/1.0/shares/"+string(x.ID), "").StatusCode)
 	require.Equal(t, http.StatusUnauthorized, r.open(way).StatusCode)
 }
 
-// A thousand uses leave no subscription and no descriptor behind; a user who stops reading holds up nobody but itself.
+// Uses of a share leave no subscription behind, however they ended.
 func TestADBUsesLeaveNothing(t *testing.T) {
 	t.Parallel()
 	r := house(t, func(g *Gateway) { g.times.closeWait = 100 * time.Millisecond })
