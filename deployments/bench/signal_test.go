@@ -113,7 +113,7 @@ type wire struct {
 // socket opens one at a gateway of its own.
 func (l served) socket(b *testing.B, id events.SessionID) wire {
 	b.Helper()
-	mint, err := token.Open(b.TempDir())
+	mint, err := token.Open(b.TempDir(), slog.New(slog.DiscardHandler))
 	require.NoError(b, err)
 	log, err := events.New(dial(b, l.url), slog.New(slog.DiscardHandler))
 	require.NoError(b, err)
