@@ -30,6 +30,8 @@ var payloads = map[Name]any{
 	Joined:       JoinedData{},
 	Shared:       SharedData{},
 	ShareRevoked: ShareRevokedData{},
+	ShareOpened:  ShareOpenedData{},
+	ShareClosed:  ShareClosedData{},
 	Terminating:  TerminatingData{},
 	Requeued:     RequeuedData{},
 	Expired:      EndedData{},

@@ -100,6 +100,8 @@ func TestEveryCodeIsReached(t *testing.T) {
 		{404, "no_capacity", ask(http.MethodPost, "/1.0/sessions", `{"app":"glxgears"}`)},
 		{400, "wrong_state", ask(http.MethodPost, "/1.0/sessions/"+string(c.ID)+"/join", "")},
 		{403, "share_limit", ask(http.MethodPost, "/1.0/sessions/"+string(shared.ID)+"/share", `{"type":"adb"}`)},
+		{400, "no_master_socket", ask(http.MethodGet, "/1.0/sessions/"+string(shared.ID)+"/sockets/master", "")},
+		{400, "no_adb", r.withoutADB()},
 		{400, "unknown_setting", ask(http.MethodPatch, "/1.0/config", `{"name":"color","value":"red"}`)},
 		{422, "idempotency_key_reused", ask(http.MethodPost, "/1.0/sessions", `{"app":"testcard"}`, "Idempotency-Key", "once")},
 		{503, "unavailable", translated(fmt.Errorf("append: %w", events.ErrUnavailable))}, // asked of a server in TestOutage

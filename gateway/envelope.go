@@ -43,6 +43,8 @@ const (
 	codeShareLimit   = "share_limit"
 	codeNoSetting    = "unknown_setting"
 	codeKeyReused    = "idempotency_key_reused"
+	codeNoADB        = "no_adb"
+	codeNoMaster     = "no_master_socket"
 	codeTooLarge     = "too_large"
 	codeMethod       = "method_not_allowed"
 	codeUnavailable  = "unavailable"

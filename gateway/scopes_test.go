@@ -13,16 +13,18 @@ import (
 
 // openRoutes are the routes that take no account's token, and why.
 var openRoutes = map[string]string{
-	"GET /1.0/status":                     "anybody may ask whether the gateway is there",
-	"GET /1.0/schemas":                    "what events mean is public",
-	"GET /1.0/schemas/:file":              "what events mean is public",
-	"GET /1.0/asyncapi.json":              "what events mean is public",
-	"GET /1.0/sessions/:id/sockets/slave": "its own credential",
-	"GET /1.0/session/:id/sockets/slave":  "its own credential",
-	"GET /1.0/sessions/:id/sockets/adb":   "its own credential",
-	"GET /1.0/session/:id/sockets/adb":    "its own credential",
-	"GET /1.0/sessions/:id/connect":       "its own credential",
-	"GET /1.0/session/:id/connect":        "its own credential",
+	"GET /1.0/status":                      "anybody may ask whether the gateway is there",
+	"GET /1.0/schemas":                     "what events mean is public",
+	"GET /1.0/schemas/:file":               "what events mean is public",
+	"GET /1.0/asyncapi.json":               "what events mean is public",
+	"GET /1.0/sessions/:id/sockets/slave":  "its own credential",
+	"GET /1.0/session/:id/sockets/slave":   "its own credential",
+	"GET /1.0/sessions/:id/sockets/adb":    "its own credential",
+	"GET /1.0/session/:id/sockets/adb":     "its own credential",
+	"GET /1.0/sessions/:id/sockets/master": "there is none, whoever asks",
+	"GET /1.0/session/:id/sockets/master":  "there is none, whoever asks",
+	"GET /1.0/sessions/:id/connect":        "its own credential",
+	"GET /1.0/session/:id/connect":         "its own credential",
 }
 
 // Every route of the router is asked with every set of scopes: those of the table pass, all others are told what is
