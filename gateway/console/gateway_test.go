@@ -445,7 +445,7 @@ func whole(kind string, data message) message {
 			err = json.Unmarshal(text, &all)
 		}
 		if err != nil {
-			panic(err) // a type of ours that is no JSON
+			panic(err) //nolint:forbidigo // a type of ours that is no JSON: a mistake of the program
 		}
 	}
 	maps.Copy(all, data)
