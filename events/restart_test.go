@@ -1,21 +1,14 @@
 package events_test
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"log/slog"
-	"net"
-	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"pgregory.net/rapid"
 
 	"streamstack/events"
@@ -114,97 +107,4 @@ func TestReadersSurviveRestarts(t *testing.T) {
 			stop()
 		}
 	})
-}
-
-// A server process that is killed (SIGKILL) again and again: what was acknowledged is there, and readers see it once.
-func TestReadersSurviveKills(t *testing.T) {
-	t.Parallel()
-	dir, port := t.TempDir(), freePort(t)
-	kill := child(t, dir, port)
-	url := fmt.Sprintf("nats://127.0.0.1:%d", port)
-	connect := func() *events.Log {
-		nc, err := nats.Connect(url, nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(nc.Close)
-		l, err := events.New(nc, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), within)
-		defer cancel()
-		if err := events.CreateStreams(ctx, l.JetStream(), events.StreamsConfig{}); err != nil {
-			t.Fatal(err)
-		}
-		return l
-	}
-	l, writer := connect(), connect()
-	tail, _, stopTail := tailing(t, l, 0)
-	followed := newCollector()
-	stopFollow := spawn(t, follow(l, []string{events.AllSessions}, events.Start{}, followed))
-	var acked []events.Seq
-	for range 3 {
-		for range 50 {
-			acked = append(acked, insist(t, writer, created(session)))
-		}
-		kill()
-		kill = child(t, dir, port)
-	}
-	acked = append(acked, insist(t, writer, created(session)))
-	all := stored(t, writer)
-	for _, seq := range acked {
-		if !slices.ContainsFunc(all, func(e events.Event) bool { return e.Sequence == seq }) {
-			t.Errorf("%d was acknowledged and is gone", seq)
-		}
-	}
-	agrees(t, "tail", tail, all, 0, anything)
-	agrees(t, "follow", followed, all, 0, anything)
-	stopTail()
-	stopFollow()
-	kill()
-}
-
-// child runs this test binary as a NATS server, until it is killed.
-func child(t *testing.T, dir string, port int) (kill func()) {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), self)
-	cmd.Env = append(os.Environ(), childDir+"="+dir, childPort+"="+strconv.Itoa(port))
-	cmd.Stderr = io.Discard
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	dead := false
-	kill = func() {
-		if !dead {
-			dead = true
-			_ = cmd.Process.Kill() // gone already is as good
-			_ = cmd.Wait()         // says that it was killed
-			_ = in.Close()
-		}
-	}
-	t.Cleanup(kill)
-	return kill
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }() // only reserved the port
-	tcp, ok := ln.Addr().(*net.TCPAddr)
-	if !ok {
-		t.Fatalf("%v is no TCP address", ln.Addr())
-	}
-	return tcp.Port
 }
