@@ -56,9 +56,10 @@ func TestTailAcrossTheSeam(t *testing.T) {
 	for range writers {
 		own := eventstest.NewLog(t, s.Connect(t), events.StreamsConfig{})
 		group.Go(func() {
-			for range each {
-				if _, err := own.Append(t.Context(), created(session)); err != nil {
+			for n := range each {
+				if _, err := persist(t.Context(), own, numberedEvent(events.Ready, n)); err != nil {
 					t.Error(err)
+					return
 				}
 			}
 		})
