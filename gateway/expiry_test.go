@@ -29,19 +29,28 @@ func (s *stack) consumer(name string) (*jetstream.ConsumerInfo, error) {
 	return info, nil
 }
 
-// scheduled waits until a deadline is in JetStream's scheduler for a time.
-func (s *stack) scheduled(at string, when time.Time) {
+// fires is the time that a deadline is in JetStream's scheduler for.
+func (s *stack) fires(at string) (fires time.Time, err error) {
 	s.t.Helper()
 	stream, err := s.log.JetStream().Stream(s.t.Context(), events.DeadlinesStream)
 	require.NoError(s.t, err)
+	m, err := stream.GetLastMsgForSubject(s.t.Context(), at)
+	if err != nil {
+		return fires, fmt.Errorf("%s: %w", at, err)
+	}
+	if _, err := fmt.Sscanf(m.Header.Get(jetstream.ScheduleHeader), "@at %s", &timeText{&fires}); err != nil {
+		return fires, fmt.Errorf("%s is not a time: %s", at, m.Header.Get(jetstream.ScheduleHeader))
+	}
+	return fires, nil
+}
+
+// scheduled waits until a deadline is in JetStream's scheduler for a time.
+func (s *stack) scheduled(at string, when time.Time) {
+	s.t.Helper()
 	eventstest.Wait(s.t, within, func() string {
-		m, err := stream.GetLastMsgForSubject(s.t.Context(), at)
+		fires, err := s.fires(at)
 		if err != nil {
-			return at + ": " + err.Error()
-		}
-		var fires time.Time
-		if _, err := fmt.Sscanf(m.Header.Get(jetstream.ScheduleHeader), "@at %s", &timeText{&fires}); err != nil {
-			return at + " is not a time: " + m.Header.Get(jetstream.ScheduleHeader)
+			return err.Error()
 		}
 		if d := fires.Sub(when); d < 0 || d > 2*time.Second {
 			return fmt.Sprintf("%s at %s, it is at %s", at, when, fires)

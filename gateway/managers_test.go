@@ -163,6 +163,68 @@ func TestDeadlineOutlivesTheGateway(t *testing.T) {
 	s.awaits(c.ID, "gateway.expired", 1)
 }
 
+// A deadline is the server's: one set before NATS restarts, with its two gateways gone or running all the while, and one
+// whose time comes while NATS is down, fires once after it is back.
+func TestDeadlineOutlivesNATS(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		running bool          // the gateways, while NATS restarts
+		left    time.Duration // of the deadline, when NATS is stopped
+	}{
+		"gateways start after it":            {false, 6 * time.Second},
+		"gateways run":                       {true, 6 * time.Second},
+		"gateways run, due while it is down": {true, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := ahead(projections.QueueTime - c.left)
+			s := newStack(t)
+			gateways := []*replica{s.gateway(clock), s.gateway(clock)}
+			s.agent("a1", 100, "testcard")
+			gateways[0].serving("testcard")
+			session := gateways[0].create()
+			at, _ := projections.DeadlineSubjects(region, session.ID, projections.DeadlineQueue)
+			var fires time.Time
+			eventstest.Wait(t, within, func() string {
+				var err error
+				if fires, err = s.fires(at); err != nil {
+					return err.Error()
+				}
+				return ""
+			})
+			if !c.running {
+				for _, g := range gateways {
+					require.NoError(t, g.stop())
+				}
+			}
+			names, _ := s.history(session.ID)
+			require.NotContains(t, names, "gateway.expired")
+			s.nats.Stop()
+			if c.left < 6*time.Second {
+				<-time.After(time.Until(fires)) // its time passes, and nobody is there
+			}
+			s.nats.Restart()
+			if !c.running {
+				gateways = []*replica{s.gateway(clock), s.gateway(clock)}
+			}
+			eventstest.Wait(t, within, func() string { // the tests' own connection comes back
+				if _, err := s.log.LastSeq(t.Context(), region, session.ID); err != nil {
+					return err.Error()
+				}
+				return ""
+			})
+			end := s.awaits(session.ID, "gateway.expired", 1)
+			require.False(t, end.Stored.Before(fires), "%s is before %s", end.Stored, fires)
+			s.settled()
+			s.awaits(session.ID, "gateway.expired", 1)
+			for _, g := range gateways {
+				require.NoError(t, g.sessions.Wait(t.Context(), end.Sequence))
+				require.Equal(t, "404", g.status(session.ID), "it has ended before it was anything")
+			}
+		})
+	}
+}
+
 // A deadline that comes before its time, by a clock that goes before, is set again and does no harm.
 func TestDeadlineTooEarly(t *testing.T) {
 	t.Parallel()
