@@ -25,6 +25,13 @@ type server struct {
 	Host        string `json:"host"`
 	Protocol    string `json:"protocol"`
 	Description string `json:"description"`
+	// Variables are what {…} stands for in the host.
+	Variables map[string]variable `json:"variables"`
+}
+
+type variable struct {
+	Default     string `json:"default"`
+	Description string `json:"description"`
 }
 
 type channel struct {
