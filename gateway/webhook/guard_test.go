@@ -43,9 +43,19 @@ func TestURLs(t *testing.T) {
 	for _, bad := range []string{
 		"", "example.net", "ftp://example.net", "file:///etc/passwd", "https://", "https://u:p@example.net", "https://u@example.net",
 		"https://example.net/#x", "http:example.net", "http://127.0.0.1/", "http://[::1]:80/", "http://169.254.169.254/latest", "http://exa mple/", "javascript:1",
+		"http://127.0.0.1/a b", "http://127.0.0.1/ ", " http://127.0.0.1/", "http://127.0.0.1/?a=b c", "http://127.0.0.1/\t", "http://127.0.0.1/\u00a0",
+		"http://127.0.0.1/\u2003x", "http://127.0.0.1/\u0085", "http://127.0.0.1/?token=t", "http://127.0.0.1/?x=1&Access-Token=t", "http://127.0.0.1/?API_KEY=t",
 		"https://example.net/" + string(make([]byte, 3)), "https://example.net/" + strings.Repeat("x", maxURL),
 	} {
 		require.ErrorIs(t, checkURL(bad, public), ErrInvalid, bad)
 	}
-	require.NoError(t, checkURL("http://127.0.0.1:1/", Guard{}))
+	for _, local := range []string{"http://127.0.0.1:1/", "http://127.0.0.1/a%20b?q=c+d", "http://[::1]/hook?token_type=x"} {
+		require.NoError(t, checkURL(local, Guard{}), local)
+	}
+	for _, c := range []struct{ url, says string }{{"http://127.0.0.1/a b", "white space"}, {"http://127.0.0.1/?Token=hush", "\"Token\" would be in the log"}} {
+		err := checkURL(c.url, Guard{})
+		require.ErrorIs(t, err, ErrInvalid)
+		require.ErrorContains(t, err, c.says)
+		require.NotContains(t, err.Error(), "hush")
+	}
 }
