@@ -247,6 +247,8 @@ func TestDuration(t *testing.T) {
 		0: "0.0 ms", 1500 * time.Microsecond: "1.5 ms", 412 * time.Millisecond: "412 ms", -3 * time.Millisecond: "-3.0 ms",
 		1234 * time.Millisecond: "1.2 s", 2 * time.Minute: "2m", 63 * time.Second: "1m3s", time.Hour: "1h", 25*time.Hour + 3*time.Minute: "25h3m",
 		70 * time.Second: "1m10s", 10 * time.Hour: "10h", 10*time.Hour + 10*time.Minute: "10h10m", 10 * time.Minute: "10m",
+		999 * time.Hour: "999h", -1000 * time.Hour: "-41 days", 800_000 * time.Hour: "33333 days", time.Time{}.Sub(time.Unix(0, 0)): "-292 years",
+		time.Unix(1<<40, 0).Sub(time.Unix(0, 0)): "292 years",
 	} {
 		require.Equal(t, want, duration(d), d)
 	}
