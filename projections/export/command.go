@@ -7,12 +7,12 @@ import (
 	"os"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/urfave/cli/v3"
 
 	"streamstack/events"
 	"streamstack/events/connect"
 	"streamstack/projections/archive"
+	"streamstack/projections/progress"
 	"streamstack/projections/timeline"
 )
 
@@ -42,7 +42,8 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	if err := checkOutput(cmd, format, path); err != nil {
 		return err
 	}
-	log, err := connect.Open(ctx, cmd, connect.Logger(cmd))
+	logger := connect.Logger(cmd)
+	log, err := connect.Open(ctx, cmd, logger)
 	if err != nil {
 		return err
 	}
@@ -52,15 +53,33 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer closeIt()
-	p := newProgress(connect.Err(cmd))
-	err = toFile(path, connect.Out(cmd), func(w io.Writer) error { return copyEvents(ctx, source, q, format, w, p) })
+	begun, done := time.Now(), 0
+	err = toFile(path, connect.Out(cmd), func(w io.Writer) (err error) {
+		done, err = copyEvents(ctx, source, q, format, w, progress.New(os.Stderr, logger, "the log"))
+		return err
+	})
 	if ctx.Err() != nil {
-		return fmt.Errorf("export: interrupted after %d events: nothing was kept of %s", p.done, orStandardOutput(path))
+		return fmt.Errorf("export: interrupted after %d events: nothing was kept of %s", done, orStandardOutput(path))
 	}
 	if err != nil {
 		return err
 	}
-	return p.finish(path)
+	return say(cmd, done, path, time.Since(begun))
+}
+
+// say tells what became of the export, where a person could wonder.
+func say(cmd *cli.Command, done int, path string, took time.Duration) error {
+	if path == "" && done > 0 {
+		return nil // it is there to be seen
+	}
+	to := ""
+	if path != "" {
+		to = " to " + path
+	}
+	if _, err := fmt.Fprintf(connect.Err(cmd), "export: %d events%s in %s\n", done, to, took.Round(time.Millisecond)); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return nil
 }
 
 func orStandardOutput(path string) string {
@@ -96,15 +115,12 @@ func parse(cmd *cli.Command, now time.Time) (q query, err error) {
 		if text == "" {
 			continue
 		}
+		if flag == "until" && text == "0" {
+			return q, connect.Usagef("%s: --until 0 is before the first event, whose sequence is 1", cmd.FullName())
+		}
 		if *to, err = timeline.ParseSince(text, now); err != nil {
 			return q, connect.Usagef("%s: --%s: %w", cmd.FullName(), flag, err)
 		}
 	}
 	return q, nil
-}
-
-// terminal tells whether w is one.
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd())
 }

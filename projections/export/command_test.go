@@ -127,7 +127,7 @@ func TestExportCommandSaysWhatIsWrong(t *testing.T) {
 	stack(t, events.StreamsConfig{})
 	for line, want := range map[string]string{
 		"export x": "no arguments", "export --format xml": "--format", "export --format parquet": "--out", "export --since never": "--since",
-		"export --session *": "--session", "export --until -": "--until",
+		"export --session *": "--session", "export --until -": "--until", "export --until 0": "before the first event",
 	} {
 		status, err := runCommand(t.Context(), io.Discard, io.Discard, strings.Fields(line)...)
 		require.Equal(t, connect.ExitUsage, status, line)
@@ -155,7 +155,8 @@ func TestInterruptedExportLeavesNothing(t *testing.T) {
 	err := toFile(filepath.Join(dir, "x"), nil, func(w io.Writer) error {
 		a := archive.New(log)
 		defer a.Close()
-		return copyEvents(ctx, a, query{filter: events.AllSessions}, NDJSON, io.MultiWriter(w, fifo), newProgress(io.Discard))
+		_, err := copyEvents(ctx, a, query{filter: events.AllSessions}, NDJSON, io.MultiWriter(w, fifo), &recorder{})
+		return err
 	})
 	require.ErrorIs(t, err, context.Canceled)
 	entries, err := os.ReadDir(dir)

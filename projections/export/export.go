@@ -10,6 +10,7 @@ import (
 	"streamstack/events"
 	"streamstack/projections/archive"
 	"streamstack/projections/columns"
+	"streamstack/projections/progress"
 )
 
 // The formats.
@@ -73,31 +74,34 @@ type query struct {
 // errPast ends the reading beyond what is wanted.
 var errPast = errors.New("export: past the end")
 
-// copyEvents writes what a query chooses.
-func copyEvents(ctx context.Context, source archive.Source, q query, format string, w io.Writer, p *progress) error {
+// copyEvents writes what a query chooses, and tells how many events that were.
+func copyEvents(ctx context.Context, source archive.Source, q query, format string, w io.Writer, show progress.Show) (done int, err error) {
+	defer show.Done()
 	out, err := NewWriter(format, w)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	from := q.since.Seq
 	if !q.since.Time.IsZero() {
 		if from, err = source.SeqAt(ctx, q.since.Time); err != nil {
-			return fmt.Errorf("export: %w", err)
+			return 0, fmt.Errorf("export: %w", err)
 		}
 	}
 	last, err := source.Last(ctx)
 	if err != nil {
-		return fmt.Errorf("export: %w", err)
+		return 0, fmt.Errorf("export: %w", err)
 	}
 	if q.until.Seq > 0 {
 		last = min(last, q.until.Seq)
 	}
-	p.begin(from, last)
+	from = max(from, 1)
 	err = source.Read(ctx, q.filter, from, func(e events.Event) error {
 		// What is appended while this runs is for the next export: this one ends.
 		if e.Sequence > last || (!q.until.Time.IsZero() && e.Stored.After(q.until.Time)) {
 			return errPast
 		}
+		// By sequences, since how many events a filter chooses is known at the end only.
+		show.Step(uint64(e.Sequence-from)+1, uint64(last-from)+1)
 		if e.Stored.Before(q.since.Time) || (q.ceType != "" && e.Type != q.ceType) {
 			return nil
 		}
@@ -107,11 +111,11 @@ func copyEvents(ctx context.Context, source archive.Source, q query, format stri
 		if err := out.Write(e); err != nil {
 			return err
 		}
-		p.add(e.Sequence)
+		done++
 		return nil
 	})
 	if err != nil && !errors.Is(err, errPast) {
-		return err
+		return done, err
 	}
-	return out.Close()
+	return done, out.Close()
 }

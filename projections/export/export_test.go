@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +19,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/projections/columns"
+	"streamstack/projections/progress"
 )
 
 const (
@@ -59,7 +60,8 @@ func (n made) Last(context.Context) (events.Seq, error) { return events.Seq(n), 
 func exported(t *testing.T, n made, q query, format string) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, copyEvents(t.Context(), n, q, format, &b, newProgress(io.Discard)))
+	_, err := copyEvents(t.Context(), n, q, format, &b, &recorder{})
+	require.NoError(t, err)
 	return b.Bytes()
 }
 
@@ -130,7 +132,8 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 	const most = 96 << 20 // the row group that is written, with all its columns' pages
 	for _, format := range []string{NDJSON, CSV, Parquet} {
 		w := &heapWatcher{}
-		require.NoError(t, copyEvents(t.Context(), made(150_000), query{}, format, w, newProgress(io.Discard)))
+		_, err := copyEvents(t.Context(), made(150_000), query{}, format, w, progress.Lines(slog.New(slog.DiscardHandler), "the log", time.Now))
+		require.NoError(t, err)
 		require.Positive(t, w.looks, format)
 		require.Less(t, w.highest, uint64(most), format)
 		t.Logf("%s: %d MiB at most, %d MiB written", format, w.highest>>20, w.written>>20)
@@ -202,23 +205,23 @@ func TestDevicesAreNotReplaced(t *testing.T) {
 	require.False(t, info.Mode().IsRegular())
 }
 
-func TestProgress(t *testing.T) {
-	now := time.Unix(0, 0)
-	for _, onTerminal := range []bool{false, true} {
-		var b strings.Builder
-		p := &progress{out: &b, terminal: onTerminal, now: func() time.Time { return now }}
-		p.begin(1, 4*checkEvery)
-		for i := range 3 * checkEvery {
-			if i == 2*checkEvery-1 {
-				require.Empty(t, b.String(), "short exports are quiet")
-				now = now.Add(3 * time.Second)
-			}
-			p.add(events.Seq(i + 1))
-		}
-		require.Contains(t, b.String(), fmt.Sprintf("export: %d events, 50 %%, %d a second, 3s left", 2*checkEvery, 2*checkEvery/3+1))
-		require.Equal(t, onTerminal, strings.HasPrefix(b.String(), "\r"))
-		require.NoError(t, p.finish("file"))
-		require.True(t, strings.HasSuffix(b.String(), fmt.Sprintf("export: %d events to file in 3s\n", 3*checkEvery)), b.String())
-		now = time.Unix(0, 0)
-	}
+// On the way an export tells how far it is, by the part of the sequences that it was asked for.
+func TestExportTellsHowFarItIs(t *testing.T) {
+	var steps recorder
+	n, err := copyEvents(t.Context(), made(1000), query{since: events.Start{Seq: 501}, until: events.Start{Seq: 600}}, NDJSON, io.Discard, &steps)
+	require.NoError(t, err)
+	require.Equal(t, 100, n)
+	require.Len(t, steps.at, 100)
+	require.Equal(t, [2]uint64{1, 100}, steps.at[0])
+	require.Equal(t, [2]uint64{100, 100}, steps.at[99])
+	require.True(t, steps.done)
 }
+
+// recorder is a display that remembers.
+type recorder struct {
+	at   [][2]uint64
+	done bool
+}
+
+func (r *recorder) Step(at, target uint64) { r.at = append(r.at, [2]uint64{at, target}) }
+func (r *recorder) Done()                  { r.done = true }
