@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,7 +21,8 @@ func Command() *cli.Command {
 	return &cli.Command{
 		Name: "replay", Usage: "a session's recorded events again, at their own pace", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
 		Description: "Prints the events, or appends them to a sandbox with --to: a stream of its own, made if missing, whose subjects are\n" +
-			"replay.STREAM.sessions.…; the log itself is never touched. `history --stream STREAM ID` and `export --stream STREAM` read it.",
+			"replay.STREAM.sessions.…; the log itself is never touched. `history --stream STREAM ID` and `export --stream STREAM` read it.\n" +
+			"A sandbox takes a session once: two runs would be mixed in one history. Each run has a sandbox of its own.",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "speed", Usage: "`1x|10x|max`", Value: "1x", Sources: connect.Env("speed")},
 			&cli.StringFlag{Name: "to", Usage: "append to the sandbox `STREAM`, not to standard output", Sources: connect.Env("to")},
@@ -60,6 +62,9 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		if err := log.CreateSandbox(ctx, to); err != nil {
 			return err
 		}
+		if err := checkFresh(ctx, log, to, events.SessionID(id)); err != nil {
+			return err
+		}
 		show = func(e events.Event) error {
 			_, err := log.AppendReplay(ctx, to, e)
 			return err
@@ -85,6 +90,23 @@ func read(ctx context.Context, log *events.Log, stream string, id events.Session
 		return nil, fmt.Errorf("replay: %w", err)
 	}
 	return list, nil
+}
+
+// errHeld ends the look into a sandbox at the first event of the session.
+var errHeld = errors.New("replay: the sandbox holds the session")
+
+// checkFresh refuses a sandbox that has events of the session already, of a run that was interrupted too.
+func checkFresh(ctx context.Context, log *events.Log, stream string, id events.SessionID) error {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	err := log.Read(ctx, stream, events.SandboxFilter(stream, events.SessionFilter("*", id)), 0, func(events.Event) error { return errHeld })
+	switch {
+	case errors.Is(err, errHeld):
+		return fmt.Errorf("replay: the sandbox %s holds session %s already, and a second run would be mixed with the first in one history: name another with --to, or remove it with `nats stream rm %s`", stream, id, stream)
+	case err != nil:
+		return fmt.Errorf("replay: %w", err)
+	}
+	return nil
 }
 
 // printer shows each event at once: somebody watches.
