@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"streamstack/events"
 )
@@ -18,7 +19,8 @@ import (
 //
 // Many open CSV with a spreadsheet, which takes a text that begins with =, +, - or @ for a formula, and clients choose
 // some of the texts (the reason with which a websocket is closed, say). Such texts get an apostrophe in front ("CSV
-// injection" of OWASP). The column data, which is JSON and so can never begin a formula, has them as they were.
+// injection" of OWASP). The column data, which is JSON and so can never begin a formula, has them as they were. No control character but tab and line breaks is in
+// any field, whatever a publisher wrote: a terminal that shows the file does what they say.
 //
 // It is for one goroutine.
 type CSVWriter struct {
@@ -108,7 +110,7 @@ func appendField(line []byte, v reflect.Value, col column) []byte {
 	case v.Kind() == reflect.Bool:
 		return strconv.AppendBool(line, v.Bool())
 	case col.json:
-		return appendText(line, v.String())
+		return appendText(line, printable(v.String()))
 	default:
 		return appendText(line, harmless(v.String()))
 	}
@@ -123,6 +125,25 @@ func appendText(line []byte, s string) []byte {
 	line = append(line, strings.ReplaceAll(s, `"`, `""`)...)
 	return append(line, '"')
 }
+
+// printable escapes in JSON what a terminal would obey: C1 controls and DEL, which JSON allows in a string as they are. They can
+// stand nowhere else in it, so the value stays the same.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, unescaped) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unescaped(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func unescaped(r rune) bool { return unicode.IsControl(r) && r >= 0x7f }
 
 // harmless keeps a spreadsheet from taking a text for a formula.
 func harmless(s string) string {

@@ -76,6 +76,10 @@ func (r *Row) takeFields(e events.Event) {
 		r.Encoder = f.To
 	}
 	r.CandidateKind = candidateKind(f.Candidate)
+	for _, text := range []*string{&r.Peer, &r.Agent, &r.Instance, &r.App, &r.Account, &r.By, &r.Part, &r.Reason, &r.Signal,
+		&r.Codec, &r.Encoder, &r.LocalKind, &r.RemoteKind, &r.Protocol} {
+		*text = valid(*text)
+	}
 }
 
 // candidateKind reads the kind from a candidate's line: "candidate:… typ host …" (RFC 8839, section 5.1).

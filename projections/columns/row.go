@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"streamstack/events"
 )
@@ -99,7 +101,7 @@ func FromEvent(e events.Event) Row {
 }
 
 // Event restores the event that the row was made of, in the newest version of its type that this program knows. Texts
-// that were not UTF-8 have U+FFFD in their place.
+// of headers that were not UTF-8 have U+FFFD in their place, and so have control characters in them.
 func (r Row) Event() events.Event {
 	e := events.Event{
 		ID: r.ID, Source: r.Source, Type: r.Type, Appended: r.AppendedType, Subject: r.Subject, Sequence: events.Seq(r.Sequence),
@@ -117,5 +119,21 @@ func (r Row) Event() events.Event {
 	return e.Upcast()
 }
 
-// valid makes a text of a header fit for a column of text: publishers write what they like.
-func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// valid makes a text fit for a column of text: publishers write what they like. What is no UTF-8 becomes U+FFFD, and so do
+// control characters, which a terminal obeys and many a database refuses (NUL); tab and line breaks stay.
+func valid(s string) string {
+	if !strings.ContainsFunc(s, unfit) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if unfit(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+}
+
+// unfit finds control characters (C0, DEL and C1; ECMA-48) but tab and line breaks, and bytes that are no UTF-8.
+func unfit(r rune) bool {
+	return r == utf8.RuneError || (unicode.IsControl(r) && r != '\t' && r != '\r' && r != '\n')
+}
