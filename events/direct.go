@@ -43,6 +43,7 @@ func (r directRequest) served() int {
 // direct does one Direct Get and hands each message on, in order; pending is how many more the filter holds. Any
 // replica may answer, so the newest events may be missing.
 func (l *Log) direct(ctx context.Context, stream string, r directRequest, fn func(Event) error) (pending int, err error) {
+	named := l.Refusals()
 	ask, err := l.ask(ctx, stream, r)
 	if err != nil {
 		return 0, err
@@ -51,7 +52,7 @@ func (l *Log) direct(ctx context.Context, stream string, r directRequest, fn fun
 	for {
 		m, err := ask.next(ctx)
 		if err != nil {
-			return 0, fmt.Errorf("%w: direct get of %s", err, stream)
+			return 0, named(fmt.Errorf("%w: direct get of %s", err, stream))
 		}
 		if isStatus(m) {
 			return directStatus(m, stream)
@@ -159,11 +160,12 @@ func (l *Log) stored(ctx context.Context, stream string, r directRequest) (e Eve
 	if err != nil {
 		return Event{}, false, fmt.Errorf("events: get: %w", err)
 	}
+	named := l.Refusals()
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	m, err := l.nc.RequestWithContext(ctx, l.api("STREAM.MSG.GET."+stream), body)
 	if err != nil {
-		return Event{}, false, readError(stream, err)
+		return Event{}, false, named(readError(stream, err))
 	}
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`

@@ -38,7 +38,7 @@ type Start struct {
 }
 
 // Follow hands on what the filters hold of a stream, in order, each once, without end, through an ordered consumer. It
-// survives reconnects and restarts of the server. fn runs on the caller's goroutine; its error ends Follow and is
+// survives reconnects and restarts of the server, and ends with [ErrRefused] where the credentials may not follow. fn runs on the caller's goroutine; its error ends Follow and is
 // returned, as is the context's. caught, if not nil, is called each time nothing more is waiting.
 //
 // The consumer is our own rather than the client library's: that one takes a stored message with an empty body and a
@@ -59,6 +59,8 @@ func (l *Log) Follow(ctx context.Context, stream string, filters []string, from 
 			return fmt.Errorf("events: follow %s: %w", stream, ctx.Err())
 		case l.nc.IsClosed():
 			return fmt.Errorf("%w: follow %s: %w", ErrUnavailable, stream, nats.ErrConnectionClosed)
+		case errors.Is(err, ErrRefused):
+			return err
 		case errors.As(err, &api) && api.Code != http.StatusServiceUnavailable && !errors.Is(err, jetstream.ErrConsumerNotFound):
 			return err
 		}
@@ -131,9 +133,10 @@ func (f *follower) run(ctx context.Context) error {
 	}
 	status := l.nc.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
 	defer l.nc.RemoveStatusListener(status)
+	named := l.Refusals()
 	cons, err := l.js.CreateConsumer(ctx, f.stream, f.config())
 	if err != nil {
-		return fmt.Errorf("events: follow %s: %w", f.stream, err)
+		return named(fmt.Errorf("events: follow %s: %w", f.stream, err))
 	}
 	info := cons.CachedInfo()
 	// Nobody waits for the answer: if it is lost, the server removes the consumer when its time is over.

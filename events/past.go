@@ -16,9 +16,10 @@ type Bounds struct {
 func (l *Log) Bounds(ctx context.Context, stream string) (Bounds, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
+	named := l.Refusals()
 	s, err := l.js.Stream(ctx, stream)
 	if err != nil {
-		return Bounds{}, readError(stream, err)
+		return Bounds{}, named(readError(stream, err))
 	}
 	st := s.CachedInfo().State
 	b := Bounds{First: Seq(st.FirstSeq), Last: Seq(st.LastSeq), FirstTime: st.FirstTime.UTC(), LastTime: st.LastTime.UTC()}

@@ -65,6 +65,7 @@ func (l *Log) CreateSandbox(ctx context.Context, stream string) error {
 		return err
 	}
 	subjects := []string{SandboxFilter(stream, AllSessions)}
+	named := l.Refusals()
 	s, err := l.js.Stream(ctx, stream)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
@@ -76,7 +77,7 @@ func (l *Log) CreateSandbox(ctx context.Context, stream string) error {
 		}
 		return nil
 	case err != nil:
-		return readError(stream, err)
+		return named(readError(stream, err))
 	case !slices.Equal(s.CachedInfo().Config.Subjects, subjects):
 		return fmt.Errorf("%w: %s holds %s: choose another name", ErrNotSandbox, stream, strings.Join(s.CachedInfo().Config.Subjects, ", "))
 	}

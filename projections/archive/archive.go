@@ -132,9 +132,10 @@ type limits struct {
 func (a *Archive) limits(ctx context.Context) (limits, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
+	named := a.log.Refusals()
 	s, err := a.log.JetStream().Stream(ctx, events.SessionsStream)
 	if err != nil {
-		return limits{}, askError(err)
+		return limits{}, named(askError(err))
 	}
 	i := s.CachedInfo()
 	return limits{first: events.Seq(i.State.FirstSeq), last: events.Seq(i.State.LastSeq), age: i.Config.MaxAge, replicas: i.Config.Replicas, storage: i.Config.Storage}, nil

@@ -31,10 +31,11 @@ func Open(ctx context.Context, log *events.Log, stream string) (s Source, closeI
 	if err := events.CheckSandbox(stream); err != nil {
 		return nil, nil, fmt.Errorf("archive: %w", err)
 	}
+	named := log.Refusals()
 	if _, err := log.JetStream().Stream(ctx, stream); errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil, fmt.Errorf("no stream %s: `streamstack replay ID --to %s` makes it", stream, stream)
 	} else if err != nil {
-		return nil, nil, fmt.Errorf("archive: stream %s: %w", stream, err)
+		return nil, nil, named(fmt.Errorf("archive: stream %s: %w", stream, err))
 	}
 	return sandbox{log, stream}, func() {}, nil
 }
