@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 	"slices"
@@ -18,7 +17,6 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"streamstack/events"
-	"streamstack/events/eventstest"
 )
 
 // within bounds every wait of these tests; on an idle machine all of them take far less.
@@ -89,33 +87,6 @@ func mustAppend(t testing.TB, l *events.Log, d events.Draft) events.Seq {
 		t.Fatalf("append %s: %v", d.Subject, err)
 	}
 	return seq
-}
-
-// publishRaw writes a message with this very header block to the server's socket, as no client library would.
-func publishRaw(t testing.TB, s *eventstest.Server, subject, headers, data string) {
-	t.Helper()
-	c, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", s.Port()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = c.Close() }()
-	if err := c.SetDeadline(time.Now().Add(within)); err != nil {
-		t.Fatal(err)
-	}
-	_, err = fmt.Fprintf(c, "CONNECT {\"verbose\":false,\"headers\":true}\r\nHPUB %s %d %d\r\n%s%s\r\nPING\r\n",
-		subject, len(headers), len(headers)+len(data), headers, data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for r := bufio.NewReader(c); ; {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			t.Fatal(err)
-		}
-		if line == "PONG\r\n" {
-			return
-		}
-	}
 }
 
 // collector keeps what a reader hands on; it is read while the reader runs.

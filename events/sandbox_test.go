@@ -57,12 +57,12 @@ func TestSandboxTrustsNoForgery(t *testing.T) {
 	s := eventstest.Start(t)
 	nc := s.Connect(t, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	l := eventstest.NewLog(t, nc, events.StreamsConfig{})
-	list := append(forgeries(), forgery{name: "long and no text", data: strings.Repeat("\xff", 2*events.MaxData-1000), want: "not JSON"})
+	list := append(eventstest.Forgeries(), eventstest.Forgery{Name: "long and no text", Data: strings.Repeat("\xff", 2*events.MaxData-1000), Want: "not JSON"})
 	for i, f := range list {
-		f.publish(t, s, nc)
+		f.Publish(t, s, nc)
 		eventstest.Wait(t, within, func() string {
 			if b, err := l.Bounds(t.Context(), events.SessionsStream); err != nil || b.Last != events.Seq(i+1) {
-				return f.name + ": to be stored"
+				return f.Name + ": to be stored"
 			}
 			return ""
 		})
@@ -73,15 +73,15 @@ func TestSandboxTrustsNoForgery(t *testing.T) {
 		require.NoError(t, l.CreateSandbox(t.Context(), sandbox))
 		for i, e := range recorded {
 			_, err := l.AppendReplay(t.Context(), sandbox, e)
-			require.NoError(t, err, list[i].name)
+			require.NoError(t, err, list[i].Name)
 		}
 		c := newCollector()
 		require.NoError(t, l.Read(t.Context(), sandbox, events.SandboxFilter(sandbox, events.AllSessions), 0, c.add))
 		copies := c.events()
 		require.Len(t, copies, len(list))
 		for i, e := range copies {
-			require.Equal(t, recorded[i].Quarantine, e.Quarantine, list[i].name)
-			require.Contains(t, e.Quarantine, list[i].want, list[i].name)
+			require.Equal(t, recorded[i].Quarantine, e.Quarantine, list[i].Name)
+			require.Contains(t, e.Quarantine, list[i].Want, list[i].Name)
 		}
 		recorded = copies
 	}

@@ -12,12 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"streamstack/events"
 	"streamstack/events/eventstest"
+	"streamstack/projections/columns"
 )
 
 const (
@@ -178,6 +180,38 @@ func TestArchiveHoldsWhatHasExpired(t *testing.T) {
 	seq, err = a.SeqAt(t.Context(), time.Now().Add(time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, events.Seq(36), seq)
+}
+
+// A forged event is in a segment what it was in the log: where it really was, and quarantined.
+func TestForgedEventsInASegment(t *testing.T) {
+	s := eventstest.Start(t)
+	nc := s.Connect(t, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	r := rig{t, eventstest.NewLog(t, nc, events.StreamsConfig{})}
+	for i, f := range eventstest.Forgeries() {
+		f.Publish(t, s, nc)
+		eventstest.Wait(t, patience, func() string {
+			if b, err := r.log.Bounds(t.Context(), events.SessionsStream); err != nil || b.Last != events.Seq(i+1) {
+				return f.Name + ": to be stored"
+			}
+			return ""
+		})
+	}
+	want := r.all("")
+	require.NoError(t, r.archiver().Pass(t.Context()))
+	a := r.reader()
+	segments, err := a.Segments(t.Context())
+	require.NoError(t, err)
+	var got []events.Event
+	for _, segment := range segments {
+		require.NoError(t, a.read(t.Context(), segment, columns.Query{}, func(e events.Event) error {
+			got = append(got, e)
+			return nil
+		}))
+	}
+	requireSame(t, want, got)
+	for _, e := range got {
+		require.NotEmpty(t, e.Quarantine, e.Sequence)
+	}
 }
 
 // requireSame compares events; times by their instant.
