@@ -1,7 +1,8 @@
 package events
 
 // WebhooksStream holds the registrations of webhooks, and WebhookBucket how far their deliveries are. They are operators'
-// data: an address may hold what opens it to others.
+// data. An address is not secret to them, so the gateway takes none with a password, or with a parameter that names a secret;
+// what tells a receiver that a delivery is ours is its signature.
 const (
 	WebhooksStream = "WEBHOOKS"
 	WebhookBucket  = "WEBHOOK_STATE"

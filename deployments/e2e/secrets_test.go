@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,9 +21,10 @@ import (
 	"streamstack/gateway/client"
 )
 
-// TestNoSecretInAnyEvent goes through a whole life of a stack: an account, clients that start, join, displace and leave,
-// an instance that prints its environment and fails. Then it looks at every message of every stream for each secret
-// that was used, and for what looks like one. ICE passwords are excepted, in what expires.
+// TestNoSecretInAnyEvent goes through a whole life of a stack: an account, clients that start, join, displace and leave, a
+// share, a webhook, analysts' credentials, an instance that prints its environment and fails. Then it looks at every message
+// of every stream, those of key-value and object buckets among them, for each secret that was used, and for what looks
+// like one. ICE passwords are excepted, in what expires.
 func TestNoSecretInAnyEvent(t *testing.T) {
 	data := stack.DataDir(t)
 	s := stack.Up(t, data, "--applications", tellTale(t))
@@ -54,6 +57,13 @@ func TestNoSecretInAnyEvent(t *testing.T) {
 	hidden.addGrant("alice's", g)
 	s.Await(g.ID, events.Streamer, events.Ready)
 	open(t, s, "").join(g.ID)
+	hidden.addURL("a share's URL", share(t, s, strings.TrimSpace(token), g.ID))
+	webhooks(t, s, hidden)
+	creds, code := stack.Command(t, "credentials", "analytics", "--data", data)
+	require.Zero(t, code, creds)
+	for line := range strings.Lines(creds) {
+		hidden.add("an analyst's credentials", strings.TrimSpace(line))
+	}
 	require.NoError(t, alice.Delete(t.Context(), g.ID, true))
 
 	// One whose application prints all that it was given, and fails: the end of that is in the log.
@@ -76,9 +86,56 @@ func TestNoSecretInAnyEvent(t *testing.T) {
 		passwords += len(icePassword.FindAllString(m.text, -1))
 		require.Empty(t, hidden.leaks(m))
 	}
+	streams := map[string]int{}
+	for _, m := range all {
+		streams[m.stream]++
+	}
+	t.Logf("messages by stream: %v", streams)
+	require.NotZero(t, streams[events.WebhooksStream], "the webhook's events")
 	require.NotZero(t, passwords, "ICE passwords in what expires: there was no negotiation")
 	t.Logf("%d messages, %d bytes, searched for %d texts and %d patterns; %d ICE passwords, all in messages that expire", len(all), bytes, len(hidden), len(patterns), passwords)
 	checkSchemas(t, log)
+}
+
+// share shares a session and returns the share's address, whose token opens it.
+func share(t *testing.T, s *stack.Stack, token string, id events.SessionID) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.Gateway+"/1.0/sessions/"+string(id)+"/share", strings.NewReader(`{"type":"adb","description":"for Kim"}`))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Macaroon root="+token)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	var answer struct {
+		Error    string
+		Metadata struct{ URL string }
+	}
+	require.NoError(t, json.NewDecoder(res.Body).Decode(&answer))
+	require.Equal(t, http.StatusOK, res.StatusCode, answer.Error)
+	require.Contains(t, answer.Metadata.URL, "token=")
+	return answer.Metadata.URL
+}
+
+// webhooks registers a webhook, whose signing secret is secret, and is refused those whose address holds a secret.
+func webhooks(t *testing.T, s *stack.Stack, hidden secrets) {
+	t.Helper()
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	t.Cleanup(receiver.Close)
+	out, code := stack.Command(t, "webhook", "add", receiver.URL+"/hook", "--json", "--data", s.Data)
+	require.Zero(t, code, out)
+	var made client.Webhook
+	require.NoError(t, json.Unmarshal([]byte(out), &made), out)
+	require.NotEmpty(t, made.Secret)
+	hidden.add("the webhook's secret", made.Secret)
+	hidden.add("the webhook's secret", strings.TrimPrefix(made.Secret, "whsec_"))
+	for _, more := range []string{"/hook?token=OpenSesameWebhook1", "/hook?api_key=OpenSesameWebhook2"} {
+		_, code := stack.Command(t, "webhook", "add", receiver.URL+more, "--data", s.Data)
+		require.NotZero(t, code, more)
+		hidden.addURL("a refused webhook", receiver.URL+more)
+	}
+	_, code = stack.Command(t, "webhook", "add", strings.Replace(receiver.URL, "://", "://kim:OpenSesameWebhook3@", 1), "--data", s.Data)
+	require.NotZero(t, code)
+	hidden.add("a refused webhook's password", "OpenSesameWebhook3")
 }
 
 // tellTale is a folder of applications: the test card, and one that prints its environment and fails.

@@ -9,6 +9,13 @@
 // Any answer of 2xx within ten seconds means that the event was taken. Everything else means that it was not, and it comes
 // again, with exponential back-off. An event may come twice: when its answer was lost, or the gateway that sent it died.
 //
+// # What is secret
+//
+// The secret that signs is: it is derived from the gateways' key, told once, and in no event. The address is not: it is in the
+// webhook's event, for as long as that stream is, and operators see it. So one with a user, a password, or a query parameter
+// that names a secret (token, api_key, signature, …) is refused. A receiver whose path is its only protection (as the incoming
+// webhooks of chat services) is best put behind one that checks the signature and knows that path itself.
+//
 // # How nothing is lost and order is kept
 //
 // Each webhook has a durable consumer of SESSIONS. What was delivered is acknowledged there, so neither a restart nor
