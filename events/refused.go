@@ -39,5 +39,5 @@ func (l *Log) Refusals() func(error) error {
 type refusal struct{ said error }
 
 func (r *refusal) Error() string        { return ErrRefused.Error() + ": " + r.said.Error() }
-func (r *refusal) Is(target error) bool { return target == ErrRefused } //nolint:errorlint // as errors.Is compares
+func (r *refusal) Is(target error) bool { return target == ErrRefused }
 func (r *refusal) Unwrap() error        { return r.said }
