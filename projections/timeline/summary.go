@@ -301,7 +301,7 @@ func duration(d time.Duration) string {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case a < time.Hour:
 		return twoUnits(d.Round(time.Second), time.Minute, "m", time.Second, "s")
-	case a >= math.MaxInt64: // what [time.Time.Sub] gives for all that is longer
+	case a == math.MaxInt64: // what [time.Time.Sub] gives for all that is longer
 		if d < 0 {
 			return "-292 years" // a sign and all fit the column
 		}
