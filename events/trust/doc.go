@@ -39,6 +39,17 @@
 // may not read, by an expected sequence that is wrong: a number, which the session's random id keeps apart from other
 // sessions, and which the server offers no way to hide.
 //
+// # What a hostile streamer can still do
+//
+// Where a program has broken out of an instance it has the streamer's credentials, and can append to its session what it
+// likes: not as anybody else, not elsewhere, no message longer than the stream takes (twice [events.MaxData]), and only
+// until its credentials end. But as many as it likes, and as lifecycle events, which stay for the whole retention: it can
+// fill the log's disk, and the server's memory with subjects of its own invention. JetStream has no limit by session or by
+// user: a stream's limit by subject ends nothing where subjects can be invented, and the limits of an account and of a stream
+// end everybody's appends. What there is: readers page and bound what they hold, `verify` reports such events, an alarm on
+// the size of the stream shows it, and deleting the session ends the instance. A hard limit would be a gateway between each
+// streamer and the log, which is what this design is without.
+//
 // # Keys
 //
 // All seeds are in one file, <data>/secrets/trust.json, mode 0600 ([Authority]). Of each signing key there are at most two: the
