@@ -102,7 +102,7 @@ func checkFresh(ctx context.Context, log *events.Log, stream string, id events.S
 	err := log.Read(ctx, stream, events.SandboxFilter(stream, events.SessionFilter("*", id)), 0, func(events.Event) error { return errHeld })
 	switch {
 	case errors.Is(err, errHeld):
-		return fmt.Errorf("replay: the sandbox %s holds session %s already, and a second run would be mixed with the first in one history: name another with --to, or remove it with `nats stream rm %s`", stream, id, stream)
+		return fmt.Errorf("replay: the sandbox %s holds session %s already, and a second run would be mixed with the first in one history: name another with --to", stream, id)
 	case err != nil:
 		return fmt.Errorf("replay: %w", err)
 	}
