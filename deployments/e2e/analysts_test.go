@@ -16,15 +16,15 @@ import (
 	"streamstack/gateway/client"
 )
 
-// TestAnalystsPage does what deployments/analysts.md says, as it is printed, on one stack: its shell commands with the real nats
-// command, in their order, and its Go program, twice, with an end in between.
+// TestAnalystsPage does what deployments/analysts.md says, as it is printed, on one stack: its shell commands, in their
+// order, with the nats command that the first of them builds, and its Go program, twice, with an end in between.
 func TestAnalystsPage(t *testing.T) {
 	s := stack.Up(t, stack.DataDir(t))
 	g := s.Create(client.CreateRequest{App: "testcard", Joinable: true})
 	s.Await(g.ID, events.Streamer, events.Ready)
 	dir := t.TempDir()
 	env := []string{
-		"PATH=" + stack.Tools(t) + ":" + os.Getenv("PATH"), "STREAMSTACK_DATA=" + s.Data, "XDG_CONFIG_HOME=" + dir, "NATS_URL=" + s.NATS,
+		"PATH=" + dir + ":" + stack.Tools(t) + ":" + os.Getenv("PATH"), "STREAMSTACK_DATA=" + s.Data, "XDG_CONFIG_HOME=" + t.TempDir(), "NATS_URL=" + s.NATS,
 	}
 	scripts := blocks(t, "sh")
 	require.GreaterOrEqual(t, len(scripts), 4)
