@@ -15,13 +15,14 @@ type Sessions struct {
 	byID map[events.SessionID]*Session
 	// totals counts sessions by what became of them since the log began.
 	totals map[Status]int
+	live   liveCount
 	at     events.Seq
 	pool   *pool
 }
 
 // NewSessions is the empty state.
 func NewSessions() *Sessions {
-	return &Sessions{byID: map[events.SessionID]*Session{}, totals: map[Status]int{}, pool: newPool()}
+	return &Sessions{byID: map[events.SessionID]*Session{}, totals: map[Status]int{}, live: liveCount{}, pool: newPool()}
 }
 
 // Apply folds one event of the log and returns the session's state after it.
@@ -49,12 +50,14 @@ func (m *Sessions) fold(e events.Event) *Session {
 		s = new(Session)
 	default:
 		m.count(s.Status, -1)
+		m.live.add(s, -1)
 	}
 	s.apply(e, m.pool.foldOf(e))
 	if !s.Known() {
 		return nil
 	}
 	m.count(s.Status, +1)
+	m.live.add(s, +1)
 	if s.Gone() {
 		delete(m.byID, s.ID)
 	} else if e.Name == events.Created {

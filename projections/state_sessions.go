@@ -52,6 +52,7 @@ func (m *Sessions) Restore(state []byte) error {
 			break
 		}
 		n.byID[s.ID] = s
+		n.live.add(s, +1)
 	}
 	if err := r.Err(); err != nil {
 		return err
