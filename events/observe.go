@@ -41,3 +41,6 @@ func (l *Log) told(ctx context.Context, subject string, appending func(context.C
 	l.observe(a)
 	return seq, err
 }
+
+// Unavailable tells whether NATS did not answer.
+func (a Appended) Unavailable() bool { return errors.Is(a.Err, ErrUnavailable) }
