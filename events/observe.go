@@ -20,8 +20,11 @@ type Appended struct {
 func (a Appended) Conflict() bool { return errors.Is(a.Err, ErrConflict) }
 
 // Observed returns a log on the same connection that tells fn of each append, after it; fn must return at once, and is called
-// by many goroutines. Appends by [Log.AppendAll] are not told.
+// by many goroutines. Appends by [Log.AppendAll] are not told. No log gives no log.
 func (l *Log) Observed(fn func(Appended)) *Log {
+	if l == nil {
+		return nil
+	}
 	o := *l
 	o.observe = fn
 	return &o

@@ -2,11 +2,13 @@ package gateway
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"time"
 
 	"streamstack/events"
+	"streamstack/gateway/limit"
 	"streamstack/gateway/token"
 	"streamstack/gateway/turn"
 	"streamstack/gateway/webhook"
@@ -19,11 +21,6 @@ const (
 	maxBody = 64 << 10
 	// maxUserData is AMS's limit of an instance's user data (gateway-api.md, section 5).
 	maxUserData = 10240
-	// maxFrame is the longest websocket message, in bytes; an SDP of a browser has 5 to 10 KiB.
-	maxFrame = 128 << 10
-	// clientRate and clientBurst limit the messages of one socket, per second and at once. A browser sends some 30
-	// candidates at once, and nothing afterwards.
-	clientRate, clientBurst = 50, 200
 	// socketQueue is how many events may wait for a slow client before it is cut off.
 	socketQueue = 256
 	// socketTokenLife is how long a create's or join's socket URL can be used; the SDK gives up after five minutes.
@@ -87,6 +84,13 @@ type Config struct {
 	ArchiveFolder string
 	// ArchiveRetention is how long after an event the archive keeps it; 0 for ever. It should exceed the log's retention.
 	ArchiveRetention time.Duration
+	// Limits are the figures to begin with; nil: [limit.Default]. [Gateway.SetLimits] changes them.
+	Limits *limit.Figures
+	// Proxies are the networks of reverse proxies whose X-Forwarded-For is believed, besides this machine.
+	Proxies []netip.Prefix
+	// Metrics, if not nil, serves /metrics to whoever reaches it; the public listener does not any more. [Gateway.Run]
+	// closes it.
+	Metrics net.Listener
 	// Version is shown by the status.
 	Version string
 	// Progress shows the reading of a long log; nil: lines in Logger.

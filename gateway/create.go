@@ -84,6 +84,11 @@ func (g *Gateway) createSession(c echo.Context) error {
 
 // appendCreation appends created, extra_data if there is any, and joined for the first client.
 func (g *Gateway) appendCreation(ctx context.Context, r events.Region, id events.SessionID, d events.CreatedData, extra json.RawMessage) (events.PeerID, error) {
+	done, err := g.admitSession(d.Account, id)
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	log := g.cfg.Log
 	if _, err := log.AppendExpecting(ctx, events.NewDraft(r, id, events.Gateway, events.Created, d), 0); err != nil {
 		return "", err

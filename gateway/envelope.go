@@ -43,6 +43,11 @@ const (
 	codeShareLimit   = "share_limit"
 	codeTooLarge     = "too_large"
 	codeMethod       = "method_not_allowed"
+	codeForbidden    = "forbidden"
+	codeRateLimit    = "rate_limit"
+	codeDeniedLimit  = "denied_limit"
+	codeSessionLimit = "session_limit"
+	codeSocketLimit  = "socket_limit"
 	codeUnavailable  = "unavailable"
 	codeInternal     = "internal"
 )
@@ -162,8 +167,12 @@ func (g *Gateway) onError(err error, c echo.Context) {
 	case e.status >= http.StatusInternalServerError:
 		g.log.Error("request failed", "method", c.Request().Method, "path", c.Path(), "status", e.status, "err", err)
 	}
-	if e.status == http.StatusServiceUnavailable {
-		c.Response().Header().Set("Retry-After", "1")
+	if l, ok := refusedBy[e.code]; ok {
+		g.metrics.Hit(l)
+	}
+	again := e.status == http.StatusServiceUnavailable || e.status == http.StatusTooManyRequests
+	if h := c.Response().Header(); again && h.Get("Retry-After") == "" {
+		h.Set("Retry-After", "1")
 	}
 	answer := envelope{Type: "error", Status: "failed", StatusCode: e.status, Error: e.message, Code: e.code}
 	if err := reply(c, e.status, answer); err != nil {
@@ -177,7 +186,7 @@ func decodeBody(c echo.Context, v any) error {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return &apiError{http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body has more than %d bytes", maxBody), err}
+		return tooLarge(err)
 	case err != nil:
 		return badRequest("the body could not be read, or did not come within %s", requestTime)
 	}

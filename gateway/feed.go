@@ -18,8 +18,6 @@ import (
 
 // Limits of the event streams.
 const (
-	// maxFeeds is how many streams one gateway serves at once; each holds a connection and at most socketQueue events.
-	maxFeeds = 2000
 	// feedBuffer is how many bytes are gathered before they are sent, while more is at hand.
 	feedBuffer = 32 << 10
 	// feedRetry is how long a browser is told to wait before it connects again, and up to as much again: those that a
@@ -52,11 +50,11 @@ type feed struct {
 
 // streamEvents answers with Server-Sent Events, without end.
 func (g *Gateway) streamEvents(c echo.Context, q eventQuery) error {
-	if g.feeds.Add(1) > maxFeeds {
-		g.feeds.Add(-1)
-		return &apiError{http.StatusServiceUnavailable, codeUnavailable, fmt.Sprintf("this gateway serves %d streams already", maxFeeds), nil}
+	done, err := g.admitFeed()
+	if err != nil {
+		return err
 	}
-	defer g.feeds.Add(-1)
+	defer done()
 	if err := g.reached(c.Request().Context(), q.after); err != nil {
 		return err
 	}

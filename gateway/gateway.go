@@ -15,6 +15,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/gateway/guard"
+	"streamstack/gateway/metrics"
 	"streamstack/projections"
 	"streamstack/projections/archive"
 	"streamstack/projections/progress"
@@ -35,6 +36,8 @@ type Gateway struct {
 	now      func() time.Time
 	times    timing
 	feeds    atomic.Int32 // streams of events that are open
+	bounds   bounds
+	metrics  *metrics.Metrics
 	// pasts bounds how many states of the past are worked out at once.
 	pasts chan struct{}
 }
@@ -48,12 +51,15 @@ func New(cfg Config) *Gateway {
 		accounts: projections.NewRunner("accounts", projections.NewAccounts()),
 		archive:  archive.New(cfg.Log),
 		hub:      newHub(),
+		bounds:   newBounds(cfg),
 		pasts:    make(chan struct{}, maxPasts),
 	}
 	if g.cfg.Progress == nil {
 		g.cfg.Progress = progress.Lines(g.log, readingWhat, g.now)
 	}
 	g.alive = newLiveness(g)
+	g.metrics = metrics.New(g.source())
+	g.cfg.Log = cfg.Log.Observed(g.metrics.Appended)
 	g.echo = g.routes()
 	return g
 }
@@ -79,7 +85,10 @@ func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) 
 		serving, ctx := errgroup.WithContext(ctx)
 		serving.Go(func() error { return g.serve(ctx, l, g.echo) })
 		if admin != nil {
-			serving.Go(func() error { return g.serve(ctx, admin, g.adminRoutes()) })
+			serving.Go(func() error { return g.serve(ctx, admin, g.beside(g.adminRoutes())) })
+		}
+		if g.cfg.Metrics != nil {
+			serving.Go(func() error { return g.serve(ctx, g.cfg.Metrics, g.beside(http.NotFoundHandler())) })
 		}
 		return serving.Wait() //nolint:wrapcheck // serve has said whose error it is
 	})

@@ -56,6 +56,11 @@ func (g *Gateway) socket(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	done, err := g.admitSocket(w.session.Account)
+	if err != nil {
+		return err
+	}
+	defer done()
 	// Not the request's context: it ends with the connection's hijacking in some servers, and the gateway's stop comes
 	// through the subscription so that the closing handshake is done in order.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
@@ -74,7 +79,7 @@ func (g *Gateway) socket(c echo.Context) error {
 		g.log.Debug("websocket refused", "session", w.session.ID, "err", err)
 		return nil // Accept has answered
 	}
-	conn.SetReadLimit(maxFrame)
+	conn.SetReadLimit(g.Limits().MessageBytes)
 	w.conn = conn
 	code, reason := w.run(ctx)
 	w.bye(context.WithoutCancel(ctx), code, reason)
@@ -106,6 +111,7 @@ func (w *wire) run(ctx context.Context) (code int, reason string) {
 	read := make(chan error, 1)
 	go func() { read <- w.read(ctx) }()
 	err := w.loop(ctx, read)
+	w.g.countEnd(err)
 	var c closing
 	if errors.As(err, &c) {
 		late := time.AfterFunc(w.g.times.closeWait, cancel) // ends the reader, and with it the handshake
@@ -127,7 +133,8 @@ func (w *wire) run(ctx context.Context) (code int, reason string) {
 
 // read hands the client's frames to the loop until the socket ends.
 func (w *wire) read(ctx context.Context) error {
-	limit := rate.NewLimiter(clientRate, clientBurst)
+	f := w.g.Limits()
+	limit := rate.NewLimiter(rate.Limit(f.MessagesPerSecond), f.MessageBurst)
 	for {
 		kind, data, err := w.conn.Read(ctx)
 		if err != nil {
@@ -136,8 +143,8 @@ func (w *wire) read(ctx context.Context) error {
 		if kind != websocket.MessageText {
 			continue // signalling.md: text frames only
 		}
-		if !limit.Allow() {
-			return closing{websocket.StatusPolicyViolation, fmt.Sprintf("more than %d messages a second", clientRate)}
+		if f.MessagesPerSecond > 0 && !limit.Allow() {
+			return closing{websocket.StatusPolicyViolation, whyFlood}
 		}
 		select {
 		case w.in <- data:

@@ -19,6 +19,7 @@ import (
 	"streamstack/gateway"
 	"streamstack/gateway/console"
 	"streamstack/gateway/keyfile"
+	"streamstack/gateway/limit"
 	"streamstack/gateway/token"
 	"streamstack/gateway/turn"
 	"streamstack/gateway/webhook"
@@ -49,9 +50,14 @@ type Options struct {
 	Archive      string // folder for copies of the archive; empty for none
 	// ArchiveRetention is how long after an event the archive keeps it; 0 for ever.
 	ArchiveRetention time.Duration
-	Version          string
-	Log              *events.Log
-	Logger           *slog.Logger
+	Metrics          string // host:port of /metrics alone; empty: with the API, for programs on this machine
+	// Limits are the figures of the limits; nil: [limit.Default].
+	Limits *limit.Figures
+	// Proxies are those whose X-Forwarded-For is believed, besides this machine.
+	Proxies []netip.Prefix
+	Version string
+	Log     *events.Log
+	Logger  *slog.Logger
 	// Progress shows the reading of a long log at the start; nil: lines in Logger.
 	Progress progress.Show
 }
@@ -61,6 +67,7 @@ type Service struct {
 	Gateway *gateway.Gateway
 	listen  net.Listener
 	admin   net.Listener
+	metrics net.Listener
 	turn    *turn.Server
 	public  string
 }
@@ -92,7 +99,15 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 	if s.admin, err = listenAdmin(ctx, filepath.Join(o.Data, AdminSocket)); err != nil {
 		return nil, err
 	}
-	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version, Progress: o.Progress, ArchiveFolder: o.Archive, ArchiveRetention: o.ArchiveRetention}
+	if o.Metrics != "" {
+		if s.metrics, err = listen(ctx, o.Metrics, "--metrics"); err != nil {
+			return nil, err
+		}
+	}
+	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version, Progress: o.Progress, ArchiveFolder: o.Archive, ArchiveRetention: o.ArchiveRetention, Limits: o.Limits, Proxies: o.Proxies}
+	if s.metrics != nil { // no nil listener in an interface
+		cfg.Metrics = s.metrics
+	}
 	if len(cfg.Origins) == 0 && loopback(s.listen.Addr()) {
 		cfg.Origins = []string{"*"} // pages on this machine; the token guards what they ask for
 	}
@@ -151,6 +166,9 @@ func (s *Service) Close() {
 	}
 	if s.admin != nil {
 		_ = s.admin.Close()
+	}
+	if s.metrics != nil {
+		_ = s.metrics.Close()
 	}
 	if s.turn != nil {
 		_ = s.turn.Close()
