@@ -113,9 +113,10 @@ func (g *Gateway) cors(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		origin := c.Request().Header.Get(echo.HeaderOrigin)
+		// Also where there is no origin: a cache must not give that answer to a page (Fetch, "CORS protocol and HTTP caches").
+		h.Add(echo.HeaderVary, echo.HeaderOrigin)
 		if origin != "" && g.allowed(origin) {
 			h.Set(echo.HeaderAccessControlAllowOrigin, origin)
-			h.Add(echo.HeaderVary, echo.HeaderOrigin)
 		}
 		if c.Request().Method != http.MethodOptions {
 			return next(c)

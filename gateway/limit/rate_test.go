@@ -72,7 +72,11 @@ func TestRateChanges(t *testing.T) {
 	_, ok := r.Allow("a", 1, 5, now)
 	require.False(t, ok)
 	_, ok = r.Allow("a", 1, 6, now)
-	require.True(t, ok)
+	require.True(t, ok, "a larger burst")
+	_, ok = r.Allow("a", 0.001, 6, now)
+	require.False(t, ok)
+	_, ok = r.Allow("a", 1000, 6, now.Add(time.Millisecond))
+	require.True(t, ok, "a higher rate, whatever it was before")
 }
 
 // A flood of addresses takes bounded memory, gets no more than one allowance on top, and leaves the others theirs.
