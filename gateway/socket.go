@@ -56,33 +56,42 @@ func (g *Gateway) socket(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if !strings.EqualFold(c.Request().Header.Get("Upgrade"), "websocket") {
+		return &apiError{http.StatusUpgradeRequired, codeBadRequest, "this address is for websockets", nil}
+	}
 	done, err := g.admitSocket(w.session.Account)
 	if err != nil {
 		return err
 	}
-	defer done()
-	// Not the request's context: it ends with the connection's hijacking in some servers, and the gateway's stop comes
-	// through the subscription so that the closing handshake is done in order.
+	// Not the request's context: it ends with the request, and the gateway's stop comes through the subscription so that
+	// the closing handshake is done in order.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
-	defer cancel()
 	sub, ok := g.hub.subscribe(w.session.ID, cancel)
 	if !ok {
+		cancel()
+		done()
 		return &apiError{http.StatusServiceUnavailable, codeUnavailable, whyStopping, nil}
 	}
-	defer sub.end()
 	w.sub = sub
-	if !strings.EqualFold(c.Request().Header.Get("Upgrade"), "websocket") {
-		return &apiError{http.StatusUpgradeRequired, codeBadRequest, "this address is for websockets", nil}
+	end := func() {
+		done()
+		cancel()
+		sub.end()
 	}
-	conn, err := websocket.Accept(c.Response(), c.Request(), &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin was checked by admit
-	if err != nil {
+	if w.conn, err = upgrade(c); err != nil {
+		end()
 		g.log.Debug("websocket refused", "session", w.session.ID, "err", err)
-		return nil // Accept has answered
+		return nil // the client was answered
 	}
-	conn.SetReadLimit(g.Limits().MessageBytes)
-	w.conn = conn
-	code, reason := w.run(ctx)
-	w.bye(context.WithoutCancel(ctx), code, reason)
+	w.conn.SetReadLimit(g.Limits().MessageBytes)
+	closed := g.metrics.Opened(c)
+	g.detach(func() {
+		code, reason := w.run(ctx)
+		w.bye(context.WithoutCancel(ctx), code, reason)
+	}, func() {
+		closed()
+		end()
+	})
 	return nil
 }
 
@@ -177,7 +186,7 @@ func (w *wire) loop(ctx context.Context, read chan error) error {
 			if !ok {
 				return closing{websocket.StatusGoingAway, whyStopping}
 			}
-			if err := w.fromLog(ctx, e); err != nil {
+			if err := w.fromLog(ctx, *e); err != nil {
 				return err
 			}
 		case <-ping.C:

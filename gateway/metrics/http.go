@@ -74,11 +74,25 @@ func (m *Metrics) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := next(c); err != nil {
 			c.Error(err)
 		}
-		m.http.duration.WithLabelValues(handler).Observe(time.Since(begun).Seconds())
+		if c.Response().Status != http.StatusSwitchingProtocols {
+			m.http.duration.WithLabelValues(handler).Observe(time.Since(begun).Seconds())
+		}
 		m.http.request.WithLabelValues(handler).Observe(requestSize(r))
 		m.http.reply.WithLabelValues(handler).Observe(float64(c.Response().Size))
 		m.http.requests.WithLabelValues(handler, method(r.Method), strconv.Itoa(c.Response().Status)).Inc()
 		return nil
+	}
+}
+
+// Opened counts a websocket as under way beyond its request, which has been upgraded, until closed is called.
+func (m *Metrics) Opened(c echo.Context) (closed func()) {
+	handler := Handler(c.Request().Method, c.Path())
+	flying, duration := m.http.inFlight.WithLabelValues(handler), m.http.duration.WithLabelValues(handler)
+	flying.Inc()
+	begun := time.Now()
+	return func() {
+		flying.Dec()
+		duration.Observe(time.Since(begun).Seconds())
 	}
 }
 

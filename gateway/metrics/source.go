@@ -46,8 +46,8 @@ var (
 	descUnresponsive = desc(contract, "agents_unresponsive", "Of these agents those without a heartbeat.")
 	descSockets      = desc(own, "sockets_open", "Websockets of clients that are open at this gateway.")
 	descFeeds        = desc(own, "event_streams_open", "Streams of Server-Sent Events that are open at this gateway.")
-	descConnected  = desc(own, "nats_connected", "1 while NATS is connected.")
-	descReconnects = desc(own, "nats_reconnects_total", "How often NATS was away and came back.")
+	descConnected    = desc(own, "nats_connected", "1 while NATS is connected.")
+	descReconnects   = desc(own, "nats_reconnects_total", "How often NATS was away and came back.")
 )
 
 // collector reads a [Source] at each scrape, so that nothing has to be kept up to date between them.

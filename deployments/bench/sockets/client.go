@@ -12,7 +12,7 @@ import (
 )
 
 // opening is how many sockets are being opened at once.
-const opening = 32
+const opening = 8
 
 // Opened is a client's answer.
 type Opened struct {
