@@ -90,7 +90,7 @@ func (g *Gateway) reached(ctx context.Context, seq events.Seq) error {
 // run serves the stream until the client leaves, the gateway stops or the log is away.
 func (f *feed) run(ctx context.Context) error {
 	wait := feedRetry + rand.N(feedRetry) //nolint:gosec // this spreads load and guards nothing
-	f.buf = sse.AppendRetry(f.buf, wait) // sent with what the log answers first, for until then an error can be told
+	f.buf = sse.AppendRetry(f.buf, wait)  // sent with what the log answers first, for until then an error can be told
 	for {
 		// What is long past is read without a subscription, whose queue would overflow meanwhile.
 		err := f.read(ctx, 0)

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/coder/websocket"
 	"golang.org/x/sync/errgroup"
@@ -13,6 +15,27 @@ import (
 
 // opening is how many sockets are being opened at once.
 const opening = 8
+
+// patience is how often a socket is tried that is told that the log is busy, a second apart, as Retry-After says.
+const patience = 60
+
+// dial opens one socket.
+func dial(ctx context.Context, url string) (*websocket.Conn, error) {
+	for try := 0; ; try++ {
+		conn, res, err := websocket.Dial(ctx, url, nil) //nolint:bodyclose // it is the connection's
+		switch {
+		case err == nil:
+			return conn, nil
+		case try == patience || res == nil || res.StatusCode != http.StatusServiceUnavailable:
+			return nil, fmt.Errorf("sockets: client: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("sockets: client: %w", ctx.Err())
+		case <-time.After(time.Second):
+		}
+	}
+}
 
 // Opened is a client's answer.
 type Opened struct {
@@ -36,9 +59,9 @@ func clientEnd(ctx context.Context, in io.Reader, out io.Writer) error {
 		group.SetLimit(opening)
 		for _, u := range urls {
 			group.Go(func() error {
-				conn, _, err := websocket.Dial(opened, u, nil) //nolint:bodyclose // it is the connection's
+				conn, err := dial(opened, u)
 				if err != nil {
-					return fmt.Errorf("sockets: client: %w", err)
+					return err
 				}
 				if err := conn.Write(opened, websocket.MessageText, []byte(`{"type":"discover"}`)); err != nil {
 					return fmt.Errorf("sockets: client: %w", err)
