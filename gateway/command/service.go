@@ -108,9 +108,7 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 	if s.metrics != nil { // no nil listener in an interface
 		cfg.Metrics = s.metrics
 	}
-	if len(cfg.Origins) == 0 && loopback(s.listen.Addr()) {
-		cfg.Origins = []string{"*"} // pages on this machine; the token guards what they ask for
-	}
+	cfg.Origins = origins(o.Origins, s.listen.Addr())
 	if cfg.Webhooks, err = s.openWebhooks(o, secrets); err != nil {
 		return nil, err
 	}
@@ -232,6 +230,15 @@ func listenAdmin(ctx context.Context, path string) (net.Listener, error) {
 		return nil, fmt.Errorf("gateway: admin socket: %w", err)
 	}
 	return l, nil
+}
+
+// origins are those whose pages may use the API: the operator's list, or any as long as only this machine's programs reach the
+// gateway, where the token guards what pages ask for. A gateway that others reach trusts no page but its own.
+func origins(list []string, listens net.Addr) []string {
+	if len(list) == 0 && loopback(listens) {
+		return []string{"*"}
+	}
+	return list
 }
 
 func loopback(a net.Addr) bool {
