@@ -21,8 +21,9 @@ const (
 	maxBody = 64 << 10
 	// maxUserData is AMS's limit of an instance's user data (gateway-api.md, section 5).
 	maxUserData = 10240
-	// socketQueue is how many events may wait for a slow client before it is cut off.
-	socketQueue = 256
+	// socketQueue is how many events may wait for a slow client before it is cut off: a negotiation has some 40. Each takes
+	// eight bytes of every socket, whether there are any or not.
+	socketQueue = 128
 	// socketTokenLife is how long a create's or join's socket URL can be used; the SDK gives up after five minutes.
 	socketTokenLife = 15 * time.Minute
 	// replayTime bounds the reading of a negotiation so far, replayPause is the wait for a replica that is behind.
