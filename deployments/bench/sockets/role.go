@@ -15,7 +15,7 @@ import (
 const (
 	RoleVariable    = "STREAMSTACK_BENCH_SOCKETS"
 	NATSVariable    = "STREAMSTACK_BENCH_NATS"
-	SecretsVariable = "STREAMSTACK_BENCH_SECRETS" //nolint:gosec // the name of a variable that holds a path
+	SecretsVariable = "STREAMSTACK_BENCH_SECRETS"
 
 	GatewayRole = "gateway"
 	ClientRole  = "client"
