@@ -54,6 +54,7 @@ func command() *cli.Command {
 		export.Command(),
 		verify.Command(),
 		credentials.Command(),
+		gateway.KeysCommand(),
 		testcard.Command(),
 	)
 	root.Version = version

@@ -65,7 +65,7 @@ func (r *rig) config(id events.AgentID, slots int, d *memory) (Config, *nats.Con
 	require.NoError(r.t, err)
 	screen := application.Screen{Width: 1280, Height: 720, FPS: 30}
 	apps, err := application.New(
-		application.Application{Name: "xterm", Version: 1, Command: []string{"xterm"}, Screen: screen, Audio: true},
+		application.Application{Name: "xterm", Version: 1, Command: []string{"xterm"}, Screen: screen, Audio: true, ADB: application.ADB{Port: 5555}},
 		application.Application{Name: "glxgears", Version: 1, Command: []string{"glxgears"}, Screen: screen},
 		application.Application{Name: "glxgears", Version: 3, Command: []string{"glxgears", "-info"}, Screen: screen},
 	)

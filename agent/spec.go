@@ -26,13 +26,9 @@ func (r *run) spec(ctx context.Context, s projections.Session) (driver.Spec, err
 	if err != nil {
 		return driver.Spec{}, err
 	}
-	// The keys of ams-api.md, section 11, so that an application finds the same whatever the driver.
-	user, err := json.Marshal(map[string]any{
-		"display_width": s.Screen.Width, "display_height": s.Screen.Height, "display_density": s.Screen.Density, "fps": s.Screen.FPS,
-		"extra_data": extra, "session_id": s.ID,
-	})
+	user, err := events.UserData(s.ID, s.Screen, extra)
 	if err != nil {
-		return driver.Spec{}, fmt.Errorf("user data: %w", err)
+		return driver.Spec{}, err
 	}
 	creds, err := r.a.cfg.Credentials(s.Region, s.ID)
 	if err != nil {
@@ -49,7 +45,7 @@ func (r *run) spec(ctx context.Context, s projections.Session) (driver.Spec, err
 			Secret: secret,
 			Env: append([]string{
 				"STREAMSTACK_SESSION=" + string(s.ID), "STREAMSTACK_REGION=" + string(s.Region),
-				"STREAMSTACK_AUDIO=" + strconv.FormatBool(app.Audio),
+				"STREAMSTACK_AUDIO=" + strconv.FormatBool(app.Audio), "STREAMSTACK_ADB_PORT=" + strconv.Itoa(app.ADB.Port),
 			}, r.a.cfg.StreamerEnv...),
 		},
 		BeforeStreamer: func(ctx context.Context) error {

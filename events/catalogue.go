@@ -30,6 +30,8 @@ var payloads = map[Name]any{
 	Joined:       JoinedData{},
 	Shared:       SharedData{},
 	ShareRevoked: ShareRevokedData{},
+	ShareOpened:  ShareOpenedData{},
+	ShareClosed:  ShareClosedData{},
 	Terminating:  TerminatingData{},
 	Requeued:     RequeuedData{},
 	Expired:      EndedData{},
@@ -80,6 +82,8 @@ func Types() []Type {
 	for n, data := range webhookPayloads {
 		list = append(list, versions(Type{Stream: WebhooksStream, Name: n, Data: data, Actors: []Actor{Gateway}}, webhookPrefix)...)
 	}
+	list = append(list, versions(Type{Stream: SettingsStream, Name: SettingChanged, Data: SettingData{}, Actors: []Actor{Gateway}}, settingPrefix)...)
+	list = append(list, versions(Type{Stream: RequestsStream, Name: RequestClaimed, Data: RequestData{}, Actors: []Actor{Gateway}}, requestPrefix)...)
 	slices.SortFunc(list, func(a, b Type) int { return cmp.Compare(a.CEType, b.CEType) })
 	return list
 }

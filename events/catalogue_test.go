@@ -18,6 +18,7 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 	screen := events.Screen{Width: 1280, Height: 720, FPS: 30, Density: 160}
 	account := events.AccountData{TokenID: "0192f1c2", Expiry: "2027-11-22T06:27:09Z"}
 	rtt, encode, p95 := 1.25, 9.5, 14.75
+	origin := "https://app.example.net"
 	hook := events.WebhookData{URL: "https://example.net/hook", Types: []string{"failed"}, Region: region, After: 17}
 	for stream, drafts := range map[string]map[string]events.Draft{
 		events.QualityStream: {
@@ -40,6 +41,13 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 		events.WebhooksStream: {
 			"webhooks.created": events.NewWebhookDraft("w1", events.WebhookCreated, hook),
 			"webhooks.deleted": events.NewWebhookDraft("w1", events.WebhookDeleted, events.WebhookDeletedData{}),
+		},
+		events.SettingsStream: {
+			"settings.changed": events.NewSettingDraft("cors_origins", events.SettingData{Value: &origin, Account: "alice"}),
+		},
+		events.RequestsStream: {
+			"requests.claimed": events.NewRequestDraft(events.RequestKey{Account: "alice", Digest: "d1"},
+				events.RequestData{Session: session, Region: region, Peer: "p1", Fingerprint: "f1"}),
 		},
 	} {
 		for name, d := range drafts {

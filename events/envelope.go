@@ -77,6 +77,26 @@ type Draft struct {
 	Data    any
 	// TTL, when above 0, lets the event expire.
 	TTL time.Duration
+	// id, if not empty, is the event's; see [Draft.Once].
+	id string
+}
+
+// Once gives the draft its event's id now, so that all its appends are one event: whoever appends it again, since an answer
+// was lost, gets the sequence of the first. The stream remembers for two minutes. It is for appends without condition:
+// those with one are told of a conflict first.
+func (d Draft) Once() (Draft, error) {
+	id, err := newID()
+	d.id = id
+	return d, err
+}
+
+// newID makes an event's id.
+func newID() (string, error) {
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return "", fmt.Errorf("events: id: %w", err)
+	}
+	return id.String(), nil
 }
 
 // NewDraft makes a draft of a session's event. Whether it expires is decided by the [Log] that appends it.
@@ -94,11 +114,12 @@ func (d Draft) encode(now time.Time) (*nats.Msg, error) {
 	if len(data) > MaxData {
 		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d are allowed", ErrTooLarge, d.Subject, len(data), MaxData)
 	}
-	id, err := uuid.NewRandom()
-	if err != nil {
-		return nil, fmt.Errorf("events: id: %w", err)
+	if d.id == "" {
+		if d.id, err = newID(); err != nil {
+			return nil, err
+		}
 	}
-	random := []string{id.String()}
+	random := []string{d.id}
 	// Room for all that an append adds: a map that grows costs as much as the JSON of a small event.
 	h := make(nats.Header, maxHeaders)
 	h[hdrSpecVersion] = []string{specVersion}

@@ -51,7 +51,7 @@ func samples() []events.Draft {
 		of(events.Agent, events.Terminated, ended),
 		of(events.Agent, events.Failed, failed),
 		of(events.Streamer, events.Ready, events.ReadyData{Encoders: []events.EncoderData{{Codec: "h264", Element: "x264enc"}}, Codecs: []string{"h264"},
-			Screen: screen, Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: 30, Capabilities: []string{"audio"}}}),
+			Screen: screen, Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: 30, Capabilities: []string{"audio"}}, ADB: true}),
 		of(events.Streamer, events.Connected, events.ConnectedData{Peer: "p1", Codec: "h264", Encoder: "x264enc", ConnectMs: 87,
 			Pair: events.PairData{Local: events.CandidateEnd{Kind: "host", Family: "ipv4"}, Remote: events.CandidateEnd{Kind: "prflx", Family: "ipv6"}, Protocol: "udp"}}),
 		of(events.Streamer, events.Resized, events.ResizedData{Peer: "p1", Screen: screen}),
@@ -63,6 +63,8 @@ func samples() []events.Draft {
 		of(events.Client, events.Message, events.MessageData{Peer: "p1", Message: events.Raw(`{"type":"new"}`)}),
 		of(events.Client, events.Detached, events.DetachedData{Peer: "p1", Code: 1000, Reason: "done"}),
 		of(events.Client, events.Offer, sdp), of(events.Client, events.Answer, sdp), of(events.Client, events.Candidate, ice),
+		of(events.Gateway, events.ShareOpened, events.ShareOpenedData{ID: events.ShareID(session) + "-00c0ffee", Connection: "c1"}),
+		of(events.Gateway, events.ShareClosed, events.ShareClosedData{ID: events.ShareID(session) + "-00c0ffee", Connection: "c1", Reason: "closed by its user", BytesUp: 24, BytesDown: 1 << 20}),
 	}
 }
 
@@ -100,7 +102,7 @@ func TestGolden(t *testing.T) {
 			t.Errorf("read back: %+v", back)
 		}
 	}
-	if len(names) != 26 || !events.Known(got[0].Name) {
+	if len(names) != 28 || !events.Known(got[0].Name) {
 		t.Errorf("%d event types have a golden file", len(names))
 	}
 }

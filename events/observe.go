@@ -20,7 +20,7 @@ type Appended struct {
 func (a Appended) Conflict() bool { return errors.Is(a.Err, ErrConflict) }
 
 // Observed returns a log on the same connection that tells fn of each append, after it; fn must return at once, and is called
-// by many goroutines. Appends by [Log.AppendAll] are not told. No log gives no log.
+// by many goroutines. No log gives no log.
 func (l *Log) Observed(fn func(Appended)) *Log {
 	if l == nil {
 		return nil
@@ -28,6 +28,24 @@ func (l *Log) Observed(fn func(Appended)) *Log {
 	o := *l
 	o.observe = fn
 	return &o
+}
+
+// toldAll tells the observer of an [Log.AppendAll] that stored so many of its drafts: each took as long as all, and the first
+// that was not stored has the error.
+func (l *Log) toldAll(drafts []Draft, stored int, took time.Duration, err error) {
+	if l.observe == nil {
+		return
+	}
+	for i, d := range drafts[:min(len(drafts), stored+1)] {
+		a := Appended{Took: took}
+		if s, perr := ParseSubject(d.Subject); perr == nil {
+			a.Name = s.Name
+		}
+		if i == stored {
+			a.Err = err
+		}
+		l.observe(a)
+	}
 }
 
 // told runs an append of a message on a subject, and tells the observer if there is one.

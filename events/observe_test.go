@@ -25,6 +25,14 @@ func TestObserved(t *testing.T) {
 	_, err = plain.Append(t.Context(), events.NewAccountDraft("kim", events.AccountDeleted, events.AccountData{}))
 	require.NoError(t, err)
 	require.Len(t, seen, 3)
+	_, err = log.AppendAll(t.Context(), []events.Draft{
+		events.NewDraft("local", "s2", events.Gateway, events.Created, events.CreatedData{App: "testcard"}),
+		events.NewDraft("local", "s2", events.Gateway, events.Joined, events.JoinedData{Peer: "p"}),
+	})
+	require.NoError(t, err)
+	require.Len(t, seen, 5)
+	require.Equal(t, events.Joined, seen[4].Name)
+	require.NoError(t, seen[4].Err)
 	require.Equal(t, events.Created, seen[0].Name)
 	require.Positive(t, seen[0].Took)
 	require.False(t, seen[0].Conflict())

@@ -89,6 +89,8 @@ type ReadyData struct {
 	Screen   Screen        `json:"screen"`
 	// Discover is what resp:discover says (signalling.md, section 2).
 	Discover DiscoverData `json:"discover"`
+	// ADB tells that a share leads to a TCP port of the application.
+	ADB bool `json:"adb,omitempty"`
 }
 
 // DiscoverData is the body of resp:discover.

@@ -55,3 +55,18 @@ type ShareRevokedData struct {
 	Reason  string  `json:"reason"`            // deleted, expired, session ended
 	Account string  `json:"account,omitempty"` // who deleted it
 }
+
+// ShareOpenedData is gateway.share_opened: somebody uses a share. Of two uses of one share the later stands.
+type ShareOpenedData struct {
+	ID         ShareID `json:"id"`         // the share
+	Connection string  `json:"connection"` // this use of it
+}
+
+// ShareClosedData is gateway.share_closed: a use of a share has ended.
+type ShareClosedData struct {
+	ID         ShareID `json:"id"`         // the share
+	Connection string  `json:"connection"` // which use of it
+	Reason     string  `json:"reason"`     // for people
+	BytesUp    uint64  `json:"bytes_up"`   // from the share's user to the application
+	BytesDown  uint64  `json:"bytes_down"` // the other way
+}

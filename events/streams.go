@@ -102,6 +102,8 @@ func CreateStreams(ctx context.Context, js jetstream.JetStream, c StreamsConfig)
 			Subjects: []string{"deadlines.>"}, AllowMsgSchedules: true, AllowMsgTTL: true, AllowRollup: true, AllowDirect: true,
 		},
 		qualityStream(c.QualityRetention),
+		settingsStream(),
+		requestsStream(),
 	} {
 		s.Storage, s.Replicas, s.Duplicates = storage, c.Replicas, dedupWindow
 		if s.MaxAge > 0 {

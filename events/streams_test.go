@@ -45,7 +45,7 @@ func TestStreams(t *testing.T) {
 	if _, err := l.JetStream().PublishMsg(t.Context(), m); err == nil {
 		t.Error("a rollup was taken")
 	}
-	for _, name := range []string{events.WorkStream, events.AgentsStream, events.AccountsStream, events.WebhooksStream, events.DeadlinesStream} {
+	for _, name := range []string{events.WorkStream, events.AgentsStream, events.AccountsStream, events.WebhooksStream, events.DeadlinesStream, events.SettingsStream, events.RequestsStream} {
 		if _, err := l.JetStream().Stream(t.Context(), name); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

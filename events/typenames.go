@@ -12,6 +12,8 @@ const (
 	accountPrefix = "streamstack.account."
 	samplePrefix  = "streamstack.quality."
 	webhookPrefix = "streamstack.webhook."
+	settingPrefix = "streamstack.setting."
+	requestPrefix = "streamstack.request."
 )
 
 // schemaPrefix and schemaSuffix surround a type in the URI of its schema. CloudEvents 1.0 wants an absolute URI; which
@@ -67,6 +69,12 @@ func AccountTypeOf(n Name) string { return newestOf(accountPrefix, n) }
 
 // WebhookTypeOf is the ce-type of the newest version of a webhook's event.
 func WebhookTypeOf(n Name) string { return newestOf(webhookPrefix, n) }
+
+// SettingTypeOf is the ce-type of the newest version of a setting's event.
+func SettingTypeOf(n Name) string { return newestOf(settingPrefix, n) }
+
+// RequestTypeOf is the ce-type of the newest version of a request's event.
+func RequestTypeOf(n Name) string { return newestOf(requestPrefix, n) }
 
 // ParseType takes a ce-type apart; ok is false when it is none of a session's event.
 func ParseType(t string) (n Name, version int, ok bool) {

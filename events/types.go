@@ -16,6 +16,8 @@ const (
 	Joined       Name = "joined"
 	Shared       Name = "shared"
 	ShareRevoked Name = "share_revoked"
+	ShareOpened  Name = "share_opened"
+	ShareClosed  Name = "share_closed"
 	Terminating  Name = "terminating"
 	Requeued     Name = "requeued"
 	Expired      Name = "expired"
@@ -56,6 +58,8 @@ var kinds = map[Name]kind{
 	Joined:       {actors: []Actor{Gateway}},
 	Shared:       {actors: []Actor{Gateway}},
 	ShareRevoked: {actors: []Actor{Gateway}},
+	ShareOpened:  {actors: []Actor{Gateway}},
+	ShareClosed:  {actors: []Actor{Gateway}},
 	Terminating:  {actors: []Actor{Gateway}},
 	Requeued:     {actors: []Actor{Gateway}},
 	Expired:      {actors: []Actor{Gateway}},

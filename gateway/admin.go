@@ -30,10 +30,12 @@ func (g *Gateway) adminRoutes() *echo.Echo {
 	return e
 }
 
-// accountObject is an account as the admin API shows it. Token is in the answer of a creation only.
+// accountObject is an account as the admin API shows it. Token and Scopes are in the answer of a creation only: a token says
+// itself what it may do.
 type accountObject struct {
 	Name    string `json:"name"`
 	Token   string `json:"token,omitempty"`
+	Scopes  string `json:"scopes,omitempty"`
 	Expiry  string `json:"expiry,omitempty"`
 	Created string `json:"created_at,omitempty"`
 	Expired bool   `json:"expired,omitempty"`
@@ -43,6 +45,7 @@ func (g *Gateway) createAccount(c echo.Context) error {
 	var req struct {
 		Name   string `json:"name"`
 		Expiry string `json:"expiry"` // RFC 3339, or a duration such as 720h
+		Scopes string `json:"scopes"` // such as read,create; empty: all
 		Rotate bool   `json:"rotate"` // gives an account that exists a new token, which ends its old one
 	}
 	if err := decodeBody(c, &req); err != nil {
@@ -52,19 +55,36 @@ func (g *Gateway) createAccount(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var known bool
-	g.accounts.Read(func(a *projections.Accounts) { _, known = a.Get(req.Name) })
+	scopes := token.AllScopes
+	if req.Scopes != "" {
+		if scopes, err = token.ParseScopes(req.Scopes); err != nil {
+			return badRequest("scopes: %s", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
+	defer cancel()
+	known, err := g.knows(ctx, req.Name)
+	if err != nil {
+		return err
+	}
 	if known && !req.Rotate {
 		return &apiError{status: http.StatusConflict, code: codeExists,
 			message: fmt.Sprintf("account %s exists: a new token would end its old one; say so with --rotate, or take another name", req.Name)}
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
-	defer cancel()
-	tok, err := g.CreateAccount(ctx, req.Name, expiry)
+	tok, err := g.CreateAccount(ctx, req.Name, expiry, scopes)
 	if err != nil {
 		return err
 	}
-	return succeed(c, http.StatusCreated, accountObject{Name: req.Name, Token: tok, Expiry: expiry.UTC().Format(time.RFC3339)})
+	return succeed(c, http.StatusCreated, accountObject{Name: req.Name, Token: tok, Expiry: expiry.UTC().Format(time.RFC3339), Scopes: scopes.String()})
+}
+
+// knows tells whether an account exists, at this gateway or another.
+func (g *Gateway) knows(ctx context.Context, name string) (known bool, err error) {
+	if err := g.accountsNow(ctx); err != nil {
+		return false, err
+	}
+	g.accounts.Read(func(a *projections.Accounts) { _, known = a.Get(name) })
+	return known, nil
 }
 
 func (g *Gateway) parseExpiry(text string) (time.Time, error) {
@@ -81,9 +101,16 @@ func (g *Gateway) parseExpiry(text string) (time.Time, error) {
 	return t, nil
 }
 
-// CreateAccount makes an account, or gives the one of that name a new token, which ends its old one. It returns the
-// token, which is nowhere else.
-func (g *Gateway) CreateAccount(ctx context.Context, name string, expiry time.Time) (string, error) {
+// CreateAccount makes an account, or gives the one of that name a new token, which ends its old one. The token may do what
+// the scopes together allow; none given: everything. It is returned, and is nowhere else.
+func (g *Gateway) CreateAccount(ctx context.Context, name string, expiry time.Time, scopes ...token.Scopes) (string, error) {
+	may := token.Scopes(0)
+	for _, s := range scopes {
+		may |= s
+	}
+	if len(scopes) == 0 {
+		may = token.AllScopes
+	}
 	if !events.ValidToken(name) {
 		return "", badRequest("an account's name has 1 to 63 of a-z, 0-9 and -, not %q", name)
 	}
@@ -91,7 +118,7 @@ func (g *Gateway) CreateAccount(ctx context.Context, name string, expiry time.Ti
 	if err != nil {
 		return "", fmt.Errorf("gateway: account: %w", err)
 	}
-	tok, err := g.cfg.Tokens.IssueAPI(token.Claims{Account: name, ID: id, Expiry: expiry})
+	tok, err := g.cfg.Tokens.IssueAPI(token.Claims{Account: name, ID: id, Expiry: expiry, Scopes: may})
 	if err != nil {
 		return "", fmt.Errorf("gateway: account: %w", err)
 	}
@@ -124,13 +151,15 @@ func (g *Gateway) listAccounts(c echo.Context) error {
 
 func (g *Gateway) deleteAccount(c echo.Context) error {
 	name := c.Param("name")
-	var known bool
-	g.accounts.Read(func(a *projections.Accounts) { _, known = a.Get(name) })
-	if !known {
-		return &apiError{status: http.StatusNotFound, code: codeNotFound, message: fmt.Sprintf("account %q does not exist", name)}
-	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
 	defer cancel()
+	known, err := g.knows(ctx, name)
+	switch {
+	case err != nil:
+		return err
+	case !known:
+		return &apiError{status: http.StatusNotFound, code: codeNotFound, message: fmt.Sprintf("account %q does not exist", name)}
+	}
 	if err := g.appendAccount(ctx, name, events.AccountDeleted, events.AccountData{}); err != nil {
 		return err
 	}

@@ -13,10 +13,18 @@ import (
 	"streamstack/projections"
 )
 
+// origin refuses the sockets of pages that may not use this gateway.
+func (g *Gateway) origin(c echo.Context) error {
+	if o := c.Request().Header.Get(echo.HeaderOrigin); o != "" && !g.allowed(o) && !sameOrigin(o, c.Request().Host) {
+		return &apiError{http.StatusForbidden, codeUnauthorized, "origin " + o + " is not allowed", nil}
+	}
+	return nil
+}
+
 // admit checks the token and that its peer is the session's current one.
 func (g *Gateway) admit(c echo.Context) (*wire, error) {
-	if o := c.Request().Header.Get(echo.HeaderOrigin); o != "" && !g.allowed(o) && !sameOrigin(o, c.Request().Host) {
-		return nil, &apiError{http.StatusForbidden, codeUnauthorized, "origin " + o + " is not allowed", nil}
+	if err := g.origin(c); err != nil {
+		return nil, err
 	}
 	claims, err := g.cfg.Tokens.VerifySocket(c.QueryParam("token"), g.now())
 	if err != nil || claims.Session != c.Param("id") || claims.Role != token.RoleSlave {

@@ -13,7 +13,6 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/eventstest"
-	"streamstack/gateway/token"
 )
 
 // TestExpiredSessionsKeepTheirEvents lets a session expire from the log while two gateways archive, and asks a third one,
@@ -21,8 +20,7 @@ import (
 func TestExpiredSessionsKeepTheirEvents(t *testing.T) {
 	t.Parallel()
 	server := eventstest.Start(t)
-	mint, err := token.Open(t.TempDir())
-	require.NoError(t, err)
+	mint := openMint(t)
 	s := &stack{t: t, nats: server, mint: mint, log: eventstest.NewLog(t, server.Connect(t),
 		events.StreamsConfig{Retention: 3 * time.Second, SDPRetention: time.Second})}
 	folder := t.TempDir()

@@ -121,44 +121,50 @@ func (g *Gateway) sessionAsOf(c echo.Context, m moment) (s projections.Session, 
 	return s, nil
 }
 
-// listAsOf is all sessions as they were, oldest first.
-func (g *Gateway) listAsOf(ctx context.Context, m moment) (all []projections.Session, err error) {
+// listAsOf is a page of the sessions as they were.
+func (g *Gateway) listAsOf(ctx context.Context, m moment, q projections.Query) (page []projections.Session, total int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	m, newest, err := g.locate(ctx, m)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if newest {
 		if err := g.seen(ctx, m.seq); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		exact := false // what was stored since locate may be in the model already
 		g.sessions.Read(func(model *projections.Sessions) {
 			if exact = model.At() == m.seq; exact {
-				all = model.List()
+				page, total = model.Page(q)
 			}
 		})
 		if exact {
-			return all, nil
+			return page, total, nil
 		}
 	}
 	select {
-	case g.pasts <- struct{}{}:
+	case g.pasts <- struct{}{}: // also when the time is over: it would be a lie that there is no room
 		defer func() { <-g.pasts }()
-	case <-ctx.Done():
-		return nil, &apiError{http.StatusServiceUnavailable, codeUnavailable, "the gateway is busy with other questions about the past, try again", ctx.Err()}
+	default:
+		select {
+		case g.pasts <- struct{}{}:
+			defer func() { <-g.pasts }()
+		case <-ctx.Done():
+			return nil, 0, &apiError{http.StatusServiceUnavailable, codeUnavailable, "the gateway is busy with other questions about the past, try again", ctx.Err()}
+		}
 	}
 	model := projections.NewSessions()
 	if err := g.foldTo(ctx, model, m); err != nil {
 		if ctx.Err() != nil {
-			return nil, &apiError{http.StatusServiceUnavailable, codeUnavailable, fmt.Sprintf(
+			return nil, 0, &apiError{http.StatusServiceUnavailable, codeUnavailable, fmt.Sprintf(
 				"working out all sessions as of %s takes too long: it would have to read up to sequence %d, and came to %d in the time of a request; "+
 					"ask for one session (/1.0/sessions/ID?as_of=…) or read the events (/1.0/events)", m.text, m.seq, model.At()), err}
 		}
-		return nil, err
+		return nil, 0, err
 	}
-	return model.List(), nil
+	page, total = model.Page(q)
+	return page, total, nil
 }
 
 // foldTo brings an empty model to a moment.

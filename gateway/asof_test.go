@@ -212,7 +212,7 @@ func TestAsOfIsBounded(t *testing.T) {
 		var api *apiError
 		for d := time.Millisecond; ; d += d / 5 {
 			ctx, cancel := context.WithTimeout(t.Context(), d)
-			_, err := g.listAsOf(ctx, moment{seq: 2400, text: "2400"})
+			_, _, err := g.listAsOf(ctx, moment{seq: 2400, text: "2400"}, projections.Query{})
 			cancel()
 			require.Error(t, err, "no deadline fell into the reading")
 			if errors.As(err, &api) {

@@ -19,25 +19,21 @@ import (
 const (
 	// maxBody is the longest request body, in bytes: extra_data may have 10 240, the rest is small.
 	maxBody = 64 << 10
-	// maxUserData is AMS's limit of an instance's user data (gateway-api.md, section 5).
-	maxUserData = 10240
 	// socketQueue is how many events may wait for a slow client before it is cut off: a negotiation has some 40. Each takes
 	// eight bytes of every socket, whether there are any or not.
-	socketQueue = 128
+	socketQueue = 64
 	// socketTokenLife is how long a create's or join's socket URL can be used; the SDK gives up after five minutes.
 	socketTokenLife = 15 * time.Minute
 	// replayTime bounds the reading of a negotiation so far, replayPause is the wait for a replica that is behind.
 	replayTime, replayPause = 10 * time.Second, 20 * time.Millisecond
-	// maxShares is how many shares a session may have at once; shareLife is how long one stands whose request does not say,
-	// maxShareLife how long one can stand in all.
-	maxShares               = 5
-	shareLife, maxShareLife = 12 * time.Hour, 30 * 24 * time.Hour
 	// maxDescription is the longest description of a share, in bytes.
 	maxDescription = 1024
 	// requestTime bounds a request that does not wait for an ending.
 	requestTime = 10 * time.Second
 	// syncTime bounds DELETE …?sync=true: a drained instance ends within seconds.
 	syncTime = 60 * time.Second
+	// creationTime bounds the appends of a creation, the second try included: without NATS a request is answered within 2 s.
+	creationTime = 1800 * time.Millisecond
 	// readYourWrites bounds how long an answer waits for the read model to contain what was just appended.
 	readYourWrites = 2 * time.Second
 )
@@ -85,7 +81,7 @@ type Config struct {
 	ArchiveFolder string
 	// ArchiveRetention is how long after an event the archive keeps it; 0 for ever. It should exceed the log's retention.
 	ArchiveRetention time.Duration
-	// Limits are the figures to begin with; nil: [limit.Default]. [Gateway.SetLimits] changes them.
+	// Limits are the figures to begin with; nil: [limit.Default]. Settings change some of them.
 	Limits *limit.Figures
 	// Proxies are the networks of reverse proxies whose X-Forwarded-For is believed, besides this machine.
 	Proxies []netip.Prefix
@@ -103,6 +99,16 @@ type TURN struct {
 	Credentials turn.Credentials
 	// Address is host:port as clients reach it.
 	Address string
+	// External, if not nil, is in place of both.
+	External *turn.External
 	// Networks a relay may reach, for the log line at start only.
 	Networks []netip.Prefix
+}
+
+// servers are the STUN and TURN servers for one client.
+func (t *TURN) servers(now time.Time, id string) []turn.ICEServer {
+	if t.External != nil {
+		return t.External.ICEServers(now, id)
+	}
+	return t.Credentials.ICEServers(now, id, t.Address)
 }

@@ -30,12 +30,10 @@ func (r *replica) preflight(path, origin string) (int, http.Header) {
 func TestPreflights(t *testing.T) {
 	t.Parallel()
 	const page = "https://app.example.net"
-	r := house(t, func(g *Gateway) { g.cfg.Origins = []string{page, "http://localhost:5173"} })
-	require.NoError(t, r.SetLimits(func() limit.Figures {
-		f := limit.Default()
-		f.RequestsPerSecond, f.RequestBurst = 0.001, 1
-		return f
-	}()))
+	r := house(t, func(g *Gateway) {
+		g.cfg.Origins = []string{page, "http://localhost:5173"}
+		g.limit(func(f *limit.Figures) { f.RequestsPerSecond, f.RequestBurst = 0.001, 1 })
+	})
 	for _, route := range r.echo.Routes() {
 		status, h := r.preflight(route.Path, page)
 		require.Equal(t, http.StatusNoContent, status, route.Path)
@@ -74,7 +72,7 @@ func TestPreflights(t *testing.T) {
 func TestSocketOrigins(t *testing.T) {
 	t.Parallel()
 	const page = "https://app.example.net"
-	r := house(t, func(g *Gateway) { g.cfg.Origins = []string{page} })
+	r := house(t, func(g *Gateway) { g.cfg.Origins = []string{page}; g.settings = g.newSettings() })
 	open := func(origin string) int {
 		url := r.create().URL
 		o := &websocket.DialOptions{HTTPHeader: http.Header{}}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -26,6 +27,8 @@ type createRequest struct {
 	Ephemeral   *bool           `json:"ephemeral"`
 	ExtraData   json.RawMessage `json:"extra_data"`
 	Screen      *screenRequest  `json:"screen"`
+	// version is AppVersion as check has read it, 0 for the latest.
+	version int
 }
 
 // sessionAnswer is the metadata of a create's and a join's answer.
@@ -45,66 +48,112 @@ type iceServer struct {
 	Password string   `json:"password,omitempty"`
 }
 
+// creation is a session to be.
+type creation struct {
+	region  events.Region
+	session events.SessionID
+	peer    events.PeerID // of its first client
+	data    events.CreatedData
+	extra   json.RawMessage
+}
+
+func (n creation) draft(name events.Name, data any) events.Draft {
+	return events.NewDraft(n.region, n.session, events.Gateway, name, data)
+}
+
+func (n creation) joined() events.JoinedData {
+	return events.JoinedData{Peer: n.peer, Generation: 1, Role: string(token.RoleSlave), Account: n.data.Account}
+}
+
 // createSession appends created and answers at once: the instance comes later, and says so in the log.
 func (g *Gateway) createSession(c echo.Context) error {
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
 	var req createRequest
 	if err := decodeBody(c, &req); err != nil {
 		return err
 	}
-	version, err := req.check()
-	if err != nil {
+	if err := req.check(); err != nil {
 		return err
-	}
-	place, err := g.place(req.App, version, events.Region(req.Region))
-	if err != nil {
-		return err
-	}
-	screen, err := req.Screen.over(place.app.Screen)
-	if err != nil {
-		return err
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("gateway: session id: %w", err)
-	}
-	created := events.CreatedData{
-		App: req.App, AppVersion: version, Joinable: req.Joinable, IdleTimeMin: req.IdleTimeMin,
-		Ephemeral: req.Ephemeral == nil || *req.Ephemeral, Screen: screen, Account: caller(c), HasExtraData: req.hasExtraData(),
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
 	defer cancel()
-	session := events.SessionID(id.String())
-	peer, err := g.appendCreation(ctx, place.region, session, created, req.ExtraData)
+	var n creation
+	if key != "" {
+		n, err = g.createOnce(ctx, &req, caller(c), key)
+	} else if n, err = g.plan(&req, caller(c), events.Region(req.Region)); err == nil {
+		err = g.appendCreation(ctx, n)
+	}
 	if err != nil {
 		return err
 	}
-	return g.answerClient(c, http.StatusCreated, sessionAnswer{ID: session, Region: place.region, Joinable: &created.Joinable,
-		Status: projections.StatusCreated}, peer)
+	return g.answerClient(c, http.StatusCreated, sessionAnswer{ID: n.session, Region: n.region, Joinable: &n.data.Joinable,
+		Status: projections.StatusCreated}, n.peer)
 }
 
-// appendCreation appends created, extra_data if there is any, and joined for the first client.
-func (g *Gateway) appendCreation(ctx context.Context, r events.Region, id events.SessionID, d events.CreatedData, extra json.RawMessage) (events.PeerID, error) {
-	done, err := g.admitSession(d.Account, id)
+// plan chooses what a request leaves open: the region, the screen and the names.
+func (g *Gateway) plan(req *createRequest, account string, want events.Region) (n creation, err error) {
+	place, err := g.place(req.App, req.version, want)
 	if err != nil {
-		return "", err
+		return n, err
+	}
+	screen, err := req.Screen.over(place.app.Screen)
+	if err != nil {
+		return n, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return n, fmt.Errorf("gateway: session id: %w", err)
+	}
+	n = creation{region: place.region, session: events.SessionID(id.String()), peer: newPeer(), extra: req.ExtraData}
+	n.data = events.CreatedData{
+		App: req.App, AppVersion: req.version, Joinable: req.Joinable, IdleTimeMin: req.IdleTimeMin,
+		Ephemeral: req.Ephemeral == nil || *req.Ephemeral, Screen: screen, Account: account, HasExtraData: req.hasExtraData(),
+	}
+	return n, n.checkUserData()
+}
+
+// checkUserData holds what the instance will be given against its limit.
+func (n creation) checkUserData() error {
+	if !n.data.HasExtraData {
+		return nil
+	}
+	user, err := events.UserData(n.session, n.data.Screen, n.extra)
+	if err != nil {
+		return fmt.Errorf("gateway: user data: %w", err)
+	}
+	if over := len(user) - events.MaxUserData; over > 0 {
+		return badRequest("extra_data is %d bytes too long: an instance's user data, of which it is a part, has at most %d", over, events.MaxUserData)
+	}
+	return nil
+}
+
+// appendCreation appends created, extra_data if there is any, and joined for the first client. They are sent together: the
+// session's id is new, so nobody else can append in between.
+func (g *Gateway) appendCreation(ctx context.Context, n creation) error {
+	done, err := g.admitSession(n.data.Account, n.session)
+	if err != nil {
+		return err
 	}
 	defer done()
-	log := g.cfg.Log
-	if _, err := log.AppendExpecting(ctx, events.NewDraft(r, id, events.Gateway, events.Created, d), 0); err != nil {
-		return "", err
+	drafts := []events.Draft{n.draft(events.Created, n.data)}
+	if n.data.HasExtraData {
+		drafts = append(drafts, n.draft(events.ExtraData, events.ExtraDataData{ExtraData: n.extra}))
 	}
-	if d.HasExtraData {
-		if _, err := log.Append(ctx, events.NewDraft(r, id, events.Gateway, events.ExtraData, events.ExtraDataData{ExtraData: extra})); err != nil {
-			return "", err
-		}
+	drafts = append(drafts, n.draft(events.Joined, n.joined()))
+	ctx, cancel := context.WithTimeout(ctx, creationTime)
+	defer cancel()
+	seqs, err := g.cfg.Log.AppendAll(ctx, drafts)
+	if errors.Is(err, events.ErrUnavailable) {
+		// Such as a stream that elects its leader at this moment. What was stored all the same is found.
+		return g.complete(ctx, n, nil)
 	}
-	peer := newPeer()
-	joined := events.NewDraft(r, id, events.Gateway, events.Joined, events.JoinedData{Peer: peer, Generation: 1, Role: string(token.RoleSlave), Account: d.Account})
-	seq, err := log.Append(ctx, joined)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return peer, g.seen(ctx, seq)
+	return g.seen(ctx, seqs[len(seqs)-1])
 }
 
 // seen waits until this gateway's read model contains what it just wrote.
@@ -130,24 +179,25 @@ func (g *Gateway) answerClient(c echo.Context, status int, a sessionAnswer, peer
 	return succeed(c, status, a)
 }
 
-// check validates what does not depend on the log, and returns the wanted version, 0 for the latest.
-func (r *createRequest) check() (version int, err error) {
+// check validates what does not depend on the log.
+func (r *createRequest) check() (err error) {
 	if r.App == "" {
-		return 0, badRequest("app is required: the name of an application, see GET /1.0/applications")
+		return badRequest("app is required: the name of an application, see GET /1.0/applications")
 	}
 	if !events.ValidToken(r.App) {
-		return 0, &apiError{status: http.StatusBadRequest, code: codeUnknownApp, message: "application " + quoted(r.App) + " is not known"}
+		return &apiError{status: http.StatusBadRequest, code: codeUnknownApp, message: "application " + quoted(r.App) + " is not known"}
 	}
 	if r.Region != "" && !events.ValidToken(r.Region) {
-		return 0, badRequest("region %s is not a region's name", quoted(r.Region))
+		return badRequest("region %s is not a region's name", quoted(r.Region))
 	}
 	if r.IdleTimeMin != nil && (*r.IdleTimeMin < 0 || *r.IdleTimeMin > maxIdleMinutes) {
-		return 0, badRequest("idle_time_min must be a number of minutes from 0 (never) to %d", maxIdleMinutes)
+		return badRequest("idle_time_min must be a number of minutes from 0 (never) to %d", maxIdleMinutes)
 	}
-	if len(r.ExtraData) > maxUserData {
-		return 0, badRequest("extra_data has %d bytes, at most %d fit into the instance's user data", len(r.ExtraData), maxUserData)
+	if len(r.ExtraData) > events.MaxUserData {
+		return badRequest("extra_data has %d bytes, at most %d fit into the instance's user data", len(r.ExtraData), events.MaxUserData)
 	}
-	return parseVersion(r.AppVersion)
+	r.version, err = parseVersion(r.AppVersion)
+	return err
 }
 
 // maxIdleMinutes is a year: far enough from overflowing a duration.

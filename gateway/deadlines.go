@@ -42,11 +42,13 @@ func (g *Gateway) schedule(ctx context.Context) error {
 		if e.Quarantine != "" {
 			return nil
 		}
-		s, _, err := projections.Load(ctx, g.cfg.Log, e.Region, e.Session)
+		s, err := g.current(ctx, e)
 		if err != nil || !s.Known() {
 			return err
 		}
 		switch {
+		case e.Name == events.Joined && s.Ready == nil:
+			return nil // it moves no deadline before there is somebody to join
 		case s.Ended():
 			return g.revokeShares(ctx, s, events.ShareSessionEnded, projections.Session.Ended)
 		case e.Name == events.Shared:

@@ -121,7 +121,7 @@ func (g *Gateway) dispatch(ctx context.Context) error {
 		if !e.Sound() {
 			return nil
 		}
-		s, _, err := projections.Load(ctx, g.cfg.Log, e.Region, e.Session)
+		s, err := g.current(ctx, e)
 		if err != nil {
 			return err
 		}
@@ -130,6 +130,21 @@ func (g *Gateway) dispatch(ctx context.Context) error {
 		}
 		return g.queue(ctx, s, e.ID)
 	})
+}
+
+// current is a session's state, with at least e in it: as this gateway's read model has it, which costs nothing, or else
+// the log. Whoever acts on it bears that more has happened since.
+func (g *Gateway) current(ctx context.Context, e events.Event) (s projections.Session, err error) {
+	var ok bool
+	g.sessions.Read(func(m *projections.Sessions) {
+		if m.At() >= e.Sequence {
+			s, ok = m.Get(e.Session)
+		}
+	})
+	if !ok {
+		s, _, err = projections.Load(ctx, g.cfg.Log, e.Region, e.Session)
+	}
+	return s, err
 }
 
 // queue puts a session into the work queue. The event's id makes a repetition harmless; only gateways may publish here,

@@ -77,7 +77,7 @@ func (s *stack) ready(id events.SessionID, see ...*replica) {
 	s.t.Helper()
 	s.claim(id, see...)
 	s.say(id, events.Agent, events.Launched, events.LaunchedData{Agent: "a1", Attempt: 1, Instance: "i-" + string(id)}, see...)
-	s.say(id, events.Streamer, events.Ready, events.ReadyData{Codecs: []string{"VP8"}, Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: 30}}, see...)
+	s.say(id, events.Streamer, events.Ready, events.ReadyData{Codecs: []string{"VP8"}, Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: 30}, ADB: true}, see...)
 }
 
 // history is the session's events as actor.name.

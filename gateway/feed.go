@@ -129,15 +129,24 @@ func (f *feed) follow(ctx context.Context) error {
 	}
 	beat := time.NewTicker(f.g.times.feedBeat)
 	defer beat.Stop()
+	accounts, forget := f.g.accounts.After(0)
+	defer func() { forget() }()
 	for {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("gateway: stream: %w", ctx.Err())
 		case <-beat.C:
-			if _, err := f.g.account(f.request); err != nil {
+			if _, err := f.g.claims(f.request); err != nil && !errors.Is(err, events.ErrUnavailable) {
 				return errTokenGone
 			}
 			f.buf = sse.AppendComment(f.buf, "keep-alive")
+		case <-accounts:
+			// An account was made or deleted, and it may be this one.
+			at := f.g.accounts.At()
+			if _, err := f.g.claims(f.request); err != nil && !errors.Is(err, events.ErrUnavailable) {
+				return errTokenGone
+			}
+			accounts, forget = f.g.accounts.After(at)
 		case e, ok := <-sub.events:
 			if !ok && sub.why == whySlow {
 				return errBehind

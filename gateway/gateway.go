@@ -16,6 +16,7 @@ import (
 	"streamstack/events"
 	"streamstack/gateway/guard"
 	"streamstack/gateway/metrics"
+	"streamstack/gateway/settings"
 	"streamstack/projections"
 	"streamstack/projections/archive"
 	"streamstack/projections/progress"
@@ -29,15 +30,18 @@ type Gateway struct {
 	sessions *projections.Runner[*projections.Sessions]
 	agents   *projections.Runner[*projections.Agents]
 	accounts *projections.Runner[*projections.Accounts]
-	archive  *archive.Archive
-	hub      *hub
-	alive    *liveness
-	echo     *echo.Echo
-	now      func() time.Time
-	times    timing
-	feeds    atomic.Int32 // streams of events that are open
-	bounds   bounds
-	metrics  *metrics.Metrics
+	settings *settings.Live
+	// accountsLast is how far the log of accounts goes.
+	accountsLast *newest
+	archive      *archive.Archive
+	hub          *hub
+	alive        *liveness
+	echo         *echo.Echo
+	now          func() time.Time
+	times        timing
+	feeds        atomic.Int32 // streams of events that are open
+	bounds       bounds
+	metrics      *metrics.Metrics
 	// pasts bounds how many states of the past are worked out at once.
 	pasts chan struct{}
 }
@@ -54,9 +58,11 @@ func New(cfg Config) *Gateway {
 		bounds:   newBounds(cfg),
 		pasts:    make(chan struct{}, maxPasts),
 	}
+	g.accountsLast = newNewest(func(ctx context.Context) (events.Seq, error) { return cfg.Log.Newest(ctx, events.AccountsStream) })
 	if g.cfg.Progress == nil {
 		g.cfg.Progress = progress.Lines(g.log, readingWhat, g.now)
 	}
+	g.settings = g.newSettings()
 	g.alive = newLiveness(g)
 	g.metrics = metrics.New(g.source())
 	g.cfg.Log = cfg.Log.Observed(g.metrics.Appended)
@@ -72,7 +78,7 @@ func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) 
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	for _, loop := range []func(context.Context) error{
-		g.tail, g.followAgents, g.followAccounts, g.alive.run, g.dispatch, g.schedule, g.scheduleAccounts, g.due,
+		g.tail, g.followAgents, g.followAccounts, g.followSettings, g.alive.run, g.dispatch, g.schedule, g.scheduleAccounts, g.due,
 		g.archiveLog, g.guard,
 	} {
 		group.Go(func() error { return ended(loops, loop(loops)) })
@@ -131,7 +137,7 @@ func (g *Gateway) WaitReady(ctx context.Context) error {
 
 // readiness are closed when what answers are made of is whole.
 func (g *Gateway) readiness() []<-chan struct{} {
-	all := []<-chan struct{}{g.sessions.Ready(), g.agents.Ready(), g.accounts.Ready(), g.alive.ready}
+	all := []<-chan struct{}{g.sessions.Ready(), g.agents.Ready(), g.accounts.Ready(), g.settings.Ready(), g.alive.ready}
 	if g.cfg.Webhooks != nil {
 		all = append(all, g.cfg.Webhooks.Ready())
 	}

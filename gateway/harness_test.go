@@ -42,9 +42,15 @@ type stack struct {
 func newStack(t *testing.T) *stack {
 	t.Helper()
 	server := eventstest.Start(t)
-	mint, err := token.Open(t.TempDir())
+	return &stack{t: t, nats: server, log: eventstest.NewLog(t, server.Connect(t), events.StreamsConfig{}), mint: openMint(t)}
+}
+
+// openMint makes a mint with keys of its own.
+func openMint(t testing.TB) *token.Mint {
+	t.Helper()
+	mint, err := token.Open(t.TempDir(), discard())
 	require.NoError(t, err)
-	return &stack{t: t, nats: server, log: eventstest.NewLog(t, server.Connect(t), events.StreamsConfig{}), mint: mint}
+	return mint
 }
 
 // replica is one running gateway.
@@ -70,6 +76,7 @@ func (s *stack) gateway(change ...func(*Gateway)) *replica {
 	for _, c := range change {
 		c(g)
 	}
+	g.settings = g.newSettings() // of the configuration as it is now
 	l, err := new(net.ListenConfig).Listen(s.t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(s.t, err)
 	r := &replica{Gateway: g, stack: s, url: "http://" + l.Addr().String(), admin: s.t.TempDir() + "/a.sock"}
@@ -251,3 +258,28 @@ func (r *replica) status(id events.SessionID) string {
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func jsonInto(text string, v any) error {
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		return fmt.Errorf("json: %w", err)
+	}
+	return nil
+}
+
+// adminDo asks the admin socket.
+func (r *replica) adminDo(method, path, body string) (a answer) {
+	t := r.stack.t
+	t.Helper()
+	unix := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", r.admin)
+	}, DisableKeepAlives: true}
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://admin"+path, strings.NewReader(body))
+	require.NoError(t, err)
+	res, err := (&http.Client{Transport: unix}).Do(req)
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.NoError(t, a.check(res, text))
+	return a
+}

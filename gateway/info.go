@@ -74,13 +74,14 @@ func (g *Gateway) getStatus(c echo.Context) error {
 	if !g.isReady() || !g.answers(c.Request().Context()) {
 		s.Status, code = "unhealthy", http.StatusServiceUnavailable
 	}
-	if _, err := g.account(c.Request()); err == nil {
+	if code != http.StatusOK {
+		retryAfter(c, time.Second) // who asks cannot be known now
+	} else if _, err := g.claims(c.Request()); err == nil {
 		_, alive := g.agentsNow()
 		agents, nodes := len(alive), max(1, len(g.cfg.Log.Conn().Servers()))
 		s.Agents, s.DatabaseNodes, s.Version = &agents, &nodes, g.cfg.Version
 	}
 	if code != http.StatusOK {
-		retryAfter(c, time.Second)
 		return reply(c, code, envelope{Type: "error", Status: "failed", StatusCode: code, Metadata: s, Code: codeUnavailable,
 			Error: "the gateway is starting, or does not reach NATS"})
 	}

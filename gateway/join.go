@@ -84,8 +84,8 @@ func (g *Gateway) socketURL(r *http.Request, id events.SessionID, role token.Rol
 }
 
 func (g *Gateway) publicURL(r *http.Request) *url.URL {
-	if g.cfg.PublicURL != "" {
-		if u, err := url.Parse(g.cfg.PublicURL); err == nil {
+	if public := g.settings.Values().PublicURL; public != "" {
+		if u, err := url.Parse(public); err == nil {
 			return u
 		}
 	}
@@ -102,7 +102,7 @@ func (g *Gateway) iceServers(id string) []iceServer {
 	if g.cfg.TURN == nil {
 		return out
 	}
-	for _, s := range g.cfg.TURN.Credentials.ICEServers(g.now(), id, g.cfg.TURN.Address) {
+	for _, s := range g.cfg.TURN.servers(g.now(), id) {
 		out = append(out, iceServer{URLs: s.URLs, Username: s.Username, Password: s.Password})
 	}
 	return out

@@ -20,7 +20,7 @@ import (
 
 // bounds are what a gateway counts of its clients.
 type bounds struct {
-	figures  *limit.Live
+	figures  limit.Figures // at the start
 	proxies  limit.Proxies
 	requests *limit.Rate // by account, or by address
 	denied   *limit.Rate // by address
@@ -34,21 +34,18 @@ func newBounds(cfg Config) bounds {
 		f = *cfg.Limits
 	}
 	return bounds{
-		figures: limit.NewLive(f), proxies: limit.Proxies{Trusted: cfg.Proxies}, requests: limit.NewRate(), denied: limit.NewRate(),
+		figures: f, proxies: limit.Proxies{Trusted: cfg.Proxies}, requests: limit.NewRate(), denied: limit.NewRate(),
 		sockets: limit.NewCount(), sessions: limit.NewSessions(),
 	}
 }
 
-// Limits are the figures that hold now.
-func (g *Gateway) Limits() limit.Figures { return g.bounds.figures.Get() }
-
-// SetLimits changes the figures, from the next request, socket and stream on; what is open stays open.
-func (g *Gateway) SetLimits(f limit.Figures) error {
-	if err := f.Check(); err != nil {
-		return fmt.Errorf("gateway: %w", err)
-	}
-	g.bounds.figures.Set(f)
-	return nil
+// Limits are the figures that hold now: those that the gateway was started with, and where an operator has changed a setting,
+// that. What is open stays open.
+func (g *Gateway) Limits() limit.Figures {
+	v := g.settings.Values()
+	f := g.bounds.figures.WithRequests(v.RequestsPerSecond)
+	f.SessionsPerAccount, f.SocketsPerAccount = v.SessionsPerAccount, v.SocketsPerAccount
+	return f
 }
 
 // perAddress bounds the requests of an address, where no account answers for them.
@@ -112,12 +109,21 @@ func (g *Gateway) address(c echo.Context) string {
 func (g *Gateway) admitSession(account string, id events.SessionID) (done func(), err error) {
 	most := g.Limits().SessionsPerAccount
 	done, ok := g.bounds.sessions.Begin(account, id, most, func(look func(limit.Model)) {
-		g.sessions.Read(func(m *projections.Sessions) { look(m) })
+		g.sessions.Read(func(m *projections.Sessions) { look(known{m}) })
 	})
 	if !ok {
 		return nil, tooMany(codeSessionLimit, "account %s has %d live sessions, no more are allowed: delete one, or wait until one has ended", account, most)
 	}
 	return done, nil
+}
+
+// known is the read model as the bound on sessions sees it.
+type known struct{ *projections.Sessions }
+
+// Created implements [limit.Model].
+func (k known) Created(id events.SessionID) bool {
+	_, ok := k.Get(id)
+	return ok
 }
 
 // admitSocket takes a place for a socket of an account's session.

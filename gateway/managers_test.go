@@ -50,6 +50,7 @@ func TestDispatchOnce(t *testing.T) {
 	require.Equal(t, want, got)
 	// What has been claimed meanwhile, or has ended, is not queued.
 	c := r.create()
+	r.stack.awaitsWork(c.ID)
 	r.stack.claim(c.ID)
 	r.stack.say(c.ID, events.Gateway, events.Requeued, events.RequeuedData{Attempt: 2, Reason: "launch failed"})
 	eventstest.Wait(t, within, func() string {

@@ -22,11 +22,13 @@ import (
 // limited is a house whose figures are the default's but for a change.
 func limited(t *testing.T, change func(*limit.Figures)) *replica {
 	t.Helper()
-	r := house(t)
-	f := limit.Default()
-	change(&f)
-	require.NoError(t, r.SetLimits(f))
-	return r
+	return house(t, func(g *Gateway) { g.limit(change) })
+}
+
+// limit changes the figures of a gateway that does not run yet.
+func (g *Gateway) limit(change func(*limit.Figures)) {
+	change(&g.bounds.figures)
+	g.settings = g.newSettings()
 }
 
 // refused holds an answer of a limit against what every one must have.
@@ -57,11 +59,9 @@ func TestRequestRate(t *testing.T) {
 	require.Equal(t, http.StatusOK, r.do(http.MethodGet, "/1.0/sessions", "", "Authorization", "macaroon root="+other).StatusCode)
 	// A proxy on this machine speaks for others.
 	require.Equal(t, http.StatusOK, r.do(http.MethodGet, "/1.0/status", "", "X-Forwarded-For", "192.0.2.1").StatusCode)
-	require.NoError(t, r.SetLimits(limit.Default()))
-	require.Equal(t, http.StatusOK, r.do(http.MethodGet, "/1.0/sessions", "").StatusCode)
-	f := limit.Default()
-	f.MessageBytes = 1
-	require.ErrorContains(t, r.SetLimits(f), "message_bytes")
+	a := r.do(http.MethodPatch, "/1.0/config", `{"name":"requests_per_second","value":"1000"}`, "Authorization", "macaroon root="+other)
+	require.Equal(t, http.StatusOK, a.StatusCode, a.Error)
+	require.Equal(t, http.StatusOK, r.do(http.MethodGet, "/1.0/sessions", "").StatusCode, "at once")
 	require.InDelta(t, 2, r.metric("streamstack_limits_hit_total{limit=\"request_rate\"}"), 0)
 }
 
@@ -110,8 +110,7 @@ func TestSessionsPerAccount(t *testing.T) {
 	require.EqualValues(t, 3*most, over.Load())
 	refused(t, r.do(http.MethodPost, "/1.0/sessions", `{"app":"testcard"}`, origin...), "session_limit")
 
-	second := r.stack.gateway()
-	require.NoError(t, second.SetLimits(r.Limits()))
+	second := r.stack.gateway(func(g *Gateway) { g.limit(func(f *limit.Figures) { f.SessionsPerAccount = most }) })
 	second.serving("testcard")
 	refused(t, second.do(http.MethodPost, "/1.0/sessions", `{"app":"testcard"}`, origin...), "session_limit")
 

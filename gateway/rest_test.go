@@ -246,10 +246,10 @@ func TestAuthentication(t *testing.T) {
 	socket, err := r.stack.mint.IssueSocket(token.SocketClaims{Session: "s", Peer: "p", Role: token.RoleSlave, Expiry: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
 	refused("macaroon root="+socket, "not valid")
-	expired, err := r.stack.mint.IssueAPI(token.Claims{Account: "tester", ID: "x", Expiry: time.Now().Add(-time.Second)})
+	expired, err := r.stack.mint.IssueAPI(token.Claims{Account: "tester", ID: "x", Expiry: time.Now().Add(-time.Second), Scopes: token.AllScopes})
 	require.NoError(t, err)
 	refused("macaroon root="+expired, "expired")
-	nobody, err := r.stack.mint.IssueAPI(token.Claims{Account: "nobody", ID: "x", Expiry: time.Now().Add(time.Hour)})
+	nobody, err := r.stack.mint.IssueAPI(token.Claims{Account: "nobody", ID: "x", Expiry: time.Now().Add(time.Hour), Scopes: token.AllScopes})
 	require.NoError(t, err)
 	refused("macaroon root="+nobody, "deleted")
 	// A newer token ends the older one.

@@ -23,6 +23,7 @@ func (g *Gateway) routes() *echo.Echo {
 	for _, prefix := range []string{"/1.0/sessions", "/1.0/session"} {
 		e.GET(prefix+"/:id/sockets/slave", g.socket, g.whenReady, g.perAddress, g.denials)
 		e.GET(prefix+"/:id/sockets/adb", g.adbSocket, g.whenReady, g.perAddress, g.denials)
+		e.GET(prefix+"/:id/sockets/master", g.masterSocket, g.perAddress)
 		e.GET(prefix+"/:id/connect", g.connect, g.whenReady, g.perAddress, g.denials)
 	}
 	// Not a group: echo gives one a route for all that is not found, and a wrong method would be 404 in place of 405.
@@ -35,6 +36,7 @@ func (g *Gateway) routes() *echo.Echo {
 		{http.MethodPost, "/1.0/sessions", g.createSession},
 		{http.MethodGet, "/1.0/sessions", g.listSessions},
 		{http.MethodGet, "/1.0/sessions/:id", g.getSession},
+		{http.MethodDelete, "/1.0/sessions", g.deleteSessions},
 		{http.MethodDelete, "/1.0/sessions/:id", g.deleteSession},
 		{http.MethodPost, "/1.0/sessions/:id/join", g.joinSession},
 		{http.MethodPost, "/1.0/sessions/:id/share", g.createShare},
@@ -42,6 +44,8 @@ func (g *Gateway) routes() *echo.Echo {
 		{http.MethodGet, "/1.0/shares/:id", g.getShare},
 		{http.MethodPatch, "/1.0/shares/:id", g.patchShare},
 		{http.MethodDelete, "/1.0/shares/:id", g.deleteShare},
+		{http.MethodGet, "/1.0/config", g.getConfig},
+		{http.MethodPatch, "/1.0/config", g.patchConfig},
 		{http.MethodGet, "/1.0/sessions/:id/events", g.sessionEvents},
 		{http.MethodGet, "/1.0/sessions/:id/quality", g.sessionQuality},
 		{http.MethodGet, "/1.0/events", g.allEvents},
@@ -117,28 +121,35 @@ func (g *Gateway) cors(next echo.HandlerFunc) echo.HandlerFunc {
 		h.Add(echo.HeaderVary, echo.HeaderOrigin)
 		if origin != "" && g.allowed(origin) {
 			h.Set(echo.HeaderAccessControlAllowOrigin, origin)
+			h.Set(echo.HeaderAccessControlExposeHeaders, "Retry-After")
 		}
 		if c.Request().Method != http.MethodOptions {
 			return next(c)
 		}
-		h.Set(echo.HeaderAccessControlAllowMethods, "GET, POST, PATCH, DELETE, OPTIONS")
+		more := g.settings.Values()
+		methods := append([]string{"GET, POST, PATCH, DELETE, OPTIONS"}, more.CORSMethods...)
+		h.Set(echo.HeaderAccessControlAllowMethods, strings.Join(methods, ", "))
 		// A * would not cover Authorization.
-		h.Set(echo.HeaderAccessControlAllowHeaders, allowedHeaders(c.Request().Header.Get(echo.HeaderAccessControlRequestHeaders)))
+		headers := append(allowedHeaders(c.Request().Header.Get(echo.HeaderAccessControlRequestHeaders)), more.CORSHeaders...)
+		h.Set(echo.HeaderAccessControlAllowHeaders, strings.Join(headers, ", "))
 		h.Set(echo.HeaderAccessControlMaxAge, "600")
 		return c.NoContent(http.StatusNoContent)
 	}
 }
 
-// allowedHeaders are those of the contract, and of a page that resumes a stream of events by itself one more.
-func allowedHeaders(asked string) string {
-	const always, resume = "Authorization, Content-Type", "Last-Event-ID"
-	if strings.Contains(strings.ToLower(asked), strings.ToLower(resume)) {
-		return always + ", " + resume
+// allowedHeaders are those of the contract, and of what a page may send besides those that it asks for.
+func allowedHeaders(asked string) []string {
+	allowed := []string{"Authorization, Content-Type"}
+	for _, more := range []string{"Last-Event-ID", idempotencyHeader} {
+		if strings.Contains(strings.ToLower(asked), strings.ToLower(more)) {
+			allowed = append(allowed, more)
+		}
 	}
-	return always
+	return allowed
 }
 
 // allowed tells whether pages of an origin may use the API.
 func (g *Gateway) allowed(origin string) bool {
-	return slices.Contains(g.cfg.Origins, "*") || slices.Contains(g.cfg.Origins, origin)
+	origins := g.settings.Values().CORSOrigins
+	return slices.Contains(origins, "*") || slices.Contains(origins, origin)
 }

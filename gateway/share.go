@@ -38,7 +38,7 @@ func (g *Gateway) patchShare(c echo.Context) error {
 			data.Description = *req.Description
 		}
 		if req.ExpiryAt != nil {
-			if err := checkExpiry(*req.ExpiryAt, g.now(), x.CreatedAt); err != nil {
+			if err := checkExpiry(*req.ExpiryAt, g.now(), x.CreatedAt, g.settings.Values().ShareMaxLife); err != nil {
 				return nil, err
 			}
 			data.ExpiryAt = *req.ExpiryAt
@@ -97,12 +97,9 @@ func (g *Gateway) connect(c echo.Context) error {
 	if err != nil || claims.Session != c.Param("id") {
 		return badShare(err)
 	}
-	s, err := g.shared(c, events.ShareID(claims.Share))
+	s, err := g.usable(c, events.ShareID(claims.Share))
 	if err != nil {
 		return err
-	}
-	if s.Status != projections.StatusActive {
-		return inactive(s)
 	}
 	tok, err := g.cfg.Tokens.IssueSocket(token.SocketClaims{Session: claims.Session, Peer: claims.Share, Role: token.RoleADB, Expiry: g.socketExpiry()})
 	if err != nil {
@@ -112,19 +109,6 @@ func (g *Gateway) connect(c echo.Context) error {
 		URL  string      `json:"url"`
 		STUN []iceServer `json:"stun_servers"`
 	}{g.socketURL(c.Request(), s.ID, token.RoleADB, tok), g.iceServers(claims.Share)})
-}
-
-// adbSocket is GET …/sockets/adb. No application can name a port for ADB yet, so whoever may come in is told that.
-func (g *Gateway) adbSocket(c echo.Context) error {
-	claims, err := g.cfg.Tokens.VerifySocket(c.QueryParam("token"), g.now())
-	if err != nil || claims.Role != token.RoleADB || claims.Session != c.Param("id") {
-		return badShare(err)
-	}
-	s, err := g.shared(c, events.ShareID(claims.Peer))
-	if err != nil {
-		return err
-	}
-	return badRequest("the application %s offers no ADB", s.App)
 }
 
 // shared returns the session of a share whose token is good, if the share stands. The log is asked, not this gateway's

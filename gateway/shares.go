@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"streamstack/events"
+	"streamstack/gateway/settings"
 	"streamstack/gateway/token"
 	"streamstack/projections"
 )
@@ -58,7 +59,8 @@ func (g *Gateway) createShare(c echo.Context) error {
 	if err := decodeBody(c, &req); err != nil {
 		return err
 	}
-	expiry, err := req.check(g.now())
+	rules := g.settings.Values()
+	expiry, err := req.check(g.now(), rules)
 	if err != nil {
 		return err
 	}
@@ -73,7 +75,7 @@ func (g *Gateway) createShare(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
 	defer cancel()
 	_, seq, err := projections.Decide(ctx, g.cfg.Log, s.Region, s.ID, func(s projections.Session) (*events.Draft, error) {
-		if err := shareable(s); err != nil {
+		if err := shareable(s, rules.SharesPerSession); err != nil {
 			return nil, err
 		}
 		d := events.NewDraft(s.Region, s.ID, events.Gateway, events.Shared, events.SharedData{
@@ -97,7 +99,7 @@ func (g *Gateway) createShare(c echo.Context) error {
 }
 
 // check validates what does not depend on the log, and returns when the share expires, in Unix seconds.
-func (r *shareRequest) check(now time.Time) (int64, error) {
+func (r *shareRequest) check(now time.Time, rules settings.Values) (int64, error) {
 	if r.Type != shareType {
 		return 0, badRequest("type must be %s, the only type of share there is, not %s", shareType, quoted(r.Type))
 	}
@@ -106,11 +108,11 @@ func (r *shareRequest) check(now time.Time) (int64, error) {
 	}
 	switch {
 	case r.ExpiryAt != nil:
-		return *r.ExpiryAt, checkExpiry(*r.ExpiryAt, now, now)
+		return *r.ExpiryAt, checkExpiry(*r.ExpiryAt, now, now, rules.ShareMaxLife)
 	case r.ExpiryMin == nil:
-		return now.Add(shareLife).Unix(), nil
-	case *r.ExpiryMin < 1 || *r.ExpiryMin > int64(maxShareLife/time.Minute):
-		return 0, badRequest("expiry_min must be from 1 to %d minutes", maxShareLife/time.Minute)
+		return now.Add(min(rules.ShareLife, rules.ShareMaxLife)).Unix(), nil
+	case *r.ExpiryMin < 1 || *r.ExpiryMin > int64(rules.ShareMaxLife/time.Minute):
+		return 0, badRequest("expiry_min must be from 1 to %d minutes", rules.ShareMaxLife/time.Minute)
 	default:
 		return now.Add(time.Duration(*r.ExpiryMin) * time.Minute).Unix(), nil
 	}
@@ -124,23 +126,23 @@ func checkDescription(text string) error {
 }
 
 // checkExpiry holds a share's expiry, in Unix seconds, against its limits: to come, and not too long after its creation.
-func checkExpiry(at int64, now, created time.Time) error {
-	if last := created.Add(maxShareLife).Unix(); at <= now.Unix() || at > last {
-		return badRequest("expiry_at must be a time to come in Unix seconds, %d at the latest: a share stands for %d days at most", last, maxShareLife/(24*time.Hour))
+func checkExpiry(at int64, now, created time.Time, longest time.Duration) error {
+	if last := created.Add(longest).Unix(); at <= now.Unix() || at > last {
+		return badRequest("expiry_at must be a time to come in Unix seconds, %d at the latest: a share stands for %d minutes at most", last, longest/time.Minute)
 	}
 	return nil
 }
 
 // shareable says why a session cannot have one more share.
-func shareable(s projections.Session) error {
+func shareable(s projections.Session, most int) error {
 	switch {
 	case s.Gone():
 		return notFound(string(s.ID))
 	case s.Status != projections.StatusCreated && s.Status != projections.StatusActive:
 		return &apiError{status: http.StatusBadRequest, code: codeWrongState, message: "the session cannot be shared: it is " + string(s.Status)}
-	case len(s.Shares) >= maxShares:
+	case len(s.Shares) >= most:
 		return &apiError{status: http.StatusForbidden, code: codeShareLimit,
-			message: fmt.Sprintf("the session has %d shares, no more are allowed: delete one", maxShares)}
+			message: fmt.Sprintf("the session has %d shares, no more are allowed: delete one", len(s.Shares))}
 	}
 	return nil
 }
@@ -180,7 +182,7 @@ func noShare(id events.ShareID) error {
 // whatever happens to its expiry: its token's expiry is the last that the share's can be.
 func (g *Gateway) shareURL(r *http.Request, x projections.Share) (string, error) {
 	session, _ := x.ID.Session()
-	tok, err := g.cfg.Tokens.IssueShare(token.ShareClaims{Session: string(session), Share: string(x.ID), Expiry: x.CreatedAt.Add(maxShareLife)})
+	tok, err := g.cfg.Tokens.IssueShare(token.ShareClaims{Session: string(session), Share: string(x.ID), Expiry: x.CreatedAt.Add(settings.MaxShareLife)})
 	if err != nil {
 		return "", fmt.Errorf("gateway: share token: %w", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/coder/websocket"
+
 	"streamstack/events"
 )
 
@@ -50,41 +52,62 @@ type (
 	}
 )
 
-// fromClient appends what a client says. Invalid JSON and a broken candidate are dropped, as a robust receiver does; an
-// SDP that cannot be read is answered with an error, for the negotiation could not go on.
-func (w *wire) fromClient(ctx context.Context, data []byte) error {
+// fromClient does what a client's frame asks for.
+func (w *wire) fromClient(ctx context.Context, frame []byte) error {
+	s := readClient(frame, w.peer)
+	switch {
+	case s.refusal != "":
+		return w.fail(ctx, sigBadRequest, s.refusal, closeEnded)
+	case s.discover:
+		w.discovered = true
+		return w.discover(ctx)
+	case s.data == nil:
+		w.g.log.Debug("client's frame is no message", "session", w.session.ID)
+		return nil
+	}
+	return w.record(ctx, s.name, s.data)
+}
+
+// said is what a client's frame means: an event, if it has data.
+type said struct {
+	name     events.Name
+	data     any
+	discover bool
+	refusal  string // what the client is told, since the negotiation could not go on
+}
+
+// readClient reads a frame. Invalid JSON and a broken candidate are nothing, as a robust receiver has it; an SDP that cannot
+// be read is refused.
+func readClient(frame []byte, peer events.PeerID) said {
 	var m struct {
 		Type string `json:"type"`
 	}
-	if err := json.Unmarshal(data, &m); err != nil || m.Type == "" || !utf8.Valid(data) {
-		w.g.log.Debug("client's frame is no message", "session", w.session.ID, "err", err)
-		return nil
+	if err := json.Unmarshal(frame, &m); err != nil || m.Type == "" || !utf8.Valid(frame) {
+		return said{}
 	}
 	switch m.Type {
 	case "discover":
-		w.discovered = true
-		return w.discover(ctx)
+		return said{discover: true}
 	case "settings":
-		return w.record(ctx, events.Settings, events.SettingsData{Peer: w.peer, Settings: data})
+		return said{name: events.Settings, data: events.SettingsData{Peer: peer, Settings: frame}}
 	case "offer", "answer":
 		var d clientSDP
-		err := json.Unmarshal(data, &d)
+		err := json.Unmarshal(frame, &d)
 		sdp, ok := unbase64(d.SDP)
 		if err != nil || !ok || sdp == "" {
-			return w.fail(ctx, sigBadRequest, m.Type+": sdp is not the base64 of an SDP", closeEnded)
+			return said{refusal: m.Type + ": sdp is not the base64 of an SDP"}
 		}
-		return w.record(ctx, events.Name(m.Type), events.SDPData{Peer: w.peer, SDP: sdp, DataChannels: d.DataChannels})
+		return said{name: events.Name(m.Type), data: events.SDPData{Peer: peer, SDP: sdp, DataChannels: d.DataChannels}}
 	case "candidate":
 		var d clientCandidate
-		err := json.Unmarshal(data, &d)
+		err := json.Unmarshal(frame, &d)
 		line, ok := unbase64(d.Candidate)
 		if err != nil || !ok {
-			w.g.log.Debug("client's candidate cannot be read", "session", w.session.ID, "err", err)
-			return nil
+			return said{}
 		}
-		return w.record(ctx, events.Candidate, events.CandidateData{Peer: w.peer, Candidate: line, SDPMid: d.SDPMid, SDPMLineIndex: d.SDPMLineIndex})
+		return said{name: events.Candidate, data: events.CandidateData{Peer: peer, Candidate: line, SDPMid: d.SDPMid, SDPMLineIndex: d.SDPMLineIndex}}
 	default:
-		return w.record(ctx, events.Message, events.MessageData{Peer: w.peer, Message: data})
+		return said{name: events.Message, data: events.MessageData{Peer: peer, Message: frame}}
 	}
 }
 
@@ -97,7 +120,7 @@ func (w *wire) record(ctx context.Context, n events.Name, data any) error {
 		return w.fail(ctx, sigBadRequest, string(n)+": the message is too large", closeEnded)
 	default:
 		w.g.log.Warn("client's message not recorded", "session", w.session.ID, "event", n, "err", err)
-		return w.fail(ctx, sigUnready, "the log is not available at the moment, try again", closeEnded)
+		return w.fail(ctx, sigUnready, "the log is not available at the moment, try again", websocket.StatusTryAgainLater)
 	}
 }
 
@@ -133,20 +156,33 @@ func (w *wire) fromLog(ctx context.Context, e events.Event) error {
 // wanted tells whether a resuming client has not had the event.
 func (w *wire) wanted(e events.Event) bool { return w.resume == nil || e.Sequence > *w.resume }
 
-// forward translates what the streamer said to this peer.
+// forward hands on what the streamer said to this peer.
 func (w *wire) forward(ctx context.Context, e events.Event) error {
+	switch m := readStreamer(e, w.peer, w.number(e)).(type) {
+	case nil:
+		return nil
+	case errorMessage:
+		return w.fail(ctx, m.Code, m.Message, closeEnded)
+	default:
+		return w.write(ctx, m)
+	}
+}
+
+// readStreamer translates a streamer's event into the message for a peer; nil where it has none. seq is the number that the
+// message gets, 0 for none.
+func readStreamer(e events.Event, peer events.PeerID, seq events.Seq) any {
 	switch e.Name {
 	case events.Offer, events.Answer:
-		if d := decoded[events.SDPData](e); d.Peer == w.peer {
-			return w.write(ctx, sdpMessage{string(e.Name), toBase64(d.SDP), w.number(e)})
+		if d := decoded[events.SDPData](e); d.Peer == peer {
+			return sdpMessage{string(e.Name), toBase64(d.SDP), seq}
 		}
 	case events.Candidate:
-		if d := decoded[events.CandidateData](e); d.Peer == w.peer {
-			return w.write(ctx, candidateMessage{"candidate", toBase64(d.Candidate), d.SDPMid, d.SDPMLineIndex, w.number(e)})
+		if d := decoded[events.CandidateData](e); d.Peer == peer {
+			return candidateMessage{"candidate", toBase64(d.Candidate), d.SDPMid, d.SDPMLineIndex, seq}
 		}
 	case events.Disconnected:
-		if d := decoded[events.DisconnectedData](e); d.Peer == w.peer && d.Reason == events.ReasonRefused {
-			return w.fail(ctx, sigRefused, d.Message, closeEnded)
+		if d := decoded[events.DisconnectedData](e); d.Peer == peer && d.Reason == events.ReasonRefused {
+			return errorMessage{Type: "error", Code: sigRefused, Message: d.Message}
 		}
 	}
 	return nil

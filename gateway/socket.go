@@ -118,7 +118,7 @@ func (w *wire) run(ctx context.Context) (code int, reason string) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read := make(chan error, 1)
-	go func() { read <- w.read(ctx) }()
+	go w.read(ctx, w.limiter(), read)
 	err := w.loop(ctx, read)
 	w.g.countEnd(err)
 	var c closing
@@ -140,26 +140,41 @@ func (w *wire) run(ctx context.Context) (code int, reason string) {
 	return code, reason
 }
 
-// read hands the client's frames to the loop until the socket ends.
-func (w *wire) read(ctx context.Context) error {
+// read hands the client's frames to the loop until the socket ends, and then says why. Each message is waited for by a
+// goroutine of its own: one that has read keeps the stack that reading took, and thousands of them wait.
+func (w *wire) read(ctx context.Context, limit *rate.Limiter, done chan<- error) {
+	if err := w.readOne(ctx, limit); err != nil {
+		done <- err
+		return
+	}
+	go w.read(ctx, limit, done)
+}
+
+// limiter bounds what a socket may say; nil does not.
+func (w *wire) limiter() *rate.Limiter {
 	f := w.g.Limits()
-	limit := rate.NewLimiter(rate.Limit(f.MessagesPerSecond), f.MessageBurst)
-	for {
-		kind, data, err := w.conn.Read(ctx)
-		if err != nil {
-			return err
-		}
-		if kind != websocket.MessageText {
-			continue // signalling.md: text frames only
-		}
-		if f.MessagesPerSecond > 0 && !limit.Allow() {
-			return closing{websocket.StatusPolicyViolation, whyFlood}
-		}
-		select {
-		case w.in <- data:
-		case <-ctx.Done():
-			return fmt.Errorf("gateway: socket: %w", ctx.Err())
-		}
+	if f.MessagesPerSecond <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(f.MessagesPerSecond), f.MessageBurst)
+}
+
+func (w *wire) readOne(ctx context.Context, limit *rate.Limiter) error {
+	kind, data, err := w.conn.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if kind != websocket.MessageText {
+		return nil // signalling.md: text frames only
+	}
+	if limit != nil && !limit.Allow() {
+		return closing{websocket.StatusPolicyViolation, whyFlood}
+	}
+	select {
+	case w.in <- data:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("gateway: socket: %w", ctx.Err())
 	}
 }
 

@@ -22,6 +22,7 @@ func (g *Gateway) webhookRoutes(e *echo.Echo) {
 	e.POST("/1.0/webhooks", g.createWebhook)
 	e.GET("/1.0/webhooks", g.listWebhooks)
 	e.GET("/1.0/webhooks/:id", g.getWebhook)
+	e.GET("/1.0/webhooks/:id/secret", g.getWebhookSecret)
 	e.DELETE("/1.0/webhooks/:id", g.deleteWebhook)
 }
 
@@ -113,6 +114,18 @@ func (g *Gateway) getWebhook(c echo.Context) error {
 		return webhookError(err, c.Param("id"))
 	}
 	return succeed(c, http.StatusOK, asWebhookState(s))
+}
+
+func (g *Gateway) getWebhookSecret(c echo.Context) error {
+	id := events.WebhookID(c.Param("id"))
+	secret, err := g.cfg.Webhooks.Secret(id)
+	if err != nil {
+		return webhookError(err, string(id))
+	}
+	return succeed(c, http.StatusOK, struct {
+		ID     events.WebhookID `json:"id"`
+		Secret string           `json:"secret"`
+	}{id, secret.Text()})
 }
 
 func (g *Gateway) deleteWebhook(c echo.Context) error {

@@ -29,6 +29,8 @@ func (p *pool) foldOf(e events.Event) func(*Session, events.Event) {
 		return nil
 	case e.Actor == events.Gateway && e.Name == events.Created:
 		return p.created
+	case e.Actor == events.Agent && e.Name == events.Claimed:
+		return p.claimed
 	case e.Actor == events.Streamer && e.Name == events.Ready:
 		return p.foldReady
 	default:
@@ -41,6 +43,11 @@ func (p *pool) created(s *Session, e events.Event) {
 	s.ID = events.SessionID(strings.Clone(string(s.ID)))
 	s.Region = events.Region(p.word(string(s.Region)))
 	s.App, s.Account = p.word(s.App), p.word(s.Account)
+}
+
+func (p *pool) claimed(s *Session, e events.Event) {
+	foldClaimed(s, e)
+	s.Agent = events.AgentID(p.word(string(s.Agent)))
 }
 
 func (p *pool) foldReady(s *Session, e events.Event) {

@@ -1,8 +1,7 @@
 package projections
 
 import (
-	"cmp"
-	"slices"
+	"maps"
 
 	"streamstack/events"
 )
@@ -15,14 +14,16 @@ type Sessions struct {
 	byID map[events.SessionID]*Session
 	// totals counts sessions by what became of them since the log began.
 	totals map[Status]int
-	live   liveCount
+	// roster and loads follow from byID: they make what is asked for often quick.
+	roster roster
+	loads  loads
 	at     events.Seq
 	pool   *pool
 }
 
 // NewSessions is the empty state.
 func NewSessions() *Sessions {
-	return &Sessions{byID: map[events.SessionID]*Session{}, totals: map[Status]int{}, live: liveCount{}, pool: newPool()}
+	return &Sessions{byID: map[events.SessionID]*Session{}, totals: map[Status]int{}, loads: newLoads(), pool: newPool()}
 }
 
 // Apply folds one event of the log and returns the session's state after it.
@@ -43,35 +44,45 @@ func (m *Sessions) fold(e events.Event) *Session {
 		return s
 	}
 	m.at = e.Sequence
+	var before burden
+	var status Status
 	switch {
 	case e.Session == "" || s == nil && e.Name != events.Created:
 		return nil // none of a session, or of one that ended long ago or was never created
 	case s == nil:
 		s = new(Session)
 	default:
-		m.count(s.Status, -1)
-		m.live.add(s, -1)
+		before, status = s.burden(), s.Status
 	}
 	s.apply(e, m.pool.foldOf(e))
 	if !s.Known() {
 		return nil
 	}
-	m.count(s.Status, +1)
-	m.live.add(s, +1)
-	if s.Gone() {
+	m.loads.move(s, before)
+	switch {
+	case status == "":
+		m.enter(s)
+	case s.Gone():
 		delete(m.byID, s.ID)
-	} else if e.Name == events.Created {
-		m.byID[s.ID] = s
+		m.roster.remove(s.First)
+	case s.Status != status:
+		m.roster.at(s.First).status = s.Status
+	}
+	if s.Status != status {
+		m.count(status, -1)
+		m.count(s.Status, +1)
 	}
 	return s
 }
 
-// count keeps no entry of 0, so that a state is the same however it came about.
-func (m *Sessions) count(s Status, by int) {
-	if m.totals[s] += by; m.totals[s] == 0 {
-		delete(m.totals, s)
-	}
+// enter takes a session in that was created after all others.
+func (m *Sessions) enter(s *Session) {
+	m.byID[s.ID] = s
+	m.roster.add(s)
 }
+
+// count keeps no entry of 0, so that a state is the same however it came about.
+func (m *Sessions) count(s Status, by int) { add(m.totals, s, by) }
 
 // At is the sequence folded last.
 func (m *Sessions) At() events.Seq { return m.at }
@@ -87,12 +98,8 @@ func (m *Sessions) Get(id events.SessionID) (Session, bool) {
 
 // List returns all sessions that are not gone, oldest first.
 func (m *Sessions) List() []Session {
-	out := make([]Session, 0, len(m.byID))
-	for _, s := range m.byID {
-		out = append(out, *s)
-	}
-	slices.SortFunc(out, func(a, b Session) int { return cmp.Compare(a.First, b.First) })
-	return out
+	all, _ := m.Page(Query{})
+	return all
 }
 
 // Total is how many sessions are in a status, gone ones counted.
@@ -100,15 +107,12 @@ func (m *Sessions) Total(s Status) int { return m.totals[s] }
 
 // Load is how many live sessions there are in a region, and how many of these each agent holds.
 func (m *Sessions) Load(r events.Region) (live int, held map[events.AgentID]int) {
-	held = map[events.AgentID]int{}
-	for _, s := range m.byID {
-		if s.Region != r || !s.Live() {
-			continue
-		}
-		live++
-		if s.Claimed {
-			held[s.Agent]++
-		}
+	l := m.loads.byRegion[r]
+	if l == nil {
+		return 0, map[events.AgentID]int{}
 	}
-	return live, held
+	return l.live, maps.Clone(l.held)
 }
+
+// LiveOf is how many live sessions an account has.
+func (m *Sessions) LiveOf(account string) int { return m.loads.byAccount[account] }

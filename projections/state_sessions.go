@@ -1,8 +1,6 @@
 package projections
 
 import (
-	"slices"
-
 	"streamstack/events"
 	"streamstack/projections/snapshot"
 )
@@ -22,16 +20,14 @@ func (m *Sessions) Dump() []byte {
 		w.Word(string(s))
 		w.Uint(uint64(m.totals[s]))
 	}
-	list := make([]*Session, 0, len(m.byID))
-	for _, s := range m.byID {
-		list = append(list, s)
-	}
-	slices.SortFunc(list, func(a, b *Session) int { return compare(a.First, b.First, a.ID, b.ID) })
-	w.Uint(uint64(len(list)))
+	w.Uint(uint64(len(m.byID)))
 	ready := readyWriter{w: w, seen: map[*events.ReadyData]string{}}
-	for _, s := range list {
-		dumpSession(w, s)
-		ready.write(s.Ready)
+	for _, x := range m.roster.rows {
+		if x.s == nil {
+			continue
+		}
+		dumpSession(w, x.s)
+		ready.write(x.s.Ready)
 	}
 	return w.Bytes()
 }
@@ -51,8 +47,8 @@ func (m *Sessions) Restore(state []byte) error {
 		if !r.OK() {
 			break
 		}
-		n.byID[s.ID] = s
-		n.live.add(s, +1)
+		n.enter(s)
+		n.loads.move(s, burden{})
 	}
 	if err := r.Err(); err != nil {
 		return err

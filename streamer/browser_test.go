@@ -31,6 +31,8 @@ type browser struct {
 	socket  *cuttable
 	mux     ice.UDPMux
 
+	channels []string // of the page, in an offer
+
 	video, audio atomic.Int64 // packets
 	open         chan struct{}
 
@@ -211,14 +213,20 @@ func (b *browser) described() {
 // offer begins version 1.
 func (b *browser) offer() {
 	b.t.Helper()
+	offer := b.prepareOffer()
+	require.NoError(b.t, b.pc.SetLocalDescription(offer))
+	b.say(events.Offer, events.SDPData{Peer: b.id, SDP: offer.SDP, DataChannels: b.channels})
+}
+
+func (b *browser) prepareOffer() webrtc.SessionDescription {
+	b.t.Helper()
 	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
 		_, err := b.pc.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
 		require.NoError(b.t, err)
 	}
 	offer, err := b.pc.CreateOffer(nil)
 	require.NoError(b.t, err)
-	require.NoError(b.t, b.pc.SetLocalDescription(offer))
-	b.say(events.Offer, events.SDPData{Peer: b.id, SDP: offer.SDP})
+	return offer
 }
 
 // watch waits until pictures flow, and the control channel is open.

@@ -24,6 +24,7 @@ type client struct {
 	limit     bitrate.Limit
 	begun     time.Time
 	settings  peer.Settings
+	sound     bool // the client wants it, and there is some
 	captures  *captures
 	quality   *sampler
 	connected bool
@@ -51,22 +52,23 @@ func publicText(err error) string {
 }
 
 // newClient makes the peer that a client's settings ask for.
-func (s *Streamer) newClient(ctx context.Context, e events.Event) (*client, error) {
-	var d events.SettingsData
-	if err := e.Decode(&d); err != nil {
-		return nil, &errRefused{"the settings cannot be read", err}
-	}
-	settings, err := peer.ParseSettings(d.Settings)
+func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.Raw) (*client, error) {
+	settings, err := peer.ParseSettings(raw)
 	if err != nil {
 		return nil, &errRefused{err.Error(), err}
 	}
+	if err := s.tellApplication(id, settings); err != nil {
+		s.log.Error("the application is not told of its client", "err", err)
+	}
+	sound := s.cfg.Audio && settings.EnableSpeaker
+	// The line of a microphone is one that sends, too (signalling.md, section 5); nothing needs to be sent on it.
 	settings.EnableSpeaker = settings.EnableSpeaker || settings.EnableMicrophone
-	c := &client{s: s, id: d.Peer, begun: time.Now(), settings: settings, limit: s.cfg.Bitrate.Select(s.cfg.Screen.Width, s.cfg.Screen.Height, s.cfg.Screen.FPS)}
+	c := &client{s: s, id: id, begun: time.Now(), settings: settings, sound: sound, limit: s.cfg.Bitrate.Select(s.cfg.Screen.Width, s.cfg.Screen.Height, s.cfg.Screen.FPS)}
 	c.captures, c.quality = newCaptures(c), &sampler{c: c}
 	life, done := context.WithCancel(ctx)
 	c.done = done
 	c.peer, err = peer.New(ctx, peer.Config{
-		ID: string(d.Peer), Settings: settings, Codecs: s.codecs(), Network: s.cfg.Network, Log: s.log.With("peer", d.Peer),
+		ID: string(id), Settings: settings, Codecs: s.codecs(), Network: s.cfg.Network, Log: s.log.With("peer", id),
 		MinBitrate: c.limit.MinKbps * 1000, MaxBitrate: c.limit.MaxKbps * 1000, StartBitrate: c.startKbps() * 1000,
 		FPS:      s.cfg.Screen.FPS,
 		Handlers: c.handlers(life),
@@ -120,11 +122,11 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 
 // begin makes the offer; in version 1 the client does.
 func (c *client) begin(ctx context.Context) error {
-	if c.settings.EnableSpeaker && c.s.cfg.Audio {
-		c.captures.startAudio(ctx)
-	}
 	if c.settings.APIVersion < 2 {
 		return nil
+	}
+	if c.sound {
+		c.captures.startAudio(ctx)
 	}
 	nctx, cancel := context.WithTimeout(ctx, negotiateTime)
 	defer cancel()
@@ -160,13 +162,16 @@ func (c *client) offered(ctx context.Context, e events.Event) error {
 	}
 	nctx, cancel := context.WithTimeout(ctx, negotiateTime)
 	defer cancel()
-	sdp, err := c.peer.AcceptOffer(nctx, d.SDP)
+	sdp, err := c.peer.AcceptOffer(nctx, d.SDP, d.DataChannels)
 	switch {
 	case errors.Is(err, peer.ErrState):
 		c.unexpected(e)
 		return nil
 	case err != nil:
 		return c.refuse(ctx, refusal("offer", err), err)
+	}
+	if c.sound && c.peer.SendsAudio() {
+		c.captures.startAudio(ctx)
 	}
 	return c.s.say(ctx, events.Answer, events.SDPData{Peer: c.id, SDP: sdp})
 }
@@ -178,6 +183,9 @@ func (c *client) unexpected(e events.Event) {
 
 // refusal words what is wrong with a description.
 func refusal(what string, err error) string {
+	if errors.Is(err, peer.ErrSettings) {
+		return err.Error()
+	}
 	if errors.Is(err, peer.ErrNoCommonCodec) {
 		return "no video codec in common: this browser decodes none that the server encodes"
 	}

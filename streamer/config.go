@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"streamstack/events"
+	"streamstack/events/bridge"
 	"streamstack/streamer/bitrate"
 	"streamstack/streamer/control"
 	"streamstack/streamer/frame"
@@ -19,11 +20,6 @@ const (
 	negotiateTime = 10 * time.Second
 	// appendTime is how long an event is offered to a log that does not answer, appendRetry the pause between.
 	appendTime, appendRetry = 30 * time.Second, 200 * time.Millisecond
-	// fetchWait is how long one request for events stays with the server.
-	fetchWait = 30 * time.Second
-	// fetchBeat is how often the server says meanwhile that it is there: a request that was lost, or a consumer that was
-	// deleted, is noticed after two of them are missing.
-	fetchBeat = 3 * time.Second
 	// goodbyeTime bounds what is left to say when the streamer ends.
 	goodbyeTime = 1500 * time.Millisecond
 	// inputTime bounds the taking of one input message.
@@ -67,7 +63,7 @@ type Encoder struct {
 	Hardware bool
 }
 
-// Config is what a streamer is made of; all fields but Network and QualityEvery are required.
+// Config is what a streamer is made of; all fields but Network, ADB, ClientFile and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
@@ -82,6 +78,10 @@ type Config struct {
 	Audio   bool
 	Bitrate bitrate.Table
 	Network *peer.Network
+	// ADB reaches the port that shares lead to; nil where the application has none.
+	ADB func(context.Context) (bridge.Stream, error)
+	// ClientFile, if not empty, is where the application finds what it should know of the client (see clientInfo).
+	ClientFile string
 	// QualityEvery is the time between two samples of a client's quality; zero means [events.QualityEvery].
 	QualityEvery time.Duration
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"streamstack/events"
+	"streamstack/events/bridge"
 	"streamstack/streamer/frame"
 	"streamstack/streamer/peer"
 )
@@ -22,10 +23,14 @@ type Streamer struct {
 	// do carries what happened elsewhere to the goroutine of Run, which alone touches what follows.
 	do chan func(context.Context) error
 
-	wanted events.PeerID // who was let in last
-	served events.PeerID // whose settings were taken last; each peer id is one negotiation
-	client *client       // who is served, nil for nobody
+	wanted events.PeerID  // who was let in last
+	served events.PeerID  // whose settings were taken last; each peer id is one negotiation
+	client *client        // who is served, nil for nobody
+	early  []events.Event // candidates of who is wanted, from before there was anything to use them for
 }
+
+// maxEarly bounds the candidates that are kept; a browser sends some ten, and after its description.
+const maxEarly = 64
 
 // New makes a streamer. It fails where the machine or the libraries cannot do what a session needs.
 func New(cfg Config) (*Streamer, error) {
@@ -43,6 +48,10 @@ func (s *Streamer) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(ctx, s.read(ctx)) })
 	group.Go(func() error { return ended(ctx, s.loop(ctx)) })
+	if s.cfg.ADB != nil {
+		b := &bridge.Server{Conn: s.cfg.Log.Conn(), Region: s.cfg.Region, Session: s.cfg.Session, Dial: s.cfg.ADB, Log: s.log}
+		group.Go(func() error { return ended(ctx, b.Run(ctx)) })
+	}
 	return group.Wait()
 }
 
@@ -83,7 +92,7 @@ func (s *Streamer) post(ctx context.Context, f func(context.Context) error) {
 
 // ready is what the streamer says of itself.
 func (s *Streamer) ready() events.ReadyData {
-	d := events.ReadyData{Screen: s.cfg.Screen, Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: s.cfg.Screen.FPS}}
+	d := events.ReadyData{Screen: s.cfg.Screen, Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: s.cfg.Screen.FPS}, ADB: s.cfg.ADB != nil}
 	for _, e := range s.cfg.Encoders {
 		d.Encoders = append(d.Encoders, events.EncoderData{Codec: string(e.Codec), Element: e.Element, Hardware: e.Hardware})
 	}
@@ -127,7 +136,15 @@ func (s *Streamer) handle(ctx context.Context, e events.Event) error {
 		return nil
 	case e.Name == events.Settings:
 		return s.settings(ctx, e)
-	case s.client == nil:
+	case e.Name == events.Offer && s.served != s.wanted:
+		// The oldest clients say nothing before their offer (signalling.md, section 4).
+		if err := s.serve(ctx, s.wanted, firstVersion); err != nil {
+			return err
+		}
+	case e.Name == events.Candidate && s.served != s.wanted && len(s.early) < maxEarly:
+		s.early = append(s.early, e)
+	}
+	if s.client == nil {
 		return nil
 	}
 	switch e.Name {
@@ -143,7 +160,7 @@ func (s *Streamer) handle(ctx context.Context, e events.Event) error {
 
 // joined lets a new client in: the one before is told to go.
 func (s *Streamer) joined(ctx context.Context, id events.PeerID) error {
-	s.wanted = id
+	s.wanted, s.early = id, nil
 	if s.client == nil || s.client.id == id {
 		return nil
 	}
@@ -155,13 +172,29 @@ func (s *Streamer) settings(ctx context.Context, e events.Event) error {
 	if s.served == s.wanted {
 		return nil
 	}
-	s.served = s.wanted
-	c, err := s.newClient(ctx, e)
+	var d events.SettingsData
+	if err := e.Decode(&d); err != nil {
+		d.Settings = nil // which is refused
+	}
+	return s.serve(ctx, s.wanted, d.Settings)
+}
+
+// firstVersion are the settings of a client that sends none.
+var firstVersion = events.Raw(`{"api_version":1}`)
+
+// serve begins the negotiation with a client.
+func (s *Streamer) serve(ctx context.Context, id events.PeerID, settings events.Raw) error {
+	s.served = id
+	c, err := s.newClient(ctx, id, settings)
 	if err != nil {
-		s.log.Warn("client refused", "peer", s.wanted, "err", err)
-		return s.say(ctx, events.Disconnected, events.DisconnectedData{Peer: s.wanted, Reason: events.ReasonRefused, Message: publicText(err)})
+		s.log.Warn("client refused", "peer", id, "err", err)
+		return s.say(ctx, events.Disconnected, events.DisconnectedData{Peer: id, Reason: events.ReasonRefused, Message: publicText(err)})
 	}
 	s.client = c
+	for _, e := range s.early {
+		c.candidate(e)
+	}
+	s.early = nil
 	return c.begin(ctx)
 }
 

@@ -1,7 +1,7 @@
 // Package application knows what an agent can run: applications described in YAML files.
 //
-// The format is the one of spec/cli.md ("An application"); nothing else is accepted, and every refusal names the
-// file, the line, the field and what is allowed there. Commands are argument lists and are run without a shell. The
+// The format is the one of spec/cli.md ("An application") and, for shares, adb: {port: 5555}; nothing else is accepted, and
+// every refusal names the file, the line, the field and what is allowed there. Commands are argument lists and are run without a shell. The
 // first element "streamstack" stands for our own executable, so that a built-in application finds the binary that it
 // shipped in; see [Application.Argv].
 //
@@ -52,6 +52,14 @@ type Application struct {
 	// Audio tells whether the sound is streamed.
 	Audio  bool
 	Limits Limits
+	// ADB is the TCP port that a share of the session leads to, on the loopback address of where the application runs; the
+	// zero value for none.
+	ADB ADB
+}
+
+// ADB is where shares of type adb lead to: Android's debugger, or whatever else an application listens with.
+type ADB struct {
+	Port int // 1 to 65535
 }
 
 // Screen is a picture's size in pixels and its rate in frames a second.

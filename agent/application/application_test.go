@@ -29,6 +29,12 @@ func TestTheContractsExampleIsRead(t *testing.T) {
 	}}, got)
 }
 
+func TestPortOfShares(t *testing.T) {
+	got, err := Parse("a.yaml", []byte("name: a\ncommand: [x]\nadb: {port: 5555}\n"))
+	require.NoError(t, err)
+	require.Equal(t, ADB{Port: 5555}, got[0].ADB)
+}
+
 func TestFieldsLeftOutGetDefaults(t *testing.T) {
 	got, err := Parse("a.yaml", []byte("---\nname: a\ncommand:\n- true\n- 5\n- '-x'\n"))
 	require.NoError(t, err)
@@ -40,8 +46,8 @@ func TestRefusalsNameFileLineAndField(t *testing.T) {
 	head := "name: a\ncommand: [x]\n"
 	for _, c := range []struct{ name, yaml, want string }{
 		{"syntax", "name: [a", "f.yaml:1: not YAML: "},
-		{"no mapping", "- a", "f.yaml:1: document: must be a mapping with the fields audio, command, env, limits, name, screen, version, not a list"},
-		{"unknown", head + "colour: red", "f.yaml:3: colour: is not a field; allowed are audio, command"},
+		{"no mapping", "- a", "f.yaml:1: document: must be a mapping with the fields adb, audio, command, env, limits, name, screen, version, not a list"},
+		{"unknown", head + "colour: red", "f.yaml:3: colour: is not a field; allowed are adb, audio, command"},
 		{"unknown within", head + "screen:\n  width: 5\n  depth: 3", "f.yaml:5: screen.depth: is not a field; allowed are fps, height, width"},
 		{"twice", head + "name: b", "f.yaml:3: not YAML: "},
 		{"no name", "command: [x]", "name: is missing"},
@@ -66,6 +72,12 @@ func TestRefusalsNameFileLineAndField(t *testing.T) {
 		{"memory unit", head + "limits: {memory: 512}", "f.yaml:3: limits.memory: must be a quantity of at least 1MiB"},
 		{"cpus", head + "limits: {cpus: 0}", "f.yaml:3: limits.cpus: must be a number of cores above 0"},
 		{"cpus nan", head + "limits: {cpus: .nan}", "f.yaml:3: limits.cpus: "},
+		{"adb", head + "adb: 5555", `f.yaml:3: adb: must be a mapping with the fields port, not "5555"`},
+		{"adb without port", head + "adb: {}", "f.yaml:3: adb: needs the port that shares lead to, such as {port: 5555}"},
+		{"adb port", head + "adb:\n  port: 65536", `f.yaml:4: adb.port: must be a whole number from 1 to 65535, not "65536"`},
+		{"adb port text", head + "adb: {port: adbd}", `f.yaml:3: adb.port: must be a whole number from 1 to 65535, not "adbd"`},
+		{"adb port zero", head + "adb: {port: 0}", "f.yaml:3: adb.port: must be"},
+		{"adb host", head + "adb: {port: 5555, host: example.net}", "f.yaml:3: adb.host: is not a field; allowed are port"},
 		{"alias", "name: &n a\ncommand: [x]", "f.yaml:1: name: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -137,6 +149,7 @@ func TestScreenLimitsHoldForAnySize(t *testing.T) {
 // FuzzParse: whatever stands in a file, it is refused in one line or yields applications that keep the rules.
 func FuzzParse(f *testing.F) {
 	f.Add(editor)
+	f.Add("name: a\ncommand: [x]\nadb: {port: 5555}\n")
 	f.Add("name: a\ncommand: [x]\n---\n- b\n")
 	f.Add("a: &a [*a, !!int x, <<: *a]\n? {b: c}\n: |\n  text\n")
 	f.Fuzz(func(t *testing.T, content string) {

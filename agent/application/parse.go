@@ -34,7 +34,7 @@ func lineOf(node ast.Node) int {
 	return node.GetToken().Position.Line
 }
 
-// Parse reads the documents of one file, shown by that name in errors. It accepts exactly the fields of spec/cli.md.
+// Parse reads the documents of one file, shown by that name in errors. It accepts exactly the fields of spec/cli.md, and adb.
 func Parse(file string, content []byte) ([]Application, error) {
 	found, err := parse(file, content)
 	if err != nil {
@@ -94,6 +94,7 @@ func decode(body ast.Node) (Application, error) {
 		"screen":  into(&a.Screen, readScreen),
 		"audio":   into(&a.Audio, readBool),
 		"limits":  into(&a.Limits, readLimits),
+		"adb":     into(&a.ADB, readADB),
 	})
 	if err != nil {
 		return a, err
@@ -237,4 +238,16 @@ func readLimits(node ast.Node, field string) (Limits, error) {
 		"cpus":   into(&l.CPUs, readCPUs),
 	})
 	return l, err
+}
+
+// maxPort is the highest of TCP.
+const maxPort = 65535
+
+func readADB(node ast.Node, field string) (ADB, error) {
+	var adb ADB
+	seen, err := eachField(node, field, map[string]func(ast.Node, string) error{"port": into(&adb.Port, wholeNumber(maxPort))})
+	if err == nil && len(seen) == 0 {
+		err = refuse(node, field, "needs the port that shares lead to, such as {port: 5555}")
+	}
+	return adb, err
 }

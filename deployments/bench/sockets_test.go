@@ -109,7 +109,7 @@ func BenchmarkSockets(b *testing.B) {
 	require.NoError(b, events.CreateStreams(b.Context(), log.JetStream(), events.StreamsConfig{}))
 	secrets := b.TempDir()
 	require.NoError(b, os.Chmod(secrets, 0o700))
-	mint, err := token.Open(secrets)
+	mint, err := token.Open(secrets, slog.New(slog.DiscardHandler))
 	require.NoError(b, err)
 	gateway := startEnd(b, sockets.GatewayRole, sockets.NATSVariable+"="+nc.ConnectedUrl(), sockets.SecretsVariable+"="+secrets)
 	urls := waitingSessions(b, log, mint, gateway.line(b), openSockets)

@@ -128,7 +128,7 @@ func openLog(t *testing.T, data string) (log *events.Log) {
 func checkSchemas(t *testing.T, log *events.Log) {
 	t.Helper()
 	v, kinds := schematest.New(t), map[string]int{}
-	for _, stream := range []string{events.SessionsStream, events.AgentsStream, events.AccountsStream, events.QualityStream, events.WebhooksStream} {
+	for _, stream := range []string{events.SessionsStream, events.AgentsStream, events.AccountsStream, events.QualityStream, events.WebhooksStream, events.SettingsStream, events.RequestsStream} {
 		require.NoError(t, log.Read(t.Context(), stream, "", 0, func(e events.Event) error {
 			kinds[e.Type]++
 			require.Empty(t, e.Quarantine, e.Subject)

@@ -40,7 +40,7 @@ test_packages() {
 	go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | awk -v bindings="$bindings" '
 		$1 ~ /\.test$/ {
 			path = substr($1, 1, length($1) - 5)
-			kind = index($0, " " bindings) || path ~ /\/deployments\/(e2e|bench)(\/|$)/ ? "plain" : "race"
+			kind = index($0, " " bindings) || path ~ /\/deployments\/(e2e|bench|soak)(\/|$)/ ? "plain" : "race"
 			print kind, path
 		}'
 }
@@ -60,6 +60,8 @@ step lint bin/golangci-lint run ./...
 # One package at a time: several video encoders and browsers at once would starve each other.
 # shellcheck disable=SC2086
 [ -z "$plain" ] || step plain go test -count=1 -timeout 20m -p 1 $plain
+# Every target for a moment: what `task soak` does for minutes.
+step fuzz sh deployments/setup/fuzz.sh 2s
 
 took=$(($(date +%s) - begin))
 if [ -n "$failed" ]; then

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	gateway "streamstack/gateway/command"
+	"streamstack/gateway/token"
 )
 
 const (
@@ -24,27 +25,27 @@ const (
 
 // accounts is what of a gateway is needed here.
 type accounts interface {
-	Account(token string) (string, error)
-	CreateAccount(ctx context.Context, name string, expiry time.Time) (string, error)
+	Account(ctx context.Context, token string) (string, error)
+	CreateAccount(ctx context.Context, name string, expiry time.Time, scopes ...token.Scopes) (string, error)
 }
 
 // localToken is the token of the stack's own account: the one of the last start if it still stands, else a new one.
 func localToken(ctx context.Context, data string, g accounts) (string, error) {
 	path := filepath.Join(data, gateway.Secrets, tokenFile)
-	text, err := os.ReadFile(path)
+	kept, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("up: token: %w", err)
 	}
-	token := strings.TrimSpace(string(text))
-	if whose, err := g.Account(token); err == nil && whose == localAccount {
-		return token, nil
+	text := strings.TrimSpace(string(kept))
+	if whose, err := g.Account(ctx, text); err == nil && whose == localAccount {
+		return text, nil
 	}
-	token, err = g.CreateAccount(ctx, localAccount, time.Now().Add(tokenLife))
+	text, err = g.CreateAccount(ctx, localAccount, time.Now().Add(tokenLife))
 	if err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("up: token: %w", err)
 	}
-	return token, nil
+	return text, nil
 }

@@ -11,22 +11,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	gateway "streamstack/gateway/command"
+	"streamstack/gateway/token"
 )
 
 // book is the accounts of a gateway: which token is whose.
 type book map[string]string
 
-func (b book) Account(token string) (string, error) {
+func (b book) Account(_ context.Context, token string) (string, error) {
 	if name, ok := b[token]; ok {
 		return name, nil
 	}
 	return "", errors.New("no such token")
 }
 
-func (b book) CreateAccount(_ context.Context, name string, _ time.Time) (string, error) {
-	token := "token-" + string(rune('a'+len(b)))
-	b[token] = name
-	return token, nil
+func (b book) CreateAccount(_ context.Context, name string, _ time.Time, _ ...token.Scopes) (string, error) {
+	made := "token-" + string(rune('a'+len(b)))
+	b[made] = name
+	return made, nil
 }
 
 func TestTheTokenOutlivesARestart(t *testing.T) {

@@ -137,8 +137,15 @@ func announce(ctx context.Context, cmd *cli.Command, s settings, server *natsd.S
 		return err
 	}
 	e := connect.Endpoints{Gateway: gw.URL(), NATS: server.ClientURL(), TURN: gw.TURN(), Token: token}
+	var fingerprint string
+	e.Certificate, fingerprint = gw.Certificate()
 	if err := e.Write(s.data); err != nil {
 		return err
+	}
+	if fingerprint != "" {
+		if _, err := fmt.Fprintf(connect.Out(cmd), "The certificate's SHA-256 is %s\n\n", fingerprint); err != nil {
+			return fmt.Errorf("up: print the certificate's fingerprint: %w", err)
+		}
 	}
 	if _, err := fmt.Fprintf(connect.Out(cmd), "streamstack is up. Open the console:\n\n  %s/#token=%s\n\nCtrl+C ends it and everything it started.\n", gw.URL(), token); err != nil {
 		return fmt.Errorf("up: print the address: %w", err)

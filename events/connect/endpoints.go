@@ -26,6 +26,8 @@ type Endpoints struct {
 	NATS    string `json:"nats"`    // nats://…, no secret in it
 	TURN    string `json:"turn"`    // turn:…
 	Token   string `json:"token"`   // of an account made for this run
+	// Certificate is the file of the gateway's certificate, in PEM; empty without TLS.
+	Certificate string `json:"certificate,omitempty"`
 }
 
 // LogValue keeps the secrets out of structured logs.

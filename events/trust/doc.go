@@ -7,7 +7,8 @@
 //
 //	role                   publishes                                             reads
 //	gateway                sessions.*.*.gateway.>, sessions.*.*.client.>,        all
-//	                       work.>, deadlines.>, accounts.>, webhooks.>
+//	                       work.>, deadlines.>, accounts.>, webhooks.>,
+//	                       settings.>, requests.>
 //	agent of a region      sessions.<r>.*.agent.>, agents.<r>.<id>.>, its        sessions.<r>.>, work.<r>.<app>
 //	                       heartbeat key
 //	streamer of a session  sessions.<r>.<id>.streamer.>, quality.<r>.<id>, its   live.sessions.<r>.<id>.>, and the past

@@ -1,9 +1,12 @@
 package trust
 
 import (
+	"slices"
+
 	"github.com/nats-io/jwt/v2"
 
 	"streamstack/events"
+	"streamstack/events/bridge"
 )
 
 // What the JetStream API and its answers begin with.
@@ -38,9 +41,9 @@ func (s scope) permissions() jwt.Permissions {
 		)
 	case Streamer:
 		return allow(
-			append([]string{"sessions." + r + "." + thisSession + ".streamer.>", "quality." + r + "." + thisSession, heartbeat("streamer", r, thisSession)},
-				consumer(events.SessionsStream, events.SessionConsumer(thisSession))...),
-			[]string{"live.sessions." + r + "." + thisSession + ".>", streamerInbox(thisSession) + ".>"},
+			slices.Concat([]string{"sessions." + r + "." + thisSession + ".streamer.>", "quality." + r + "." + thisSession, heartbeat("streamer", r, thisSession)},
+				consumer(events.SessionsStream, events.SessionConsumer(thisSession)), bridge.Publishes(s.region, thisSession)),
+			append([]string{"live.sessions." + r + "." + thisSession + ".>", streamerInbox(thisSession) + ".>"}, bridge.Subscribes(s.region, thisSession)...),
 		)
 	case Operator:
 		return operatorPermissions()
@@ -53,8 +56,8 @@ func (s scope) permissions() jwt.Permissions {
 // whole API but what would remove streams or replace their content. It publishes as nobody but itself and its clients.
 func gatewayPermissions() jwt.Permissions {
 	p := allow(
-		[]string{
-			"sessions.*.*.gateway.>", "sessions.*.*.client.>", "work.>", "deadlines.>", "accounts.>", "webhooks.>",
+		append([]string{
+			"sessions.*.*.gateway.>", "sessions.*.*.client.>", "work.>", "deadlines.>", "accounts.>", "webhooks.>", "settings.>", "requests.>",
 			api + "INFO", api + "STREAM.CREATE.*", api + "STREAM.UPDATE.*", api + "STREAM.INFO.*", api + "STREAM.NAMES", api + "STREAM.LIST",
 			api + "STREAM.MSG.GET.*", api + "DIRECT.GET.>", api + "CONSUMER.>", acks + ">", flow + ">",
 			// Buckets of its own, for snapshots, webhooks and the archive; objects and snapshots are removed by a purge of
@@ -62,7 +65,7 @@ func gatewayPermissions() jwt.Permissions {
 			"$KV.>", "$O.>", api + "STREAM.PURGE." + ArchiveObjects, api + "STREAM.PURGE." + archiveEntries, api + "STREAM.PURGE.KV_" + events.SnapshotBucket,
 			// The guard's own answers, which are refusals.
 			roleInbox(Agent) + ".>", roleInbox(Operator) + ".>", replies,
-		},
+		}, bridge.GatewayPublishes()...), // the bytes of shares
 		[]string{">"},
 	)
 	p.Pub.Deny = jwt.StringList{"$KV." + events.HeartbeatBucket + ".>"}
@@ -85,7 +88,7 @@ func operatorPermissions() jwt.Permissions {
 		},
 		// Not the inboxes of others.
 		[]string{
-			"sessions.>", "live.>", "agents.>", "work.>", "accounts.>", "deadlines.>", "webhooks.>", "quality.>", "replay.>", "$KV.>", "$JS.EVENT.>",
+			"sessions.>", "live.>", "agents.>", "work.>", "accounts.>", "deadlines.>", "webhooks.>", "settings.>", "requests.>", "quality.>", "replay.>", "$KV.>", "$JS.EVENT.>",
 			roleInbox(Operator) + ".>",
 		},
 	)

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"streamstack/events/connect"
+	"streamstack/gateway/token"
 )
 
 // callTimeout bounds a command's call; deleting a session waits for the end of its application within it.
@@ -24,10 +25,12 @@ func AccountCommand() *cli.Command {
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "rotate", Usage: "give an account that exists a new token, which ends its old one", Sources: connect.Env("rotate")},
 				&cli.DurationFlag{Name: "expiry", Usage: "how long the token is good for: `DURATION`, such as 720h", Sources: connect.Env("expiry"), DefaultText: "a year"},
+				&cli.StringFlag{Name: "scope", Usage: "what the token may do: one or more `SCOPES` of read, create, admin, with commas", Sources: connect.Env("scope"), DefaultText: "everything"},
 				connect.DataFlag(),
 			},
 			Action: createAccount,
 		},
+		narrowCommand(),
 		&cli.Command{
 			Name: "ls", Usage: "list the accounts", OnUsageError: connect.OnUsageError,
 			Flags: []cli.Flag{connect.JSONFlag(), connect.DataFlag()}, Action: listAccounts,
@@ -64,13 +67,18 @@ func createAccount(ctx context.Context, cmd *cli.Command) error {
 	if cmd.IsSet("expiry") && life <= 0 {
 		return connect.Usagef("--expiry %s: it must be above 0", life)
 	}
+	if s := cmd.String("scope"); s != "" {
+		if _, err := token.ParseScopes(s); err != nil {
+			return connect.Usagef("--scope: %s", err)
+		}
+	}
 	a, err := admin(cmd)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	acc, err := a.Create(ctx, name, life, cmd.Bool("rotate"))
+	acc, err := a.Create(ctx, name, life, cmd.Bool("rotate"), cmd.String("scope"))
 	if err != nil {
 		return err
 	}

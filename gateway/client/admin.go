@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type Admin struct {
 type Account struct {
 	Name    string `json:"name"`
 	Token   string `json:"token,omitempty"`      // in the answer to a creation only
+	Scopes  string `json:"scopes,omitempty"`     // in the answer to a creation only, such as read,create
 	Expiry  string `json:"expiry,omitempty"`     // RFC 3339
 	Created string `json:"created_at,omitempty"` // RFC 3339
 	Expired bool   `json:"expired,omitempty"`    // the expiry has come
@@ -40,13 +42,15 @@ func NewAdmin(path string) *Admin {
 }
 
 // Create makes an account and returns it with its token. life 0 means the gateway's default. An account of that name is
-// refused, or with rotate is given a new token, which ends its old one.
-func (a *Admin) Create(ctx context.Context, name string, life time.Duration, rotate bool) (Account, error) {
+// refused, or with rotate is given a new token, which ends its old one. The token may do what the scopes name (read, create,
+// admin); none given: everything.
+func (a *Admin) Create(ctx context.Context, name string, life time.Duration, rotate bool, scopes ...string) (Account, error) {
 	body := struct {
 		Name   string `json:"name"`
 		Expiry string `json:"expiry,omitempty"`
+		Scopes string `json:"scopes,omitempty"`
 		Rotate bool   `json:"rotate,omitempty"`
-	}{Name: name, Rotate: rotate}
+	}{Name: name, Rotate: rotate, Scopes: strings.Join(scopes, ",")}
 	if life != 0 {
 		body.Expiry = life.String()
 	}

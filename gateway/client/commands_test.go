@@ -141,7 +141,7 @@ func TestCommandsSayWhatIsWrong(t *testing.T) {
 		status int
 		want   string
 	}{
-		"account":                                {connect.ExitUsage, "use one of create, ls, delete"},
+		"account":                                {connect.ExitUsage, "use one of create, narrow, ls, delete"},
 		"account mk":                             {connect.ExitUsage, `no command "mk"`},
 		"account create":                         {connect.ExitUsage, "give one NAME"},
 		"account create a --expiry soon":         {connect.ExitUsage, "expiry"},

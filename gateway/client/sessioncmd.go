@@ -53,6 +53,7 @@ func gatewayFlags() []cli.Flag {
 		connect.JSONFlag(),
 		&cli.StringFlag{Name: "gateway", Usage: "the `URL` of the gateway, in place of --data", Sources: connect.Env("gateway")},
 		&cli.StringFlag{Name: "token", Usage: "the API `TOKEN` (rather in the environment: a command line is seen by all)", Sources: connect.Env("token")},
+		&cli.StringFlag{Name: "certificate", Usage: "a `FILE` with the certificate that the gateway at --gateway must show; default one that the system trusts", TakesFile: true, Sources: connect.Env("certificate")},
 		connect.DataFlag(),
 	}
 }
@@ -77,7 +78,7 @@ func createFlags() []cli.Flag {
 
 // gateway finds the gateway and the token: by --gateway and --token, else as the stack on --data wrote them.
 func gateway(cmd *cli.Command) (*Client, error) {
-	base, token := cmd.String("gateway"), cmd.String("token")
+	base, token, certificate := cmd.String("gateway"), cmd.String("token"), cmd.String("certificate")
 	if base != "" && token == "" {
 		return nil, connect.Usagef("%s: --gateway needs a token: set STREAMSTACK_TOKEN", cmd.FullName())
 	}
@@ -94,8 +95,15 @@ func gateway(cmd *cli.Command) (*Client, error) {
 		if token == "" {
 			token = e.Token
 		}
+		if certificate == "" {
+			certificate = e.Certificate
+		}
 	}
-	return New(base, token)
+	c, err := New(base, token)
+	if err != nil || certificate == "" {
+		return c, err
+	}
+	return c, c.Trust(certificate)
 }
 
 func createSession(ctx context.Context, cmd *cli.Command) error {

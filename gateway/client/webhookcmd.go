@@ -34,6 +34,10 @@ func WebhookCommand() *cli.Command {
 			Flags: []cli.Flag{connect.JSONFlag(), connect.DataFlag()}, Action: showWebhook,
 		},
 		&cli.Command{
+			Name: "secret", Usage: "print the secret that signs a webhook's deliveries, as it is after `keys rotate webhooks`", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
+			Flags: []cli.Flag{connect.DataFlag()}, Action: webhookSecret,
+		},
+		&cli.Command{
 			Name: "delete", Usage: "end a webhook; what waits for it is not delivered", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
 			Flags: []cli.Flag{connect.DataFlag()}, Action: deleteWebhook,
 		},
@@ -136,6 +140,20 @@ func orDash(s string) string {
 		return "-"
 	}
 	return s
+}
+
+func webhookSecret(ctx context.Context, cmd *cli.Command) error {
+	id, err := connect.OneArg(cmd, "ID")
+	if err != nil {
+		return err
+	}
+	return withAdmin(ctx, cmd, func(ctx context.Context, a *Admin) error {
+		secret, err := a.WebhookSecret(ctx, id)
+		if err != nil {
+			return err
+		}
+		return printLine(connect.Out(cmd), secret)
+	})
 }
 
 func deleteWebhook(ctx context.Context, cmd *cli.Command) error {

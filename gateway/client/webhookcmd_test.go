@@ -48,7 +48,7 @@ func TestWebhookCommands(t *testing.T) {
 	_, _, err = run(t, "webhook", "show", "w-2")
 	require.Equal(t, connect.ExitFailed, connect.ExitStatus(err))
 	for line, want := range map[string]string{
-		"webhook": "use one of add, ls, show, delete", "webhook add": "give one URL", "webhook ls x": "no arguments", "webhook show": "give one ID", "webhook delete": "give one ID",
+		"webhook": "use one of add, ls, show, secret, delete", "webhook add": "give one URL", "webhook ls x": "no arguments", "webhook show": "give one ID", "webhook delete": "give one ID",
 	} {
 		_, _, err := run(t, strings.Fields(line)...)
 		require.Equal(t, connect.ExitUsage, connect.ExitStatus(err), line)

@@ -53,6 +53,13 @@ func (a *Admin) Webhook(ctx context.Context, id string) (Webhook, error) {
 	return w, err
 }
 
+// WebhookSecret returns what signs a webhook's deliveries from now on.
+func (a *Admin) WebhookSecret(ctx context.Context, id string) (string, error) {
+	var w Webhook
+	_, err := a.api.call(ctx, http.MethodGet, "/1.0/webhooks/"+url.PathEscape(id)+"/secret", nil, http.StatusOK, &w)
+	return w.Secret, err
+}
+
 // DeleteWebhook ends a webhook.
 func (a *Admin) DeleteWebhook(ctx context.Context, id string) error {
 	_, err := a.api.call(ctx, http.MethodDelete, "/1.0/webhooks/"+url.PathEscape(id), nil, http.StatusOK, nil)

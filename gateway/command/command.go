@@ -69,5 +69,8 @@ func run(ctx context.Context, cmd *cli.Command, version string) error {
 	}
 	return s.Run(ctx, func() {
 		_, _ = fmt.Fprintf(connect.Out(cmd), "gateway: %s\n", s.URL()) // a closed output stops no gateway
+		if _, sum := s.Certificate(); sum != "" {
+			_, _ = fmt.Fprintf(connect.Err(cmd), "certificate: SHA-256 %s\n", sum)
+		}
 	})
 }

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"math"
 	"net/netip"
 
 	"github.com/urfave/cli/v3"
@@ -22,19 +21,19 @@ func limitFlags() []cli.Flag {
 	}
 }
 
-// burstSeconds is how many seconds' requests may come at once.
-const burstSeconds = 4
+// maxLimit is as good as no limit.
+const maxLimit = 100_000_000
 
 // parseLimits reads [limitFlags].
 func parseLimits(cmd *cli.Command) (_ *limit.Figures, proxies []netip.Prefix, err error) {
 	f := limit.Default()
 	for name, set := range map[string]func(int){
-		"limit-requests": func(n int) { f.RequestsPerSecond, f.RequestBurst = float64(n), burstSeconds*n },
+		"limit-requests": func(n int) { f = f.WithRequests(float64(n)) },
 		"limit-sessions": func(n int) { f.SessionsPerAccount = n },
 		"limit-sockets":  func(n int) { f.SocketsPerAccount = n },
 	} {
 		n := cmd.Int(name)
-		if n < 0 || n > math.MaxInt32/burstSeconds {
+		if n < 0 || n > maxLimit {
 			return nil, nil, connect.Usagef("--%s takes a number from 0 (no limit) up, not %d", name, n)
 		}
 		set(n)

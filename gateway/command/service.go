@@ -17,6 +17,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/gateway"
+	"streamstack/gateway/certificate"
 	"streamstack/gateway/console"
 	"streamstack/gateway/keyfile"
 	"streamstack/gateway/limit"
@@ -60,6 +61,12 @@ type Options struct {
 	Logger  *slog.Logger
 	// Progress shows the reading of a long log at the start; nil: lines in Logger.
 	Progress progress.Show
+	// TLS is how the gateway listens: [TLSOff] or empty, [TLSAuto], or two files with a comma between them.
+	TLS string
+	// TURNServers, if any, are servers elsewhere in the embedded one's place; TURNSecret, or the first line of
+	// TURNSecretFile, is shared with them.
+	TURNServers                []string
+	TURNSecret, TURNSecretFile string
 }
 
 // Service is a gateway that listens. Nothing is answered before [Service.Run].
@@ -70,6 +77,8 @@ type Service struct {
 	metrics net.Listener
 	turn    *turn.Server
 	public  string
+	cert    *certificate.Source // nil without TLS
+	turnURL string
 }
 
 // Open makes the secrets and listens. What it opened is closed by [Service.Run] or [Service.Close].
@@ -89,7 +98,7 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 			return nil, fmt.Errorf("gateway: the archive's folder cannot be made: %w (name another with --archive)", err)
 		}
 	}
-	tokens, err := token.Open(secrets)
+	tokens, err := token.Open(secrets, o.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +106,9 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 		return nil, err
 	}
 	if s.admin, err = listenAdmin(ctx, filepath.Join(o.Data, AdminSocket)); err != nil {
+		return nil, err
+	}
+	if err := s.secure(o, secrets); err != nil {
 		return nil, err
 	}
 	if o.Metrics != "" {
@@ -112,10 +124,14 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 	if cfg.Webhooks, err = s.openWebhooks(o, secrets); err != nil {
 		return nil, err
 	}
-	if o.TURNListen != "" {
-		if cfg.TURN, err = s.openTURN(ctx, o, secrets); err != nil {
-			return nil, err
-		}
+	switch {
+	case len(o.TURNServers) > 0:
+		cfg.TURN, err = s.externalTURN(o)
+	case o.TURNListen != "":
+		cfg.TURN, err = s.openTURN(ctx, o, secrets)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if cfg.Console, err = console.Handler(); err != nil {
 		return nil, err
@@ -126,29 +142,33 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 
 // openWebhooks makes the deliveries to webhooks. Nothing runs yet.
 func (s *Service) openWebhooks(o Options, secrets string) (*webhook.Service, error) {
-	root, err := keyfile.Open(filepath.Join(secrets, webhookKeyFile))
+	root, err := keyfile.Follow(filepath.Join(secrets, webhookKeyFile), o.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("gateway: webhook key: %w", err)
 	}
 	guard := webhook.Guard{Public: !loopback(s.listen.Addr()), Allow: o.WebhookAllow}
-	return webhook.New(webhook.Config{Log: o.Log, Logger: o.Logger, Root: root, Guard: guard}), nil
+	return webhook.New(webhook.Config{Log: o.Log, Logger: o.Logger, File: root, Guard: guard}), nil
 }
 
 // openTURN starts the embedded TURN server and tells how clients use it.
 func (s *Service) openTURN(ctx context.Context, o Options, secrets string) (*gateway.TURN, error) {
-	keys, err := keyfile.Open(filepath.Join(secrets, turnKeyFile))
+	file, err := keyfile.Follow(filepath.Join(secrets, turnKeyFile), o.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("gateway: TURN secret: %w", err)
 	}
-	var shared []turn.Secret
-	for _, k := range keys.All() {
-		shared = append(shared, turn.SecretFrom(k))
+	shared := func() (all []turn.Secret) {
+		keys, _ := file.Keys()
+		for _, k := range keys.All() {
+			all = append(all, turn.SecretFrom(k))
+		}
+		return all
 	}
-	s.turn, err = turn.Listen(ctx, turn.Config{Addr: o.TURNListen, Secrets: shared, PeerNetworks: o.TURNPeers, Log: o.Logger.With("component", "turn")})
+	s.turn, err = turn.Listen(ctx, turn.Config{Addr: o.TURNListen, SecretsNow: shared, PeerNetworks: o.TURNPeers, Log: o.Logger.With("component", "turn")})
 	if err != nil {
 		return nil, err
 	}
-	return &gateway.TURN{Credentials: turn.Credentials{Secret: shared[0]}, Address: s.turn.ClientAddr()}, nil
+	s.turnURL = "turn:" + s.turn.ClientAddr()
+	return &gateway.TURN{Credentials: turn.Credentials{Now: func() turn.Secret { return shared()[0] }}, Address: s.turn.ClientAddr()}, nil
 }
 
 // Run serves until the context ends, or a part of the gateway fails.
@@ -178,24 +198,23 @@ func (s *Service) URL() string {
 	if s.public != "" {
 		return strings.TrimRight(s.public, "/")
 	}
+	scheme := "http://"
+	if s.cert != nil {
+		scheme = "https://"
+	}
 	addr, ok := s.listen.Addr().(*net.TCPAddr)
 	if !ok {
-		return "http://" + s.listen.Addr().String()
+		return scheme + s.listen.Addr().String()
 	}
 	host := addr.IP
 	if host.IsUnspecified() {
 		host = net.IPv4(127, 0, 0, 1)
 	}
-	return "http://" + net.JoinHostPort(host.String(), fmt.Sprint(addr.Port))
+	return scheme + net.JoinHostPort(host.String(), fmt.Sprint(addr.Port))
 }
 
 // TURN is where clients reach the TURN server, empty without one.
-func (s *Service) TURN() string {
-	if s.turn == nil {
-		return ""
-	}
-	return "turn:" + s.turn.ClientAddr()
-}
+func (s *Service) TURN() string { return s.turnURL }
 
 // listen opens a TCP address; a busy one is an error that names the flag.
 func listen(ctx context.Context, addr, flag string) (net.Listener, error) {

@@ -35,7 +35,7 @@
 //	#keep, #relay, #codec                     the settings: keep sessions running, TURN only, codec
 //	#notice                                   an error of the API, in words
 //
-// window.streamstack has session (its id or ""), state ("idle", "creating", "waiting", "connecting", "live",
+// window.streamstack has session (its id or ""), state ("idle", "creating", "waiting", "connecting", "reconnecting", "live",
 // "interrupted", "ended", "error"), pc (the RTCPeerConnection or null), control (the data channel or null), video, audio,
 // and stats(), which resolves to {fps, rtt, framesDecoded, framesDropped, frameWidth, frameHeight, bytesReceived,
 // packetsLost, codec, local, remote, audioEnergy, audioSamples, bufferMs}: rtt and bufferMs in milliseconds, fps as

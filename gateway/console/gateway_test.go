@@ -32,6 +32,11 @@ type gateway struct {
 	order    []string
 	// dropAfter closes a socket once, when that type of message has been sent on it.
 	dropAfter string
+	// last, if it has a code, is how that socket is closed, after these words. A gateway that leaves is away afterwards: it
+	// opens no socket.
+	last         websocket.CloseError
+	words        message
+	leaves, away bool
 	// restart puts another streamer in the place of a session's first one, once that has been answered.
 	restart bool
 	// unstreamed is a gateway, or a proxy before it, that has no stream of events; streams and polls count how they were
@@ -260,6 +265,13 @@ func (g *gateway) socket(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "token or after", http.StatusUnauthorized)
 		return
 	}
+	g.mu.Lock()
+	away := g.away
+	g.mu.Unlock()
+	if away {
+		http.Error(w, "away", http.StatusServiceUnavailable)
+		return
+	}
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
 		return // Accept has answered
@@ -281,6 +293,7 @@ func (g *gateway) socket(w http.ResponseWriter, r *http.Request) {
 			after = sequence(m)
 		}
 		if drop {
+			g.drop(r, conn)
 			return
 		}
 		select {

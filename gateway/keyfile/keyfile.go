@@ -52,6 +52,10 @@ func (k Keys) All() [][]byte {
 	return [][]byte{k.Current, k.Previous}
 }
 
+func (k Keys) equal(o Keys) bool {
+	return bytes.Equal(k.Current, o.Current) && bytes.Equal(k.Previous, o.Previous)
+}
+
 // String keeps keys out of messages.
 func (k Keys) String() string { return "[keys]" }
 

@@ -81,9 +81,10 @@ func TestFigures(t *testing.T) {
 		change(&f)
 		require.ErrorContains(t, f.Check(), want)
 	}
-	l := NewLive(Default())
-	f := l.Get()
-	f.Feeds = 1
-	l.Set(f)
-	require.Equal(t, 1, l.Get().Feeds)
+	f := Default().WithRequests(1000)
+	require.Equal(t, Default(), f)
+	f = f.WithRequests(10)
+	require.InDelta(t, 10, f.RequestsPerSecond, 0)
+	require.Equal(t, 40, f.RequestBurst)
+	require.Equal(t, 1, f.WithRequests(0.1).RequestBurst)
 }

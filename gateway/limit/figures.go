@@ -1,11 +1,8 @@
 package limit
 
-import (
-	"fmt"
-	"sync/atomic"
-)
+import "fmt"
 
-// Figures are the limits that an operator may set, and change while a gateway runs. 0 is no limit, wherever it stands.
+// Figures are the limits that an operator may set. 0 is no limit, wherever it stands.
 type Figures struct {
 	// RequestsPerSecond bounds the requests of one account, and of one address those that no account answers for;
 	// RequestBurst of them may come at once. They hold for each gateway by itself.
@@ -36,7 +33,7 @@ type Figures struct {
 // what would starve its neighbours on the same gateway.
 func Default() Figures {
 	return Figures{
-		RequestsPerSecond: 1000, RequestBurst: 4000,
+		RequestsPerSecond: 1000, RequestBurst: burstSeconds * 1000,
 		DeniedPerMinute: 60, DeniedBurst: 120,
 		SessionsPerAccount: 5000, SocketsPerAccount: 5000,
 		Feeds:        2000, // each holds a connection and a queue
@@ -70,19 +67,13 @@ const (
 	minMessage, maxMessage = 16 << 10, 512 << 10
 )
 
-// Live are figures that may be changed while others read them.
-type Live struct{ p atomic.Pointer[Figures] }
+// burstSeconds is how many seconds' requests may come at once where only their rate is told.
+const burstSeconds = 4
 
-// NewLive begins with f.
-func NewLive(f Figures) *Live {
-	l := &Live{}
-	l.Set(f)
-	return l
+// WithRequests are the figures with another rate of requests, and as large a burst as goes with it.
+func (f Figures) WithRequests(perSecond float64) Figures {
+	if perSecond != f.RequestsPerSecond {
+		f.RequestsPerSecond, f.RequestBurst = perSecond, max(1, int(burstSeconds*perSecond))
+	}
+	return f
 }
-
-// Get returns the figures of now.
-func (l *Live) Get() Figures { return *l.p.Load() }
-
-// Set changes all figures at once. What is counted stays counted: a lower figure ends nothing that is open. The caller has
-// checked them with [Figures.Check].
-func (l *Live) Set(f Figures) { l.p.Store(&f) }

@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -54,6 +56,7 @@ type Claims struct {
 	Account string    // whose token it is
 	ID      ID        // which of the account's tokens; valid only while the account has it
 	Expiry  time.Time // to the second
+	Scopes  Scopes    // what it may do
 }
 
 // Role is the side of a session's signalling that a socket token opens.
@@ -86,38 +89,75 @@ type ShareClaims struct {
 
 // Mint issues and verifies tokens. It may be used from several goroutines.
 type Mint struct {
-	api, socket, share [][]byte // keys; the first signs, all verify
+	file *keyfile.File // nil: the keys never change
+	keys atomic.Pointer[derived]
+}
+
+// derived are the keys of each kind of token, made of the root keys; of each the first signs, all verify.
+type derived struct {
+	api, socket, share [][]byte
+	version            uint64 // of the file
 }
 
 // Open returns a mint with the root keys of the file `macaroon.keys` in folder; they are created when there are none. See
-// keyfile.Open for the errors, keyfile.Rotate for how to replace the keys.
-func Open(folder string) (*Mint, error) {
-	keys, err := keyfile.Open(filepath.Join(folder, File))
+// keyfile.Open for the errors. When the file changes (keyfile.Rotate), the mint goes on with the new keys; it says so in log.
+func Open(folder string, log *slog.Logger) (*Mint, error) {
+	file, err := keyfile.Follow(filepath.Join(folder, File), log)
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	return New(keys)
+	keys, version := file.Keys()
+	mint, err := New(keys)
+	if err != nil {
+		return nil, err
+	}
+	mint.file = file
+	mint.current().version = version // nobody else has it yet
+	return mint, nil
 }
 
 // New returns a mint with the given root keys.
 func New(keys keyfile.Keys) (*Mint, error) {
 	mint := &Mint{}
-	for _, root := range keys.All() {
-		api, err := derive(root, "streamstack api token v1")
-		if err != nil {
-			return nil, err
-		}
-		socket, err := derive(root, "streamstack socket token v1")
-		if err != nil {
-			return nil, err
-		}
-		share, err := derive(root, "streamstack share token v1")
-		if err != nil {
-			return nil, err
-		}
-		mint.api, mint.socket, mint.share = append(mint.api, api), append(mint.socket, socket), append(mint.share, share)
+	d, err := deriveAll(keys)
+	if err != nil {
+		return nil, err
 	}
+	mint.keys.Store(d)
 	return mint, nil
+}
+
+// current returns the keys as the file has them now.
+func (m *Mint) current() *derived {
+	have := m.keys.Load()
+	if m.file == nil {
+		return have
+	}
+	keys, version := m.file.Keys()
+	if version == have.version {
+		return have
+	}
+	fresh, err := deriveAll(keys)
+	if err != nil {
+		return have // not so: a key file holds whole keys only
+	}
+	fresh.version = version
+	m.keys.Store(fresh) // whoever else does so now stores the same
+	return fresh
+}
+
+func deriveAll(keys keyfile.Keys) (*derived, error) {
+	d := &derived{}
+	for _, root := range keys.All() {
+		for purpose, to := range map[string]*[][]byte{"api": &d.api, "socket": &d.socket, "share": &d.share} {
+			key, err := derive(root, "streamstack "+purpose+" token v1")
+			if err != nil {
+				return nil, err
+			}
+			*to = append(*to, key)
+		}
+	}
+	return d, nil
 }
 
 // derive makes the key of one purpose out of a root key (HKDF, RFC 5869).
@@ -140,21 +180,30 @@ func (m *Mint) IssueAPI(claims Claims) (string, error) {
 	if err := checkName("token id", string(claims.ID)); err != nil {
 		return "", err
 	}
-	return issue(m.api[0], claims.Account, claims.Expiry, caveat{keyID, string(claims.ID)})
+	caveats := []caveat{{keyID, string(claims.ID)}}
+	switch claims.Scopes {
+	case 0:
+		return "", errors.New("token: no scope: it would be good for nothing")
+	case AllScopes:
+	default:
+		caveats = append(caveats, caveat{keyScope, claims.Scopes.String()})
+	}
+	return issue(m.current().api[0], claims.Account, claims.Expiry, caveats...)
 }
 
 // VerifyAPI returns what a token says, if it was issued here and has not expired: else ErrInvalid or ErrExpired.
 // The caller must still check that the account exists and has a token of this id.
 func (m *Mint) VerifyAPI(text string, now time.Time) (Claims, error) {
-	found, err := verify(m.api, text, now)
+	found, err := verify(m.current().api, text, now)
 	if err != nil {
 		return Claims{}, err
 	}
+	delete(found.values, keyScope) // which an API token may have, and no other
 	values, err := found.exactly(keyID)
 	if err != nil {
 		return Claims{}, err
 	}
-	return Claims{Account: found.subject, ID: ID(values[0]), Expiry: found.expiry}, nil
+	return Claims{Account: found.subject, ID: ID(values[0]), Expiry: found.expiry, Scopes: found.scopes}, nil
 }
 
 // IssueSocket returns a token for one socket. It fails for claims that VerifySocket could not return.
@@ -168,13 +217,13 @@ func (m *Mint) IssueSocket(claims SocketClaims) (string, error) {
 	if !claims.Role.valid() {
 		return "", fmt.Errorf("token: unknown role %q", claims.Role)
 	}
-	return issue(m.socket[0], claims.Session, claims.Expiry, caveat{keyPeer, claims.Peer}, caveat{keyRole, string(claims.Role)})
+	return issue(m.current().socket[0], claims.Session, claims.Expiry, caveat{keyPeer, claims.Peer}, caveat{keyRole, string(claims.Role)})
 }
 
 // VerifySocket returns what a socket token says, if it was issued here and has not expired: else ErrInvalid or ErrExpired.
 // The caller must still check that it is for this session and role, and that the peer was not displaced.
 func (m *Mint) VerifySocket(text string, now time.Time) (SocketClaims, error) {
-	found, err := verify(m.socket, text, now)
+	found, err := verify(m.current().socket, text, now)
 	if err != nil {
 		return SocketClaims{}, err
 	}
@@ -198,13 +247,13 @@ func (m *Mint) IssueShare(claims ShareClaims) (string, error) {
 	if err := checkName("share id", claims.Share); err != nil {
 		return "", err
 	}
-	return issue(m.share[0], claims.Session, claims.Expiry, caveat{keyShare, claims.Share})
+	return issue(m.current().share[0], claims.Session, claims.Expiry, caveat{keyShare, claims.Share})
 }
 
 // VerifyShare returns what a share's token says, if it was issued here and has not expired: else ErrInvalid or ErrExpired.
 // The caller must still check that it is for this session, and that the share stands.
 func (m *Mint) VerifyShare(text string, now time.Time) (ShareClaims, error) {
-	found, err := verify(m.share, text, now)
+	found, err := verify(m.current().share, text, now)
 	if err != nil {
 		return ShareClaims{}, err
 	}

@@ -3,6 +3,7 @@ package token_test
 import (
 	"bytes"
 	"encoding/base64"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ var now = time.Date(2026, 11, 22, 6, 27, 9, 0, time.UTC)
 
 func newMint(tb testing.TB) *token.Mint {
 	tb.Helper()
-	mint, err := token.Open(tb.TempDir())
+	mint, err := token.Open(tb.TempDir(), slog.New(slog.DiscardHandler))
 	require.NoError(tb, err)
 	return mint
 }
@@ -30,7 +31,7 @@ func issueAPI(tb testing.TB, mint *token.Mint) (string, token.Claims) {
 	tb.Helper()
 	id, err := token.NewID()
 	require.NoError(tb, err)
-	claims := token.Claims{Account: "kim", ID: id, Expiry: now.Add(time.Hour)}
+	claims := token.Claims{Account: "kim", ID: id, Expiry: now.Add(time.Hour), Scopes: token.AllScopes}
 	text, err := mint.IssueAPI(claims)
 	require.NoError(tb, err)
 	return text, claims
@@ -64,6 +65,7 @@ func TestAPITokenRoundTrip(t *testing.T) {
 			Account: rapid.StringN(1, 50, 255).Draw(t, "account"),
 			ID:      token.ID(rapid.StringN(1, 50, 255).Draw(t, "id")),
 			Expiry:  now.Add(time.Duration(rapid.Int64Range(1, 1<<32).Draw(t, "life")) * time.Second),
+			Scopes:  token.Scopes(rapid.Uint8Range(1, uint8(token.AllScopes)).Draw(t, "scopes")),
 		}
 		text, err := mint.IssueAPI(claims)
 		require.NoError(t, err)
@@ -193,7 +195,7 @@ func TestHoldersCanOnlyNarrow(t *testing.T) {
 	require.Equal(t, claims.Expiry, longer.Expiry)
 	_, err = mint.VerifyAPI(narrow(t, text, now.Add(-time.Minute).Format(time.RFC3339)), now)
 	require.ErrorIs(t, err, token.ErrExpired)
-	for _, unknown := range []string{"scope = join", "id = another", "role = slave", "peer = p", "anything", "", "id=x"} {
+	for _, unknown := range []string{"scope = join", "id = another", "role = slave", "peer = p", "scope = ", "scope = read,", "scope = Read", "scope=read", "anything", "", "id=x"} {
 		_, err := mint.VerifyAPI(narrow(t, text, unknown), now)
 		require.ErrorIs(t, err, token.ErrInvalid, "caveat %q", unknown)
 	}
@@ -217,24 +219,28 @@ func TestExpiryIsToldToHoldersOnly(t *testing.T) {
 func TestRotationHonoursOnePreviousKey(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, token.File)
-	first, err := token.Open(folder)
+	first, err := token.Open(folder, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	text, claims := issueAPI(t, first)
+	old, err := keyfile.Open(path)
+	require.NoError(t, err)
+	stale, err := token.New(old)
+	require.NoError(t, err)
 
 	_, err = keyfile.Rotate(path)
 	require.NoError(t, err)
-	second, err := token.Open(folder)
+	second, err := token.Open(folder, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	got, err := second.VerifyAPI(text, now)
 	require.NoError(t, err)
 	require.Equal(t, claims, got)
 	newer, _ := issueAPI(t, second)
-	_, err = first.VerifyAPI(newer, now)
+	_, err = stale.VerifyAPI(newer, now)
 	require.ErrorIs(t, err, token.ErrInvalid, "new tokens are signed with the new key")
 
 	_, err = keyfile.Rotate(path)
 	require.NoError(t, err)
-	third, err := token.Open(folder)
+	third, err := token.Open(folder, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	_, err = third.VerifyAPI(text, now)
 	require.ErrorIs(t, err, token.ErrInvalid)
@@ -244,17 +250,20 @@ func TestRotationHonoursOnePreviousKey(t *testing.T) {
 
 func TestOpenRefusesKeysOthersCanRead(t *testing.T) {
 	folder := t.TempDir()
-	_, err := token.Open(folder)
+	_, err := token.Open(folder, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(filepath.Join(folder, token.File), 0o644))
-	_, err = token.Open(folder)
+	_, err = token.Open(folder, slog.New(slog.DiscardHandler))
 	require.ErrorIs(t, err, keyfile.ErrPermissions)
 	require.ErrorContains(t, err, "chmod 600")
 }
 
 func TestIssueRefusesWhatCouldNotBeVerified(t *testing.T) {
 	mint := newMint(t)
-	for _, claims := range []token.Claims{{ID: "x"}, {Account: "kim"}, {Account: strings.Repeat("x", 256), ID: "x"}, {Account: "\xff", ID: "x"}} {
+	for _, claims := range []token.Claims{
+		{ID: "x", Scopes: token.Read}, {Account: "kim", Scopes: token.Read}, {Account: strings.Repeat("x", 256), ID: "x", Scopes: token.Read},
+		{Account: "\xff", ID: "x", Scopes: token.Read}, {Account: "kim", ID: "x"},
+	} {
 		_, err := mint.IssueAPI(claims)
 		require.Error(t, err, "%+v", claims)
 	}

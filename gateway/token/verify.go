@@ -15,13 +15,13 @@ import (
 // caveats that a holder adds.
 const maxToken = 4096
 
-// The names of caveats written `name = value`. The expiry has no name: it is a bare RFC 3339 time. The name `scope` is
-// meant for tokens that may do less than their account; until there are any, it is refused like every unknown one.
+// The names of caveats written `name = value`. The expiry has no name: it is a bare RFC 3339 time.
 const (
 	keyID    = "id"
 	keyPeer  = "peer"
 	keyRole  = "role"
 	keyShare = "share"
+	keyScope = "scope"
 
 	separator = " = "
 )
@@ -35,6 +35,7 @@ type verified struct {
 	subject string
 	expiry  time.Time
 	values  map[string]string
+	scopes  Scopes // what all its caveats of scopes together leave
 }
 
 // exactly returns the values of the named caveats, in that order, if the token has these and no others.
@@ -73,9 +74,20 @@ func verify(keys [][]byte, text string, now time.Time) (verified, error) {
 
 // judge reads the caveats of a macaroon whose signature is good.
 func judge(subject string, conditions []string, now time.Time) (verified, error) {
-	found := verified{subject: subject, values: make(map[string]string)}
+	found := verified{subject: subject, values: make(map[string]string), scopes: AllScopes}
 	for _, condition := range conditions {
-		if name, value, ok := strings.Cut(condition, separator); ok {
+		name, value, named := strings.Cut(condition, separator)
+		switch {
+		case named && name == keyScope:
+			// Each caveat must hold, so what all of them allow counts.
+			scopes, err := ParseScopes(value)
+			if err != nil {
+				return verified{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+			}
+			found.scopes &= scopes
+			found.values[keyScope] = found.scopes.String()
+			continue
+		case named:
 			// A holder may add caveats, and so must not be able to change a value.
 			if _, twice := found.values[name]; twice {
 				return verified{}, fmt.Errorf("%w: caveat %q twice", ErrInvalid, name)

@@ -49,6 +49,15 @@ func (s Secret) password(username string) string {
 type Credentials struct {
 	Secret Secret
 	TTL    time.Duration // how long what it issues is valid; 0 means DefaultTTL
+	// Now, if not nil, has the secret in place of Secret, as it is at the moment.
+	Now func() Secret
+}
+
+func (c Credentials) secret() Secret {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return c.Secret
 }
 
 // Issue returns credentials that are valid from now until the TTL has passed. The id says whom they are for (a session's
@@ -59,7 +68,7 @@ func (c Credentials) Issue(now time.Time, id string) (username, password string)
 		ttl = DefaultTTL
 	}
 	username = strconv.FormatInt(now.Add(ttl).Unix(), 10) + ":" + id
-	return username, c.Secret.password(username)
+	return username, c.secret().password(username)
 }
 
 // ICEServer is one element of the gateway's `stun_servers` answer.

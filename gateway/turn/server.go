@@ -36,15 +36,16 @@ const (
 
 // Config is what a server needs to know.
 type Config struct {
-	Addr         string         // host:port for UDP and TCP alike; port 0 picks one that is free for both
-	Secrets      []Secret       // the current shared secret and, while it is being replaced, the one before
-	Realm        string         // default DefaultRealm
-	RelayIP      netip.Addr     // IPv4 address of relays as clients are told; default: Addr's, or this machine's first
-	PeerNetworks []netip.Prefix // where relays may reach peers; see LocalNetworks. Empty: nowhere
-	PortMin      uint16         // first port of relays; 0 with PortMax 0: any
-	PortMax      uint16         // last port of relays
-	QuotaPerUser int            // allocations of one user at a time; default DefaultQuota
-	Log          *slog.Logger   // default: no logs
+	Addr         string          // host:port for UDP and TCP alike; port 0 picks one that is free for both
+	Secrets      []Secret        // the current shared secret and, while it is being replaced, the one before
+	SecretsNow   func() []Secret // if not nil, in place of Secrets, as they are at the moment
+	Realm        string          // default DefaultRealm
+	RelayIP      netip.Addr      // IPv4 address of relays as clients are told; default: Addr's, or this machine's first
+	PeerNetworks []netip.Prefix  // where relays may reach peers; see LocalNetworks. Empty: nowhere
+	PortMin      uint16          // first port of relays; 0 with PortMax 0: any
+	PortMax      uint16          // last port of relays
+	QuotaPerUser int             // allocations of one user at a time; default DefaultQuota
+	Log          *slog.Logger    // default: no logs
 	Now          func() time.Time
 }
 
@@ -52,7 +53,7 @@ type Config struct {
 type Server struct {
 	log      *slog.Logger
 	realm    string
-	secrets  []Secret
+	secrets  func() []Secret
 	now      func() time.Time
 	networks allowList
 	quota    *quota
@@ -100,7 +101,11 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 
 // newServer checks the configuration and fills in what it leaves open.
 func newServer(cfg Config) (*Server, error) {
-	if err := checkSecrets(cfg.Secrets); err != nil {
+	secrets := cfg.SecretsNow
+	if secrets == nil {
+		secrets = func() []Secret { return cfg.Secrets }
+	}
+	if err := checkSecrets(secrets()); err != nil {
 		return nil, err
 	}
 	networks, err := newAllowList(cfg.PeerNetworks)
@@ -111,7 +116,7 @@ func newServer(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("turn: the port range %d-%d is empty", cfg.PortMin, cfg.PortMax)
 	}
 	server := &Server{
-		log: cfg.Log, realm: cfg.Realm, secrets: cfg.Secrets, now: cfg.Now, networks: networks,
+		log: cfg.Log, realm: cfg.Realm, secrets: secrets, now: cfg.Now, networks: networks,
 		relays:   relays{bind: netip.IPv4Unspecified(), portMin: cfg.PortMin, portMax: cfg.PortMax},
 		refusals: rate.Sometimes{Interval: logInterval},
 		denials:  rate.Sometimes{Interval: logInterval},
@@ -255,7 +260,7 @@ func (s *Server) allows(ip net.IP) bool {
 
 // signingKey returns the key of the secret that a request was signed with (RFC 8489, section 9.2.2).
 func (s *Server) signingKey(username string, request *stun.Message) ([]byte, bool) {
-	for _, secret := range s.secrets {
+	for _, secret := range s.secrets() {
 		key := pion.GenerateAuthKey(username, s.realm, secret.password(username))
 		if stun.MessageIntegrity(key).Check(request) == nil {
 			return key, true

@@ -16,7 +16,7 @@ import (
 // deliverer delivers one webhook's events whenever this gateway is the pinned one.
 type deliverer struct {
 	hook    hook
-	secrets []Secret
+	secrets func() ([]Secret, error) // as they are at each attempt
 	log     *events.Log
 	store   store
 	sender  *sender

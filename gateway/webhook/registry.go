@@ -51,7 +51,7 @@ func (s *Service) Add(ctx context.Context, r Request) (projections.Webhook, Secr
 	if err != nil {
 		return none, Secret{}, err
 	}
-	secret, err := Derive(s.cfg.Root.Current, id)
+	secret, err := Derive(s.cfg.root().Current, id)
 	if err != nil {
 		return none, Secret{}, err
 	}
@@ -62,6 +62,14 @@ func (s *Service) Add(ctx context.Context, r Request) (projections.Webhook, Secr
 	}
 	w, err := s.get(id)
 	return w, secret, err
+}
+
+// Secret is what signs a webhook's deliveries from now on: after the root key was replaced, its receiver needs this one.
+func (s *Service) Secret(id events.WebhookID) (Secret, error) {
+	if _, err := s.get(id); err != nil {
+		return Secret{}, err
+	}
+	return Derive(s.cfg.root().Current, id)
 }
 
 // Delete ends a webhook: nothing is delivered any more after it returns, but for attempts that are under way.

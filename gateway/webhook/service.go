@@ -38,8 +38,19 @@ type Config struct {
 	Logger *slog.Logger
 	// Root is what the secrets are derived from, the same at all gateways. While it is being replaced, deliveries bear a
 	// signature by each of its two keys.
-	Root  keyfile.Keys
+	Root keyfile.Keys
+	// File, if not nil, has the root in place of Root, as it is at the moment.
+	File  *keyfile.File
 	Guard Guard
+}
+
+// root is what the secrets are derived from now.
+func (c Config) root() keyfile.Keys {
+	if c.File == nil {
+		return c.Root
+	}
+	keys, _ := c.File.Keys()
+	return keys
 }
 
 // Service keeps the webhooks and takes its part in their deliveries. It is safe for concurrent use.
@@ -162,19 +173,15 @@ func (s *Service) deliverer(ctx context.Context, w projections.Webhook) (*delive
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := s.secrets(w.ID)
-	if err != nil {
-		return nil, err
-	}
 	st, err := s.store(ctx, w.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &deliverer{hook: h, secrets: secrets, log: s.cfg.Log, store: st, sender: s.sender, times: s.times, logger: s.log.With("webhook", w.ID)}, nil
+	return &deliverer{hook: h, secrets: func() ([]Secret, error) { return s.secrets(w.ID) }, log: s.cfg.Log, store: st, sender: s.sender, times: s.times, logger: s.log.With("webhook", w.ID)}, nil
 }
 
 func (s *Service) secrets(id events.WebhookID) (out []Secret, err error) {
-	for _, root := range s.cfg.Root.All() {
+	for _, root := range s.cfg.root().All() {
 		x, err := Derive(root, id)
 		if err != nil {
 			return nil, err

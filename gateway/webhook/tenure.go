@@ -209,7 +209,10 @@ func (t *tenure) job(ctx context.Context, l *lane, work func(context.Context) fu
 func (t *tenure) post(ctx context.Context, l *lane) {
 	e, parked := l.items[0].event, l.parked
 	t.job(ctx, l, func(ctx context.Context) func() {
-		err := t.sender.send(ctx, t.hook.URL, t.secrets, e)
+		secrets, err := t.secrets()
+		if err == nil {
+			err = t.sender.send(ctx, t.hook.URL, secrets, e)
+		}
 		if err == nil && parked {
 			if err := t.store.saveCursor(ctx, e.Session, cursor{Region: e.Region, From: e.Sequence + 1}); err != nil {
 				t.logger.Debug("cursor not kept, the event may be delivered again", "session", e.Session, "err", err)

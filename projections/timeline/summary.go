@@ -3,6 +3,7 @@ package timeline
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -33,6 +34,8 @@ var summaries = map[events.Name]func(events.Event) (string, bool){
 	events.Joined:        of(joined),
 	events.Shared:        of(shared),
 	events.ShareRevoked:  of(func(d events.ShareRevokedData) string { return string(d.ID) + ": " + by(d.Reason, d.Account) }),
+	events.ShareOpened:   of(func(d events.ShareOpenedData) string { return string(d.ID) }),
+	events.ShareClosed:   of(shareClosed),
 	events.Terminating:   of(terminating),
 	events.Requeued:      of(func(d events.RequeuedData) string { return "attempt " + itoa(d.Attempt) + ": " + d.Reason }),
 	events.Expired:       of(func(d events.EndedData) string { return d.Reason }),
@@ -109,6 +112,10 @@ func shared(d events.SharedData) string {
 		s += " (" + d.Description + ")"
 	}
 	return by(s, d.Account)
+}
+
+func shareClosed(d events.ShareClosedData) string {
+	return string(d.ID) + ": " + d.Reason + ", " + size(int(min(d.BytesUp, math.MaxInt))) + " up, " + size(int(min(d.BytesDown, math.MaxInt))) + " down" //nolint:gosec // bounded
 }
 
 // by adds who did it, where that is known.

@@ -110,7 +110,8 @@ func (c *Checker) fold(h *history, e events.Event) {
 // late takes an event of a session that is gone for good. Streamers and clients may have been cut off; gateways and agents
 // have decided something about a session that has ended.
 func (c *Checker) late(e events.Event, ending events.Name) error {
-	if e.Actor == events.Streamer || e.Actor == events.Client || events.ShortLived(e.Name) || e.Name == events.ShareRevoked {
+	consequence := e.Name == events.ShareRevoked || e.Name == events.ShareClosed // of the end
+	if e.Actor == events.Streamer || e.Actor == events.Client || events.ShortLived(e.Name) || consequence {
 		return nil
 	}
 	return c.report(e, object(RuleEnding, "the session had ended by %s", ending))

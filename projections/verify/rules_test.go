@@ -119,7 +119,7 @@ func TestLawfulLives(t *testing.T) {
 		"failed, begun anew":   then(running(), failedBy("a", 1), claimedBy("a", 2), launchedBy("a", 2), ready(), terminatedBy("a", 2)),
 		"failed, deleted":      then(running(), failedBy("a", 1), toEnd()),
 		"two clients":          then(running(), letIn("p2", 2), disconnectedFrom(peer), connectedTo("p2"), disconnectedFrom("p2"), terminatedBy("a", 1)),
-		"late words":           then(running(), terminatedBy("a", 1), disconnectedFrom(peer), say{events.Client, events.Detached, events.DetachedData{Peer: peer}}),
+		"late words":           then(running(), terminatedBy("a", 1), disconnectedFrom(peer), say{events.Client, events.Detached, events.DetachedData{Peer: peer}}, say{events.Gateway, events.ShareClosed, nil}),
 		"an event of tomorrow": then(running(), say{events.Streamer, "telepathy", 1}, terminatedBy("a", 1)),
 		"resized between two":  then(running(), disconnectedFrom(peer), letIn("p2", 2), say{events.Streamer, events.Resized, events.ResizedData{Peer: "p2"}}, failedBy("a", 1)),
 	} {

@@ -16,6 +16,7 @@ import (
 	"streamstack/events"
 	"streamstack/events/connect"
 	"streamstack/streamer"
+	"streamstack/streamer/adb"
 	"streamstack/streamer/bitrate"
 	"streamstack/streamer/input"
 	"streamstack/streamer/peer"
@@ -40,6 +41,8 @@ func Command() *cli.Command {
 			&cli.StringFlag{Name: "region", Usage: "the session's region, `NAME`", Required: true, Sources: connect.Env("region")},
 			&cli.StringFlag{Name: "screen", Usage: "`WxH@FPS` of the display", Required: true, Sources: connect.Env("screen")},
 			&cli.BoolFlag{Name: "audio", Usage: "stream the sound", Value: true, Sources: connect.Env("audio")},
+			&cli.IntFlag{Name: "adb-port", Usage: "TCP port `N` of the application that shares lead to; 0 for none", Sources: connect.Env("adb-port")},
+			&cli.StringFlag{Name: "client-file", Usage: "`FILE` in which the application finds what its client asks of it", Sources: connect.Env("client-file")},
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server", Sources: connect.Env("nats")},
 			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for --nats", Sources: connect.Env("creds")},
 		}, NetworkFlags()...),
@@ -82,6 +85,10 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	port, err := parsePort(cmd)
+	if err != nil {
+		return err
+	}
 	network, err := parseNetwork(cmd, log)
 	if err != nil {
 		return err
@@ -104,11 +111,15 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer l.Conn().Close()
-	s, err := streamer.New(streamer.Config{
+	cfg := streamer.Config{
 		Log: l, Logger: log, Region: region, Session: session, Screen: screen, Audio: cmd.Bool("audio"),
 		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Encoders: <-found,
-		Bitrate: bitrate.Table{}, Network: n,
-	})
+		Bitrate: bitrate.Table{}, Network: n, ClientFile: cmd.String("client-file"),
+	}
+	if port != 0 {
+		cfg.ADB = adb.Dialer{Port: port, Instance: os.Getenv(adb.Marker)}.Dial
+	}
+	s, err := streamer.New(cfg)
 	if err != nil {
 		return err
 	}

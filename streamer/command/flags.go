@@ -33,6 +33,15 @@ func parseScreen(text string) (events.Screen, error) {
 	return s, nil
 }
 
+// parsePort reads the port that shares lead to; 0 for none.
+func parsePort(cmd *cli.Command) (int, error) {
+	n := cmd.Int("adb-port")
+	if n < 0 || n > 65535 {
+		return 0, connect.Usagef("streamer: --adb-port takes 1 to 65535, or 0 for none, not %d", n)
+	}
+	return n, nil
+}
+
 // parseNetwork reads [NetworkFlags].
 func parseNetwork(cmd *cli.Command, log *slog.Logger) (peer.NetworkConfig, error) {
 	c := peer.NetworkConfig{Log: log, UDPPort: cmd.Int("ice-udp-port")}

@@ -91,6 +91,7 @@ func TestUsage(t *testing.T) {
 		"bad region":      append(append([]string{}, good...), "--region", "Local"),
 		"bad ports":       append(append([]string{}, good...), "--ice-ports", "9-1"),
 		"bad port":        append(append([]string{}, good...), "--ice-udp-port", "70000"),
+		"bad adb port":    append(append([]string{}, good...), "--adb-port", "65536"),
 		"bad address":     append(append([]string{}, good...), "--nat-1to1", "example"),
 		"bad switch":      append(append([]string{}, good...), "--audio=perhaps"),
 		"not an argument": append(append([]string{}, good...), "run"),

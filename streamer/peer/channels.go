@@ -29,31 +29,36 @@ var (
 
 // channels are the data channels the client made. The streamer makes none: the SDK would ignore them.
 type channels struct {
-	wanted []string
 	mu     sync.Mutex
+	wanted []string
 	open   map[string]*webrtc.DataChannel
 }
 
 func newChannels(settings Settings) *channels {
-	return &channels{
-		wanted: append([]string{ControlChannel}, settings.DataChannels...),
-		open:   make(map[string]*webrtc.DataChannel),
-	}
+	c := &channels{open: make(map[string]*webrtc.DataChannel)}
+	c.want(settings)
+	return c
+}
+
+// want has the control channel and those of the settings accepted.
+func (c *channels) want(settings Settings) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wanted = append([]string{ControlChannel}, settings.DataChannels...)
 }
 
 // accept takes a new channel, or says why not: only the control channel and those of the settings, once each, and with
 // the SDK's options, which are ordered and reliable.
 func (c *channels) accept(channel *webrtc.DataChannel) error {
 	label := channel.Label()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
 	case !slices.Contains(c.wanted, label):
 		return errors.New("not named in the settings")
 	case !channel.Ordered() || channel.MaxRetransmits() != nil || channel.MaxPacketLifeTime() != nil:
 		return errors.New("not ordered and reliable")
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.open[label] != nil {
+	case c.open[label] != nil:
 		return errors.New("open already")
 	}
 	c.open[label] = channel

@@ -40,6 +40,17 @@ async function answer(sdp) {
   await pc.setLocalDescription(a);
   return a.sdp;
 }
+// Version 1: the page offers, with these lines.
+async function offer(lines) {
+  for (const [kind, direction] of lines) pc.addTransceiver(kind, {direction});
+  const o = await pc.createOffer();
+  await pc.setLocalDescription(o);
+  return o.sdp;
+}
+async function accept(sdp) {
+  await pc.setRemoteDescription({type: 'answer', sdp});
+  return pc.getTransceivers().map((t) => t.receiver.track.kind + ' ' + t.currentDirection);
+}
 async function candidate(c) { await pc.addIceCandidate(c); return true; }
 function drain() { const c = state.candidates; state.candidates = []; return c; }
 async function packets() {

@@ -150,6 +150,9 @@ func (p *Peer) WriteVideo(v frame.Video) { p.sender.writeVideo(v) }
 // WriteAudio sends an Opus packet. It never waits; when packets come faster than they can be sent the oldest is dropped.
 func (p *Peer) WriteAudio(a frame.Audio) { p.sender.writeAudio(a) }
 
+// SendsAudio tells whether the client takes sound; false before both descriptions are there.
+func (p *Peer) SendsAudio() bool { return p.audio.packetizer() != nil }
+
 // Stats returns the counts so far.
 func (p *Peer) Stats() Stats {
 	s := p.counters.stats()

@@ -50,7 +50,7 @@ func TestConnectVersion1(t *testing.T) {
 	offer, err := c.pc.CreateOffer(nil)
 	require.NoError(t, err)
 	require.NoError(t, c.pc.SetLocalDescription(offer))
-	answer, err := p.AcceptOffer(t.Context(), offer.SDP)
+	answer, err := p.AcceptOffer(t.Context(), offer.SDP, nil)
 	require.NoError(t, err)
 	require.NoError(t, c.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer}))
 	described()
@@ -67,7 +67,7 @@ func TestConnectVersion1(t *testing.T) {
 		}
 		return "video and audio packets"
 	})
-	_, err = p.AcceptOffer(t.Context(), offer.SDP)
+	_, err = p.AcceptOffer(t.Context(), offer.SDP, nil)
 	require.ErrorIs(t, err, ErrState)
 }
 

@@ -90,16 +90,21 @@ func ParseSettings(data []byte) (Settings, error) {
 		ForegroundActivity: wire.ForegroundActivity,
 		PreferredCodecs:    parseCodecs(wire.Video.PreferredDecoderCodecs),
 	}
-	for _, name := range wire.DataChannels {
-		// The control channel is always there; naming it again changes nothing.
-		if name != ControlChannel && !slices.Contains(s.DataChannels, name) {
-			s.DataChannels = append(s.DataChannels, name)
-		}
-	}
+	s.DataChannels = pageChannels(wire.DataChannels)
 	if err := s.Validate(); err != nil {
 		return Settings{}, err
 	}
 	return s, nil
+}
+
+// pageChannels are a client's list of channels without the control channel, which is always there, and without repetition.
+func pageChannels(names []string) (own []string) {
+	for _, name := range names {
+		if name != ControlChannel && !slices.Contains(own, name) {
+			own = append(own, name)
+		}
+	}
+	return own
 }
 
 // Validate tells whether s keeps the limits written at its fields. The error wraps ErrSettings.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,14 +67,21 @@ func (p *Peer) AcceptAnswer(ctx context.Context, sdp string) error {
 	return nil
 }
 
-// AcceptOffer applies the offer of a client of version 1 and returns the answer to send. It can be called once. Errors
-// as of AcceptAnswer.
-func (p *Peer) AcceptOffer(ctx context.Context, sdp string) (string, error) {
+// AcceptOffer applies the offer of a client of version 1 and returns the answer to send. channels are the page's own, which
+// in this version come with the offer. It can be called once. Errors as of AcceptAnswer, and ErrSettings for channels that
+// a client must not have.
+func (p *Peer) AcceptOffer(ctx context.Context, sdp string, channels []string) (string, error) {
 	p.signalling.Lock()
 	defer p.signalling.Unlock()
 	if err := p.expect(ctx, 1, stepNew); err != nil {
 		return "", err
 	}
+	settings := p.cfg.Settings
+	settings.DataChannels = pageChannels(append(slices.Clone(settings.DataChannels), channels...))
+	if err := settings.Validate(); err != nil {
+		return "", err
+	}
+	p.channels.want(settings)
 	wantsVideo, err := checkOffer(sdp, p.ranked)
 	if err != nil {
 		return "", err

@@ -33,6 +33,8 @@ func (in *instance) clientEnvironment() []string {
 		"DISPLAY=:"+strconv.Itoa(in.display),
 		"XAUTHORITY="+in.runtimeFile("xauthority"),
 		"PULSE_SERVER=unix:"+in.soundSocket(),
+		// Written by the streamer, read by the application.
+		"STREAMSTACK_CLIENT_FILE="+in.clientFile(),
 	)
 }
 
@@ -59,6 +61,7 @@ func (in *instance) applicationEnvironment() []string {
 
 func (in *instance) home() string                   { return filepath.Join(in.folder, "home") }
 func (in *instance) userDataFile() string           { return filepath.Join(in.home(), "user-data.json") }
+func (in *instance) clientFile() string             { return filepath.Join(in.home(), "client.json") }
 func (in *instance) runtimeFile(name string) string { return filepath.Join(in.runtime, name) }
 func (in *instance) soundSocket() string            { return in.runtimeFile("sound") }
 

@@ -44,7 +44,7 @@ func gatewayEnd(ctx context.Context, natsURL, secrets string, in io.Reader, out 
 	if err != nil {
 		return err //nolint:wrapcheck // it names itself
 	}
-	mint, err := token.Open(secrets)
+	mint, err := token.Open(secrets, logger)
 	if err != nil {
 		return err //nolint:wrapcheck // it names itself
 	}

@@ -190,6 +190,9 @@ func Up(t testing.TB, data string, flags ...string) *Stack {
 	require.NoError(t, err)
 	s.Client, err = client.New(s.Gateway, s.Token)
 	require.NoError(t, err)
+	if s.Certificate != "" {
+		require.NoError(t, s.Client.Trust(s.Certificate))
+	}
 	return s
 }
 

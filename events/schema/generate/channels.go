@@ -10,6 +10,8 @@ const (
 	channelAccounts  = "accounts"
 	channelQuality   = "quality"
 	channelWebhooks  = "webhooks"
+	channelSettings  = "settings"
+	channelRequests  = "requests"
 	channelWork      = "work"
 	channelDeadlines = "deadlines"
 )
@@ -47,6 +49,11 @@ func channels() map[string]channel {
 			map[string]parameter{"region": region, "session": session}),
 		channelWebhooks: of("webhooks.{webhook}.{event}", events.WebhooksStream, "webhooks made and deleted", "The secret that signs deliveries is not in it.",
 			map[string]parameter{"webhook": {Description: "The webhook's id."}, "event": {Description: "The event's name."}}),
+		channelSettings: of("settings.{item}.{event}", events.SettingsStream, "the gateways' settings, changed", "The newest value of an item holds, at every gateway.",
+			map[string]parameter{"item": {Description: "The item's name."}, "event": {Description: "The event's name."}}),
+		channelRequests: of("requests.{account}.{digest}.{event}", events.RequestsStream, "creations with an idempotency key",
+			"Kept for a day. The key is not in it, only its digest.",
+			map[string]parameter{"account": {Description: "The account's name."}, "digest": {Description: "Of the idempotency key."}, "event": {Description: "The event's name."}}),
 		channelWork: of("work.{region}.{application}", events.WorkStream, "sessions that wait for an agent",
 			"A work queue: a message is gone once an agent has acknowledged it. It points to a session; the log has the rest.",
 			map[string]parameter{"region": region, "application": {Description: "The application's name."}}),
@@ -73,6 +80,10 @@ func channelsOf(t events.Type) []string {
 		return []string{channelQuality}
 	case events.WebhooksStream:
 		return []string{channelWebhooks}
+	case events.SettingsStream:
+		return []string{channelSettings}
+	case events.RequestsStream:
+		return []string{channelRequests}
 	default:
 		return []string{channelAccounts}
 	}

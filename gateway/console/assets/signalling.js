@@ -8,9 +8,19 @@
 
 /** All of signalling must be done in this time, like in the SDK, in milliseconds. */
 export const SIGNALLING_TIMEOUT_MS = 5 * 60 * 1000;
-/** The pause before the first and the longest pause before a later attempt to reconnect, in milliseconds. */
+/**
+ * The pause before the first and the longest pause before a later attempt to reconnect, in milliseconds. Half of it is drawn:
+ * the clients of a gateway that died do not come back all at once.
+ */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5000;
+/**
+ * The close codes after which there is nothing to come back to: the session or negotiation is over, the same client has
+ * another socket, another client has joined. Any other end of a socket is an accident.
+ */
+const OVER_CODES = [4000, 4001, 4002];
+/** The code of the error message that says: not now. The socket is closed after it, and opened again. */
+const UNREADY = 103;
 
 /**
  * @typedef {{type: string, sequence?: number, sdp?: string, candidate?: string, sdpMid?: string, sdpMLineIndex?: number,
@@ -18,7 +28,8 @@ const LONGEST_PAUSE_MS = 5000;
  */
 
 /**
- * Emits `message` (CustomEvent with a Message), `drop` when the socket was lost, `timeout` when time is up.
+ * Emits `message` (CustomEvent with a Message), `drop` when the socket was lost, `back` when it is open again, `over`
+ * (CustomEvent with {code, reason}) when the gateway closed it for good, `timeout` when time is up.
  */
 export class Signalling extends EventTarget {
   #url;
@@ -32,6 +43,7 @@ export class Signalling extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
   #deadline;
+  #dropped = false;
   #closed = false;
 
   /** @param {string} url from create or join, opaque */
@@ -63,15 +75,21 @@ export class Signalling extends EventTarget {
     const socket = new WebSocket(withAfter(this.#url, this.#after));
     this.#socket = socket;
     socket.onopen = () => {
-      this.#pause = FIRST_PAUSE_MS;
+      if (this.#dropped) this.dispatchEvent(new Event('back'));
       for (const message of this.#unconfirmed) socket.send(JSON.stringify(message));
     };
     socket.onmessage = (event) => this.#received(event.data);
     // An error is always followed by a close.
-    socket.onclose = () => {
+    socket.onclose = ({ code, reason }) => {
       if (this.#closed || socket !== this.#socket) return;
+      if (OVER_CODES.includes(code)) {
+        this.close();
+        this.dispatchEvent(new CustomEvent('over', { detail: { code, reason } }));
+        return;
+      }
+      this.#dropped = true;
       this.dispatchEvent(new Event('drop'));
-      this.#retry = setTimeout(() => this.#connect(), this.#pause);
+      this.#retry = setTimeout(() => this.#connect(), this.#pause * (0.5 + Math.random() / 2));
       this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
     };
   }
@@ -80,6 +98,8 @@ export class Signalling extends EventTarget {
   #received(data) {
     const message = parse(data);
     if (!message || this.#closed) return;
+    if (message.type === 'error' && message.code === UNREADY) return; // the close follows
+    this.#pause = FIRST_PAUSE_MS; // not when it opens: a gateway may open a socket that it cannot serve
     if (typeof message.sequence === 'number') {
       if (message.sequence <= this.#after) return;
       this.#after = message.sequence;

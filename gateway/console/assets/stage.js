@@ -17,6 +17,7 @@ const STATE_WORDS = {
   creating: 'Creating the session',
   waiting: 'Waiting for the instance',
   connecting: 'Connecting',
+  reconnecting: 'Connection to the gateway lost, opening it again',
   live: 'Live',
   interrupted: 'Connection interrupted, trying to get it back',
   ended: 'Session ended',
@@ -153,9 +154,9 @@ export class Stage extends EventTarget {
     page.stage.dataset.state = state;
     page.progressText.textContent = `${STATE_WORDS[state]}…`;
     page.welcome.hidden = state !== 'idle';
-    page.progress.hidden = !['creating', 'waiting', 'connecting', 'interrupted'].includes(state);
+    page.progress.hidden = !['creating', 'waiting', 'connecting', 'reconnecting', 'interrupted'].includes(state);
     page.failure.hidden = state !== 'ended' && state !== 'error';
-    page.video.hidden = state !== 'live' && state !== 'interrupted' && state !== 'connecting';
+    page.video.hidden = !['live', 'interrupted', 'connecting', 'reconnecting'].includes(state);
     const open = !['idle', 'ended', 'error'].includes(state);
     for (const button of [page.leave, page.end, page.fullscreen, page.sound]) button.disabled = !open;
     // Numbers that change every second are not for being read out; words are.

@@ -9,11 +9,13 @@ import { Signalling } from './signalling.js';
 const LOST_AFTER_MS = 10000;
 /** Time for the farewell to leave before the connection is closed under it, in milliseconds. */
 const FAREWELL_MS = 50;
+/** The code of the error message that says: another client has joined. */
+const DISPLACED = 100;
 /** The version of the protocol that this client speaks. */
 const API_VERSION = 2;
 
 /**
- * @typedef {'waiting' | 'connecting' | 'live' | 'interrupted' | 'ended' | 'error'} StreamState
+ * @typedef {'waiting' | 'connecting' | 'reconnecting' | 'live' | 'interrupted' | 'ended' | 'error'} StreamState
  * @typedef {object} StreamOptions
  * @property {string} url the socket's address
  * @property {{urls: string[], username?: string, password?: string}[]} stunServers
@@ -45,6 +47,8 @@ export class Stream extends EventTarget {
   /** @type {RTCIceCandidateInit[]} received before the offer was applied */
   #theirCandidates = [];
   #answered = false;
+  /** @type {StreamState} what the stream was doing when its socket was lost */
+  #before = 'waiting';
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #lost;
 
@@ -58,6 +62,15 @@ export class Stream extends EventTarget {
       this.#work = this.#work.then(() => this.#handle(message)).catch((error) => {
         this.#finish('error', `The browser cannot take what the streamer offers: ${error.message}`);
       });
+    });
+    this.#signalling.addEventListener('drop', () => this.#dropped());
+    this.#signalling.addEventListener('back', () => {
+      if (this.state === 'reconnecting') this.#setState(this.#before);
+    });
+    this.#signalling.addEventListener('over', (event) => {
+      const { code, reason } = /** @type {CustomEvent} */ (event).detail;
+      // Behind what was said before the close.
+      this.#work = this.#work.then(() => this.#finish('ended', reason || `The gateway closed the connection (${code}).`));
     });
     this.#signalling.addEventListener('timeout', () => {
       this.#finish('error', 'The session did not answer within five minutes.');
@@ -92,7 +105,7 @@ export class Stream extends EventTarget {
       case 'resp:discover': return this.#discovered(message);
       case 'offer': return this.#answer(message);
       case 'candidate': return this.#addCandidate(message);
-      case 'error': return this.#finish('error', message.message || 'The session reported an error without a word.');
+      case 'error': return this.#finish(message.code === DISPLACED ? 'ended' : 'error', message.message || 'The session reported an error without a word.');
       default: return undefined; // the contract: unknown types are ignored
     }
   }
@@ -118,6 +131,13 @@ export class Stream extends EventTarget {
       enable_camera: false,
       ...(this.#options.codec ? { video: { preferred_decoder_codecs: [this.#options.codec] } } : {}),
     });
+  }
+
+  /** The socket is only needed until the stream is up: its loss is shown while that is awaited. */
+  #dropped() {
+    if (this.state !== 'waiting' && this.state !== 'connecting') return;
+    this.#before = this.state;
+    this.#setState('reconnecting');
   }
 
   #createPeer() {
@@ -209,7 +229,7 @@ export class Stream extends EventTarget {
         this.#lost = setTimeout(() => this.#finish('error', 'The connection to the session was lost.'), LOST_AFTER_MS);
         break;
       case 'failed':
-        this.#finish('error', this.state === 'connecting'
+        this.#finish('error', this.state === 'connecting' || this.state === 'reconnecting'
           ? 'No way through the network to the session was found. A firewall may block UDP; the operator can check TURN.'
           : 'The connection to the session was lost.');
         break;

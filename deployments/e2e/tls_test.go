@@ -1,0 +1,90 @@
+package e2e
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
+
+	"streamstack/deployments/e2e/stack"
+	"streamstack/events"
+	"streamstack/gateway/certificate"
+)
+
+// TestTLS: a stack with a certificate of its own. The addresses that it tells are https and wss; its commands need no word of
+// it; who is told the fingerprint knows the certificate again, after a restart too.
+func TestTLS(t *testing.T) {
+	data := stack.DataDir(t)
+	printed := regexp.MustCompile(`SHA-256 is ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})`)
+	var first string
+	for range 2 {
+		s := stack.Up(t, data, "--tls", "auto")
+		require.True(t, strings.HasPrefix(s.Gateway, "https://"), s.Gateway)
+		require.Contains(t, s.Stdout(), s.Gateway+"/#token=")
+		found := printed.FindStringSubmatch(s.Stdout())
+		require.NotNil(t, found, s.Stdout())
+		text, err := os.ReadFile(s.Certificate)
+		require.NoError(t, err)
+		block, _ := pem.Decode(text)
+		require.Equal(t, fmt.Sprintf("%X", sha256.Sum256(block.Bytes)), strings.ReplaceAll(found[1], ":", ""))
+		if first == "" {
+			first = found[1]
+			session(t, s)
+		}
+		require.Equal(t, first, found[1])
+		s.Signal(syscall.SIGTERM)
+		require.Zero(t, s.Wait(), s.Stderr())
+	}
+}
+
+// session runs one by the commands, and its socket.
+func session(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	out, code := stack.Command(t, "session", "create", "testcard", "--joinable", "--wait", "--data", s.Data)
+	require.Zero(t, code, out)
+	id := events.SessionID(strings.TrimSpace(out))
+	out, code = stack.Command(t, "session", "ls", "--data", s.Data)
+	require.Zero(t, code, out)
+	require.Contains(t, out, string(id))
+	require.NotEmpty(t, s.History(id))
+	g, err := s.Client.Join(t.Context(), id, nil)
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(g.URL, "wss://"), g.URL)
+	config, err := certificate.Trust(s.Certificate, "127.0.0.1")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	over := func(c *tls.Config) *websocket.DialOptions {
+		return &websocket.DialOptions{HTTPClient: &http.Client{Transport: &http.Transport{TLSClientConfig: c}}}
+	}
+	conn, res, err := websocket.Dial(ctx, g.URL, over(config))
+	require.NoError(t, err)
+	if res.Body != nil {
+		_ = res.Body.Close() // it is the connection's
+	}
+	require.NoError(t, conn.Write(ctx, websocket.MessageText, []byte(`{"type":"discover"}`)))
+	_, answer, err := conn.Read(ctx)
+	require.NoError(t, err)
+	require.Contains(t, string(answer), "resp:discover")
+	require.NoError(t, conn.CloseNow())
+	old := config.Clone()
+	old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+	_, res, err = websocket.Dial(ctx, g.URL, over(old))
+	if err == nil {
+		_ = res.Body.Close()
+	}
+	require.ErrorContains(t, err, "protocol version")
+	out, code = stack.Command(t, "session", "delete", string(id), "--data", s.Data)
+	require.Zero(t, code, out)
+}
