@@ -14,17 +14,17 @@ func TestEventPagesAreFiltered(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	r := s.gateway()
-	say := func(region events.Region, id events.SessionID, a events.Actor, n events.Name) {
-		_, err := s.log.Append(t.Context(), events.NewDraft(region, id, a, n, struct{}{}))
+	say := func(region events.Region, id events.SessionID, a events.Actor, n events.Name, data any) {
+		_, err := s.log.Append(t.Context(), events.NewDraft(region, id, a, n, data))
 		require.NoError(t, err)
 	}
-	say("local", "a", events.Gateway, events.Created) // 1
-	say("local", "a", events.Agent, events.Claimed)   // 2
-	say("eu-1", "b", events.Gateway, events.Created)  // 3
-	say("local", "a", events.Streamer, events.Offer)  // 4
-	say("local", "a", events.Client, events.Answer)   // 5
-	say("local", "a", events.Client, events.Offer)    // 6
-	say("eu-1", "b", events.Agent, "polished")        // 7, of a newer component
+	say("local", "a", events.Gateway, events.Created, events.CreatedData{}) // 1
+	say("local", "a", events.Agent, events.Claimed, events.ClaimedData{})   // 2
+	say("eu-1", "b", events.Gateway, events.Created, events.CreatedData{})  // 3
+	say("local", "a", events.Streamer, events.Offer, events.SDPData{})      // 4
+	say("local", "a", events.Client, events.Answer, events.SDPData{})       // 5
+	say("local", "a", events.Client, events.Offer, events.SDPData{})        // 6
+	say("eu-1", "b", events.Agent, "polished", struct{}{})                  // 7, of a newer component
 	page := func(path string) (seqs []events.Seq, next int64) {
 		a := r.do(http.MethodGet, path, "")
 		require.Equal(t, http.StatusOK, a.StatusCode, a.Error)

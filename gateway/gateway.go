@@ -44,6 +44,10 @@ type Gateway struct {
 	metrics      *metrics.Metrics
 	// pasts bounds how many states of the past are worked out at once.
 	pasts chan struct{}
+
+	// before, if not nil, stands before the public API and the admin socket's: tests hold every exchange against the
+	// OpenAPI document there.
+	before func(h http.Handler, admin bool) http.Handler
 }
 
 // New makes a gateway; nothing runs yet.
@@ -170,6 +174,9 @@ func (g *Gateway) serve(ctx context.Context, l net.Listener, h http.Handler) err
 	// Requests outlive the context that says stop: what is under way shall be answered.
 	requests, cutRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutRequests()
+	if g.before != nil {
+		h = g.before(h, l.Addr().Network() == "unix")
+	}
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog:    slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),

@@ -18,6 +18,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/eventstest"
+	"streamstack/gateway/openapi/openapitest"
 	"streamstack/gateway/token"
 )
 
@@ -73,6 +74,8 @@ func (s *stack) gateway(change ...func(*Gateway)) *replica {
 	log, err := events.New(nc, logger)
 	require.NoError(s.t, err)
 	g := New(Config{Log: log, Logger: logger, Tokens: s.mint, Origins: []string{"*"}, Version: "test"})
+	checker := openapitest.New(s.t)
+	g.before = checker.Before
 	for _, c := range change {
 		c(g)
 	}
@@ -166,6 +169,9 @@ func (r *replica) try(method, path, body string, headers ...string) (a answer, e
 		return a, fmt.Errorf("request: %w", err)
 	}
 	req.Header.Set("Authorization", "Macaroon root="+r.token)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Del(headers[i])
 		if headers[i+1] != "" {

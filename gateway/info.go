@@ -82,6 +82,7 @@ func (g *Gateway) getStatus(c echo.Context) error {
 		s.Agents, s.DatabaseNodes, s.Version = &agents, &nodes, g.cfg.Version
 	}
 	if code != http.StatusOK {
+		c.Response().Header().Set("Retry-After", "1") // as every 503 has
 		return reply(c, code, envelope{Type: "error", Status: "failed", StatusCode: code, Metadata: s, Code: codeUnavailable,
 			Error: "the gateway is starting, or does not reach NATS"})
 	}

@@ -25,6 +25,9 @@ var openRoutes = map[string]string{
 	"GET /1.0/session/:id/sockets/master":  "there is none, whoever asks",
 	"GET /1.0/sessions/:id/connect":        "its own credential",
 	"GET /1.0/session/:id/connect":         "its own credential",
+	"GET /1.0/openapi.json":                "what the API is, is public",
+	"GET /1.0/docs":                        "what the API is, is public",
+	"GET /1.0/docs/:file":                  "what the API is, is public",
 }
 
 // Every route of the router is asked with every set of scopes: those of the table pass, all others are told what is

@@ -12,12 +12,15 @@ import (
 	"streamstack/projections"
 )
 
+// sharePatch is the body of PATCH /1.0/shares/{id}; what is absent stays.
+type sharePatch struct {
+	ExpiryAt    *int64  `json:"expiry_at"` // Unix seconds
+	Description *string `json:"description"`
+}
+
 // patchShare is PATCH /1.0/shares/{id}: another expiry, another description, or both. The URL stays the same.
 func (g *Gateway) patchShare(c echo.Context) error {
-	var req struct {
-		ExpiryAt    *int64  `json:"expiry_at"`
-		Description *string `json:"description"`
-	}
+	var req sharePatch
 	if err := decodeBody(c, &req); err != nil {
 		return err
 	}
@@ -85,6 +88,12 @@ func (g *Gateway) deleteShare(c echo.Context) error {
 	return succeed(c, http.StatusOK, nil)
 }
 
+// connectAnswer is the metadata of the answer of connect.
+type connectAnswer struct {
+	URL  string      `json:"url"`
+	STUN []iceServer `json:"stun_servers"`
+}
+
 // connect is GET /1.0/sessions/{id}/connect: whoever has a share's URL gets the URL of a socket for it.
 func (g *Gateway) connect(c echo.Context) error {
 	if kind := c.QueryParam("type"); kind != shareType {
@@ -105,10 +114,7 @@ func (g *Gateway) connect(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return succeed(c, http.StatusOK, struct {
-		URL  string      `json:"url"`
-		STUN []iceServer `json:"stun_servers"`
-	}{g.socketURL(c.Request(), s.ID, token.RoleADB, tok), g.iceServers(claims.Share)})
+	return succeed(c, http.StatusOK, connectAnswer{g.socketURL(c.Request(), s.ID, token.RoleADB, tok), g.iceServers(claims.Share)})
 }
 
 // shared returns the session of a share whose token is good, if the share stands. The log is asked, not this gateway's

@@ -72,12 +72,15 @@ func instant(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// webhookRequest is the body of a registration.
+type webhookRequest struct {
+	URL    string        `json:"url"`
+	Types  []string      `json:"types"`
+	Region events.Region `json:"region"`
+}
+
 func (g *Gateway) createWebhook(c echo.Context) error {
-	var req struct {
-		URL    string        `json:"url"`
-		Types  []string      `json:"types"`
-		Region events.Region `json:"region"`
-	}
+	var req webhookRequest
 	if err := decodeBody(c, &req); err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ func (r *replica) operator(method, path, body string) answer {
 	}}}
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://admin"+path, strings.NewReader(body))
 	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/json")
 	res, err := c.Do(req)
 	require.NoError(t, err)
 	defer func() { _ = res.Body.Close() }()

@@ -73,7 +73,7 @@ func (m *Sessions) Page(q Query) (page []Session, total int) {
 func (q Query) bounds(total int) (from, to int) {
 	from, to = min(max(q.Offset, 0), total), total
 	if q.Limit > 0 {
-		to = min(total, from+q.Limit)
+		to = from + min(q.Limit, total-from)
 	}
 	return from, to
 }

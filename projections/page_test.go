@@ -3,6 +3,7 @@ package projections_test
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -68,7 +69,7 @@ func TestPagesAndLoadsEqualTheirDefinition(t *testing.T) {
 		q := projections.Query{
 			Status: rapid.SampledFrom([]projections.Status{"", projections.StatusCreated, projections.StatusError}).Draw(t, "status"),
 			By:     rapid.SampledFrom([]projections.Field{"", "created_at", "id", "app", "container_id", "cluster_id", "status", "joinable"}).Draw(t, "by"),
-			Desc:   rapid.Bool().Draw(t, "desc"), Offset: rapid.IntRange(0, 70).Draw(t, "offset"), Limit: rapid.IntRange(0, 70).Draw(t, "limit"),
+			Desc:   rapid.Bool().Draw(t, "desc"), Offset: rapid.IntRange(0, 70).Draw(t, "offset"), Limit: rapid.OneOf(rapid.IntRange(0, 70), rapid.Just(math.MaxInt)).Draw(t, "limit"),
 		}
 		for name, m := range map[string]*projections.Sessions{"followed": followed, "restored": restored} {
 			known = m.List()

@@ -31,7 +31,7 @@ func newClient(t *testing.T, c *contract) *Client {
 }
 
 func TestCreateAndJoin(t *testing.T) {
-	c := newContract().on("POST /1.0/sessions", 201, ok(grantJSON)).on("POST /1.0/sessions/"+string(id)+"/join", 200, ok(grantJSON))
+	c := newContract().on("POST /1.0/sessions", 201, made(grantJSON)).on("POST /1.0/sessions/"+string(id)+"/join", 200, ok(grantJSON))
 	cl := newClient(t, c)
 	idle, no := 0, false
 	g, err := cl.Create(t.Context(), CreateRequest{App: "testcard", AppVersion: 2, Region: "local", Joinable: true, IdleTimeMin: &idle,
@@ -87,7 +87,7 @@ func TestReads(t *testing.T) {
 
 func TestEvents(t *testing.T) {
 	e := events.Event{ID: "e1", Source: "streamstack/gateway", Type: events.TypeOf(events.Created), Time: time.Unix(1e9, 0).UTC(),
-		Subject: "sessions.local." + string(id) + ".gateway.created", Sequence: 17, ContentType: "application/json", Data: events.Raw(`{"app":"a"}`),
+		Subject: "sessions.local." + string(id) + ".gateway.created", Sequence: 17, ContentType: "application/json", Data: events.Raw(`{"app":"a","joinable":false,"ephemeral":true,"screen":{"width":2,"height":2,"fps":1,"density":72}}`),
 		Region: "local", Session: id, Actor: events.Gateway, Name: events.Created}
 	text, err := e.MarshalJSON()
 	require.NoError(t, err)
@@ -105,8 +105,9 @@ func TestEvents(t *testing.T) {
 }
 
 func TestErrorsSayWhatTheGatewaySaid(t *testing.T) {
-	c := newContract().
-		on("GET /1.0/sessions/gone", 404, `{"type":"error","status":"failed","status_code":404,"error":"session gone does not exist","code":"not_found"}`).
+	c := newContract()
+	c.broken = true
+	c.on("GET /1.0/sessions/gone", 404, `{"type":"error","status":"failed","status_code":404,"error":"session gone does not exist","code":"not_found"}`).
 		on("GET /1.0/sessions/locked", 401, `{"type":"error","status":"failed","status_code":401,"error":"the token is wrong","code":"unauthorized"}`).
 		on("GET /1.0/sessions/mute", 500, `{"type":"error","status":"failed","status_code":500}`).
 		on("GET /1.0/sessions/odd", 200, `{"type":"error","status":"failed","status_code":200,"error":"half done"}`)
@@ -146,7 +147,9 @@ func TestWhatIsNoGateway(t *testing.T) {
 			require.ErrorContains(t, err, strings.TrimPrefix(s.URL, "http://"))
 		})
 	}
-	cl := newClient(t, newContract().on("POST /1.0/sessions", 201, ok(`{}`)))
+	c := newContract().on("POST /1.0/sessions", 201, made(`{}`))
+	c.broken = true
+	cl := newClient(t, c)
 	_, err := cl.Create(t.Context(), CreateRequest{App: "a"})
 	require.ErrorIs(t, err, errAnswer, "a session without an id is none")
 }

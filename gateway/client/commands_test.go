@@ -36,7 +36,7 @@ func stack(t *testing.T, c *contract) string {
 
 func TestAccountCommands(t *testing.T) {
 	c := newContract().
-		on("POST /1.0/accounts", 201, ok(`{"name":"ci","token":"secret-token","expiry":"2027-11-22T00:00:00Z"}`)).
+		on("POST /1.0/accounts", 201, made(`{"name":"ci","token":"secret-token","expiry":"2027-11-22T00:00:00Z"}`)).
 		on("GET /1.0/accounts", 200, ok(`[{"name":"ci","expiry":"2027-11-22T00:00:00Z","created_at":"2026-11-22T00:00:00Z"}]`)).
 		on("DELETE /1.0/accounts/ci", 200, `{"type":"sync","status":"success","status_code":200}`)
 	dir := c.serveSocket(t)
@@ -69,7 +69,7 @@ func TestAccountCommands(t *testing.T) {
 }
 
 func TestSessionCreate(t *testing.T) {
-	c := newContract().on("POST /1.0/sessions", 201, ok(grantJSON))
+	c := newContract().on("POST /1.0/sessions", 201, made(grantJSON))
 	stack(t, c)
 	out, errOut, err := run(t, "session", "create", "testcard")
 	require.NoError(t, err)
@@ -96,17 +96,17 @@ func TestSessionCreateWaits(t *testing.T) {
 	starting := strings.Replace(sessionJSON, "active", "created", 1)
 	failed := strings.NewReplacer(`"active"`, `"error"`, `"status_message":""`, `"status_message":"no X server\u001b[2J"`).Replace(sessionJSON)
 
-	stack(t, newContract().on("POST /1.0/sessions", 201, ok(grantJSON)).on(path, 200, ok(starting)).on(path, 200, ok(starting)).on(path, 200, ok(sessionJSON)))
+	stack(t, newContract().on("POST /1.0/sessions", 201, made(grantJSON)).on(path, 200, ok(starting)).on(path, 200, ok(starting)).on(path, 200, ok(sessionJSON)))
 	out, _, err := run(t, "session", "create", "testcard", "--wait")
 	require.NoError(t, err)
 	require.Equal(t, string(id)+"\n", out)
 
-	stack(t, newContract().on("POST /1.0/sessions", 201, ok(grantJSON)).on(path, 200, ok(failed)))
+	stack(t, newContract().on("POST /1.0/sessions", 201, made(grantJSON)).on(path, 200, ok(failed)))
 	out, _, err = run(t, "session", "create", "testcard", "--wait")
 	require.EqualError(t, err, "session "+string(id)+` is in status error: no X server\x1b[2J`)
 	require.Equal(t, string(id)+"\n", out, "its history can be read")
 
-	stack(t, newContract().on("POST /1.0/sessions", 201, ok(grantJSON)))
+	stack(t, newContract().on("POST /1.0/sessions", 201, made(grantJSON)))
 	_, _, err = run(t, "session", "create", "testcard", "--wait")
 	require.ErrorContains(t, err, "streamstack history "+string(id))
 }

@@ -2,15 +2,19 @@ package client
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"streamstack/gateway/openapi/openapitest"
 )
 
 // call is a request as the server of a test got it.
@@ -23,6 +27,8 @@ type contract struct {
 	mu      sync.Mutex
 	calls   []call
 	answers map[string][]answer // by method and path; the last one is given again and again
+	// broken says that the answers are not those of a gateway, and shall not be.
+	broken bool
 }
 
 type answer struct {
@@ -74,7 +80,11 @@ func (c *contract) last(t *testing.T) call {
 // serve listens on loopback until the test ends.
 func (c *contract) serve(t *testing.T) *httptest.Server {
 	t.Helper()
-	s := httptest.NewServer(c)
+	var h http.Handler = c
+	if !c.broken {
+		h = openapitest.New(t).Wrap(c) // what it answers must be what a gateway could
+	}
+	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return s
 }
@@ -85,15 +95,29 @@ func (c *contract) serveSocket(t *testing.T) string {
 	dir := t.TempDir() // short enough for a socket's address (108 bytes, unix(7)) as long as the tests' names are
 	l, err := net.Listen("unix", filepath.Join(dir, "admin.sock"))
 	require.NoError(t, err)
-	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: c}}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: openapitest.New(t).Before(c, true)}}
 	s.Start()
 	t.Cleanup(s.Close)
 	return dir
 }
 
+// ok is an answer with metadata; a list's has its size, and null's none.
 func ok(metadata string) string {
-	return `{"type":"sync","status":"success","status_code":200,"metadata":` + metadata + `}`
+	var list []json.RawMessage
+	size := ""
+	if json.Unmarshal([]byte(metadata), &list) == nil && list != nil {
+		size = fmt.Sprintf(`,"total_size":%d`, len(list))
+	}
+	if metadata != "null" {
+		metadata = `,"metadata":` + metadata
+	} else {
+		metadata = ""
+	}
+	return `{"type":"sync","status":"success","status_code":200` + size + metadata + `}`
 }
+
+// made is the answer to a creation.
+func made(metadata string) string { return strings.Replace(ok(metadata), "200", "201", 1) }
 
 // sameJSON compares a request's body with what was to be sent.
 func sameJSON(t *testing.T, want, got string) {

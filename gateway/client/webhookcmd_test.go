@@ -14,7 +14,7 @@ const webhookJSON = `{"id":"w-1","url":"https://example.net/hook","types":["fail
 
 func TestWebhookCommands(t *testing.T) {
 	c := newContract().
-		on("POST /1.0/webhooks", 201, ok(`{"id":"w-1","url":"https://example.net/hook","types":["failed"],"created_at":"2026-11-22T00:00:00Z","secret":"whsec_x"}`)).
+		on("POST /1.0/webhooks", 201, made(`{"id":"w-1","url":"https://example.net/hook","types":["failed"],"created_at":"2026-11-22T00:00:00Z","secret":"whsec_x"}`)).
 		on("GET /1.0/webhooks", 200, ok("["+webhookJSON+"]")).
 		on("GET /1.0/webhooks/w-1", 200, ok(webhookJSON)).
 		on("DELETE /1.0/webhooks/w-1", 200, ok("null"))

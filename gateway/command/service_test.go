@@ -16,6 +16,7 @@ import (
 	"streamstack/events"
 	"streamstack/events/eventstest"
 	"streamstack/gateway/client"
+	"streamstack/gateway/openapi/openapitest"
 	"streamstack/gateway/turn"
 )
 
@@ -70,14 +71,15 @@ func TestService(t *testing.T) {
 
 	account, err := client.NewAdmin(socket).Create(t.Context(), "kim", time.Hour, false)
 	require.NoError(t, err)
-	c, err := client.New(s.URL(), account.Token)
+	checked := openapitest.Proxy(t, s.URL())
+	c, err := client.New(checked, account.Token)
 	require.NoError(t, err)
 	_, total, err := c.List(t.Context(), client.ListOptions{})
 	require.NoError(t, err)
 	require.Zero(t, total)
 	_, err = c.Create(t.Context(), client.CreateRequest{App: "testcard"})
 	require.True(t, client.IsStatus(err, http.StatusBadRequest), "%v", err)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/", http.NoBody)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, checked+"/", http.NoBody)
 	require.NoError(t, err)
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)

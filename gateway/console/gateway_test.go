@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -14,6 +15,9 @@ import (
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 	"github.com/stretchr/testify/require"
+
+	"streamstack/events"
+	"streamstack/gateway/openapi/openapitest"
 )
 
 const testToken = "MDAx-test_token="
@@ -78,7 +82,7 @@ func newGateway(t *testing.T) *gateway {
 	mux.HandleFunc("GET /1.0/sessions/{id}/events", g.events)
 	mux.HandleFunc("GET /1.0/sessions/{id}/quality", g.authorized(g.quality))
 	mux.HandleFunc("GET /1.0/sessions/{id}/sockets/slave", g.socket)
-	g.server = httptest.NewServer(mux)
+	g.server = httptest.NewServer(openapitest.New(t).Wrap(mux)) // what it answers must be what a gateway could
 	t.Cleanup(g.server.Close)
 	return g
 }
@@ -87,6 +91,15 @@ func newGateway(t *testing.T) *gateway {
 func (g *gateway) page(parameters string) string {
 	return g.server.URL + "/#token=" + testToken + parameters
 }
+
+// eventPage is an answer with events; next is the sequence of the last one looked at.
+type eventPage struct {
+	events []message
+	next   int
+}
+
+// codes are of errors, by their status.
+var codes = map[int]string{http.StatusBadRequest: "bad_request", http.StatusUnauthorized: "unauthorized", http.StatusNotFound: "not_found"}
 
 // authorized wraps a call in the token's check and the envelope; a string as the answer is an error's text.
 func (g *gateway) authorized(call func(*http.Request) (int, any)) http.HandlerFunc {
@@ -97,9 +110,16 @@ func (g *gateway) authorized(call func(*http.Request) (int, any)) http.HandlerFu
 			status, answer = call(r)
 			g.mu.Unlock()
 		}
-		envelope := message{"type": "sync", "status": "success", "status_code": status, "metadata": answer}
-		if text, isError := answer.(string); isError {
-			envelope = message{"type": "error", "status": "failed", "status_code": status, "error": text}
+		envelope := message{"type": "sync", "status": "success", "status_code": status}
+		switch answer := answer.(type) {
+		case string:
+			envelope = message{"type": "error", "status": "failed", "status_code": status, "error": answer, "code": codes[status]}
+		case eventPage:
+			envelope["metadata"], envelope["next"] = answer.events, answer.next
+		case []message:
+			envelope["metadata"], envelope["total_size"] = answer, len(answer)
+		case message:
+			envelope["metadata"] = answer
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
@@ -126,7 +146,7 @@ func (g *gateway) create(r *http.Request) (int, any) {
 	}
 	g.sessions[s.id] = s
 	g.order = append(g.order, s.id)
-	s.log("gateway", "created", message{"app": s.app, "screen": message{"width": 1280, "height": 720}})
+	s.log("gateway", "created", message{"app": s.app, "screen": message{"width": 1280, "height": 720, "fps": 30, "density": 96}})
 	s.log("agent", "claimed", message{"attempt": 1})
 	s.log("agent", "launched", message{})
 	s.log("streamer", "ready", message{"codecs": []string{"VP8"}})
@@ -135,7 +155,7 @@ func (g *gateway) create(r *http.Request) (int, any) {
 
 func (g *gateway) ticket(s *session) message {
 	url := "ws" + strings.TrimPrefix(g.server.URL, "http") + "/1.0/sessions/" + s.id + "/sockets/slave?token=secret"
-	return message{"id": s.id, "url": url, "stun_servers": []message{}}
+	return message{"id": s.id, "region": "local", "joinable": s.joinable, "status": s.status, "url": url, "stun_servers": []message{}}
 }
 
 func (g *gateway) list(*http.Request) (int, any) {
@@ -236,7 +256,7 @@ func (g *gateway) log(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusBadRequest, err.Error()
 	}
-	return http.StatusOK, s.events[min(after, len(s.events)):]
+	return http.StatusOK, eventPage{s.events[min(after, len(s.events)):], max(after, len(s.events))}
 }
 
 // quality answers with a sample for each two seconds since the session's creation, of which there are two at once.
@@ -251,10 +271,11 @@ func (g *gateway) quality(r *http.Request) (int, any) {
 	}
 	list := []message{}
 	for n := after; n < 2+int(time.Since(s.begun)/(2*time.Second)); n++ {
-		list = append(list, message{"sequence": n + 1, "time": time.Now().UTC().Format(time.RFC3339Nano),
-			"data": message{"fps": 29.5, "rtt_ms": 1.5, "video_kbps": 2400, "audio_kbps": 100}})
+		list = append(list, message{"specversion": "1.0", "id": strconv.Itoa(n), "source": "streamstack/streamer", "type": "streamstack.quality.sample.v1",
+			"subject": "quality.local." + s.id, "datacontenttype": "application/json", "sequence": n + 1, "time": time.Now().UTC().Format(time.RFC3339Nano),
+			"data": whole("streamstack.quality.sample.v1", message{"fps": 29.5, "rtt_ms": 1.5, "video_kbps": 2400, "audio_kbps": 100})})
 	}
-	return http.StatusOK, list
+	return http.StatusOK, eventPage{list, after + len(list)}
 }
 
 // socket relays between the page and the session's peer. It sends from the start of the negotiation, after the sequence that
@@ -404,12 +425,34 @@ func (s *session) queue(m message) {
 func (s *session) log(actor, name string, data message) {
 	close(s.logged)
 	s.logged = make(chan struct{})
+	kind := events.TypeOf(events.Name(name))
 	s.events = append(s.events, message{
-		"specversion": "1.0", "type": "streamstack.session." + name + ".v1", "time": time.Now().UTC().Format(time.RFC3339Nano),
-		"subject": "sessions.local." + s.id + "." + actor + "." + name, "sequence": len(s.events) + 1, "data": data,
+		"specversion": "1.0", "id": strconv.Itoa(len(s.events)), "source": "streamstack/" + actor, "datacontenttype": "application/json",
+		"type": kind, "time": time.Now().UTC().Format(time.RFC3339Nano),
+		"subject": "sessions.local." + s.id + "." + actor + "." + name, "sequence": len(s.events) + 1, "data": whole(kind, data),
 	})
 }
 
+// whole is the data of an event, with what a test does not care for empty.
+func whole(kind string, data message) message {
+	all := message{}
+	for _, t := range events.Types() {
+		if t.CEType != kind {
+			continue
+		}
+		text, err := json.Marshal(t.Data)
+		if err == nil {
+			err = json.Unmarshal(text, &all)
+		}
+		if err != nil {
+			panic(err) //nolint:forbidigo // a type of ours that is no JSON: a mistake of the program
+		}
+	}
+	maps.Copy(all, data)
+	return all
+}
+
 func (s *session) object() message {
-	return message{"id": s.id, "app": s.app, "region": "local", "joinable": s.joinable, "status": s.status, "status_message": s.message}
+	return message{"id": s.id, "app": s.app, "region": "local", "joinable": s.joinable, "status": s.status, "status_message": s.message,
+		"container_id": "i1", "cluster_id": "a1"}
 }

@@ -40,7 +40,7 @@ func Split(t testing.TB, data string, a Apart) *Stack {
 	})
 	token, code := Command(t, "account", "create", "e2e", "--data", filepath.Join(data, "g"))
 	require.Zero(t, code, token)
-	s.Endpoints = connect.Endpoints{Gateway: s.Gateway, NATS: url, Token: strings.TrimSpace(token)}
+	s.Endpoints = connect.Endpoints{Gateway: checked(t, s.Gateway), NATS: url, Token: strings.TrimSpace(token)}
 	var err error
 	s.Client, err = client.New(s.Gateway, s.Token)
 	require.NoError(t, err)

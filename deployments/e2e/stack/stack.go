@@ -188,6 +188,7 @@ func Up(t testing.TB, data string, flags ...string) *Stack {
 	var err error
 	s.Endpoints, err = connect.ReadEndpoints(data)
 	require.NoError(t, err)
+	s.Gateway = checked(t, s.Gateway)
 	s.Client, err = client.New(s.Gateway, s.Token)
 	require.NoError(t, err)
 	if s.Certificate != "" {
