@@ -27,7 +27,7 @@ const answeredIn = 2*time.Second + 300*time.Millisecond
 // account still stands.
 var withoutLog = map[string]int{
 	"GET /1.0/schemas": http.StatusOK, "GET /1.0/schemas/:file": http.StatusOK, "GET /1.0/asyncapi.json": http.StatusOK,
-	"GET /metrics": http.StatusOK,
+	"GET /1.0/docs": http.StatusOK, "GET /1.0/docs/:file": http.StatusOK, "GET /1.0/openapi.json": http.StatusOK, "GET /metrics": http.StatusOK,
 	"GET /1.0/sessions/:id/sockets/master": http.StatusBadRequest, "GET /1.0/session/:id/sockets/master": http.StatusBadRequest,
 }
 
@@ -60,7 +60,7 @@ func openAway(t *testing.T, r *replica) *away {
 			"GET /1.0/sessions/:id/sockets/slave": path(c.URL), "GET /1.0/sessions/:id/sockets/adb": path(adb.URL),
 			"GET /1.0/sessions/:id/connect": path(share.URL), "GET /1.0/shares/:id": "/1.0/shares/" + share.ID,
 			"PATCH /1.0/shares/:id": "/1.0/shares/" + share.ID, "DELETE /1.0/shares/:id": "/1.0/shares/" + share.ID,
-			"GET /1.0/schemas/:file": "/1.0/schemas/" + schema.Names()[0] + ".json",
+			"GET /1.0/docs/:file": "/1.0/docs/docs.js", "GET /1.0/schemas/:file": "/1.0/schemas/" + schema.Names()[0] + ".json",
 		},
 		body: map[string]string{
 			"POST /1.0/sessions": `{"app":"testcard"}`, "POST /1.0/sessions/:id/share": `{"type":"adb"}`,

@@ -142,7 +142,7 @@ func TestWhoReadsMetrics(t *testing.T) {
 	status, text = fetch(t, http.DefaultClient, "http://"+own.Addr().String()+"/metrics", "X-Forwarded-For", "192.0.2.1")
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, text, "anbox_stream_gateway_sessions_total")
-	status, _ = fetch(t, http.DefaultClient, "http://"+own.Addr().String()+"/1.0/sessions")
+	status, _ = fetch(t, http.DefaultClient, "http://"+own.Addr().String()+"/1.0/")
 	require.Equal(t, http.StatusNotFound, status, "nothing but the metrics")
 	status, _ = fetch(t, http.DefaultClient, second.url+"/metrics")
 	require.Equal(t, http.StatusForbidden, status)

@@ -53,7 +53,7 @@ func (g *Gateway) routes() *echo.Echo {
 		e.Add(r.method, r.path, r.handle, g.whenReady, g.denials, g.authenticate, g.perAccount)
 	}
 
-	serveReference(e)
+	serveReference(e, g.perAddress)
 	if g.cfg.Console != nil {
 		console := echo.WrapHandler(g.cfg.Console)
 		e.GET("/", console, g.perAddress)
