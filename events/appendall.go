@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -18,6 +19,13 @@ const appendWindow = 1000
 // before it. The drafts after those may have been appended or not, in parts too: nothing is sent again, since what was
 // sent again would come after what followed it.
 func (l *Log) AppendAll(ctx context.Context, drafts []Draft) ([]Seq, error) {
+	begun := time.Now()
+	seqs, err := l.appendAll(ctx, drafts)
+	l.toldAll(drafts, len(seqs), time.Since(begun), err)
+	return seqs, err
+}
+
+func (l *Log) appendAll(ctx context.Context, drafts []Draft) ([]Seq, error) {
 	if err := l.writable(ctx, fmt.Sprintf("%d events", len(drafts))); err != nil {
 		return nil, err
 	}

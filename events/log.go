@@ -29,6 +29,8 @@ type Log struct {
 	log          *slog.Logger
 	// prefix of JetStream's API, empty for the usual one, and what the names of this log's consumers begin with.
 	prefix, consumers string
+	// observe, if not nil, is told of each append.
+	observe func(Appended)
 }
 
 // Option changes a [Log].
@@ -109,6 +111,10 @@ func (l *Log) AppendExpecting(ctx context.Context, d Draft, last Seq) (Seq, erro
 }
 
 func (l *Log) append(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (Seq, error) {
+	return l.told(ctx, m.Subject, func(ctx context.Context) (Seq, error) { return l.publish(ctx, m, opts...) })
+}
+
+func (l *Log) publish(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (Seq, error) {
 	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
 	defer cancel()
 	if err := l.writable(ctx, m.Subject); err != nil {

@@ -59,6 +59,11 @@ func (g *Gateway) adbSocket(c echo.Context) error {
 	if !strings.EqualFold(c.Request().Header.Get("Upgrade"), "websocket") {
 		return &apiError{http.StatusUpgradeRequired, codeBadRequest, "this address is for websockets", nil}
 	}
+	done, err := g.admitSocket(s.Account)
+	if err != nil {
+		return err
+	}
+	defer done()
 	conn, err := websocket.Accept(c.Response(), c.Request(), &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin was checked above
 	if err != nil {
 		g.log.Debug("websocket refused", "session", s.ID, "err", err)
@@ -147,10 +152,10 @@ func (u *adbUse) watch(ctx context.Context, ws *bytesocket.Socket) error {
 			if !e.Sound() {
 				continue
 			}
-			if s = s.Apply(e); s.Ended() || s.Status == projections.StatusTerminating {
+			if s = s.Apply(*e); s.Ended() || s.Status == projections.StatusTerminating {
 				return closing{closeEnded, endText(s)}
 			}
-			if err := u.over(e); err != nil {
+			if err := u.over(*e); err != nil {
 				return err
 			}
 		}

@@ -46,7 +46,7 @@ func (g *Gateway) admit(c echo.Context) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.session, _, err = projections.Load(ctx, g.cfg.Log, r, events.SessionID(claims.Session))
+	w.session, _, err = projections.LoadFrom(ctx, g.cfg.Log, r, events.SessionID(claims.Session), g.firstOf(events.SessionID(claims.Session)))
 	switch {
 	case err != nil:
 		return nil, err
@@ -69,6 +69,16 @@ func (g *Gateway) regionOf(ctx context.Context, id events.SessionID) (events.Reg
 		err = notFound(string(id))
 	}
 	return r, err
+}
+
+// firstOf is where a session begins in the log, if the read model has it; else 0.
+func (g *Gateway) firstOf(id events.SessionID) (first events.Seq) {
+	g.sessions.Read(func(m *projections.Sessions) {
+		if s, ok := m.Get(id); ok {
+			first = s.First
+		}
+	})
+	return first
 }
 
 // sameOrigin tells whether a page's origin is the gateway itself.

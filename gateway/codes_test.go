@@ -105,6 +105,11 @@ func TestEveryCodeIsReached(t *testing.T) {
 		{400, "unknown_setting", ask(http.MethodPatch, "/1.0/config", `{"name":"color","value":"red"}`)},
 		{422, "idempotency_key_reused", ask(http.MethodPost, "/1.0/sessions", `{"app":"testcard"}`, "Idempotency-Key", "once")},
 		{503, "unavailable", translated(fmt.Errorf("append: %w", events.ErrUnavailable))}, // asked of a server in TestOutage
+		// The limits are asked of a gateway with lower ones in their own tests.
+		{429, "rate_limit", translated(tooMany(codeRateLimit, "limit"))},
+		{429, "denied_limit", translated(tooMany(codeDeniedLimit, "limit"))},
+		{429, "session_limit", translated(tooMany(codeSessionLimit, "limit"))},
+		{429, "socket_limit", translated(tooMany(codeSocketLimit, "limit"))},
 		{500, "internal", translated(errors.New("a bug"))},
 		{409, "exists", r.adminDo(http.MethodPost, "/1.0/accounts", `{"name":"tester"}`)},
 		{409, "too_many", translated(webhookError(webhook.ErrTooMany, ""))}, // asked of the admin socket in package webhook's tests

@@ -2,11 +2,13 @@ package gateway
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"time"
 
 	"streamstack/events"
+	"streamstack/gateway/limit"
 	"streamstack/gateway/token"
 	"streamstack/gateway/turn"
 	"streamstack/gateway/webhook"
@@ -17,13 +19,9 @@ import (
 const (
 	// maxBody is the longest request body, in bytes: extra_data may have 10 240, the rest is small.
 	maxBody = 64 << 10
-	// maxFrame is the longest websocket message, in bytes; an SDP of a browser has 5 to 10 KiB.
-	maxFrame = 128 << 10
-	// clientRate and clientBurst limit the messages of one socket, per second and at once. A browser sends some 30
-	// candidates at once, and nothing afterwards.
-	clientRate, clientBurst = 50, 200
-	// socketQueue is how many events may wait for a slow client before it is cut off.
-	socketQueue = 256
+	// socketQueue is how many events may wait for a slow client before it is cut off: a negotiation has some 40. Each takes
+	// eight bytes of every socket, whether there are any or not.
+	socketQueue = 64
 	// socketTokenLife is how long a create's or join's socket URL can be used; the SDK gives up after five minutes.
 	socketTokenLife = 15 * time.Minute
 	// replayTime bounds the reading of a negotiation so far, replayPause is the wait for a replica that is behind.
@@ -83,6 +81,13 @@ type Config struct {
 	ArchiveFolder string
 	// ArchiveRetention is how long after an event the archive keeps it; 0 for ever. It should exceed the log's retention.
 	ArchiveRetention time.Duration
+	// Limits are the figures to begin with; nil: [limit.Default]. Settings change some of them.
+	Limits *limit.Figures
+	// Proxies are the networks of reverse proxies whose X-Forwarded-For is believed, besides this machine.
+	Proxies []netip.Prefix
+	// Metrics, if not nil, serves /metrics to whoever reaches it; the public listener does not any more. [Gateway.Run]
+	// closes it.
+	Metrics net.Listener
 	// Version is shown by the status.
 	Version string
 	// Progress shows the reading of a long log; nil: lines in Logger.

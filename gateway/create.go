@@ -133,6 +133,11 @@ func (n creation) checkUserData() error {
 // appendCreation appends created, extra_data if there is any, and joined for the first client. They are sent together: the
 // session's id is new, so nobody else can append in between.
 func (g *Gateway) appendCreation(ctx context.Context, n creation) error {
+	done, err := g.admitSession(n.data.Account, n.session)
+	if err != nil {
+		return err
+	}
+	defer done()
 	drafts := []events.Draft{n.draft(events.Created, n.data)}
 	if n.data.HasExtraData {
 		drafts = append(drafts, n.draft(events.ExtraData, events.ExtraDataData{ExtraData: n.extra}))

@@ -47,6 +47,10 @@ const (
 	codeNoMaster     = "no_master_socket"
 	codeTooLarge     = "too_large"
 	codeMethod       = "method_not_allowed"
+	codeRateLimit    = "rate_limit"
+	codeDeniedLimit  = "denied_limit"
+	codeSessionLimit = "session_limit"
+	codeSocketLimit  = "socket_limit"
 	codeUnavailable  = "unavailable"
 	codeInternal     = "internal"
 )
@@ -166,8 +170,12 @@ func (g *Gateway) onError(err error, c echo.Context) {
 	case e.status >= http.StatusInternalServerError:
 		g.log.Error("request failed", "method", c.Request().Method, "path", c.Path(), "status", e.status, "err", err)
 	}
-	if e.status == http.StatusServiceUnavailable {
-		c.Response().Header().Set("Retry-After", "1")
+	if l, ok := refusedBy[e.code]; ok {
+		g.metrics.Hit(l)
+	}
+	again := e.status == http.StatusServiceUnavailable || e.status == http.StatusTooManyRequests
+	if h := c.Response().Header(); again && h.Get("Retry-After") == "" {
+		h.Set("Retry-After", "1")
 	}
 	answer := envelope{Type: "error", Status: "failed", StatusCode: e.status, Error: e.message, Code: e.code}
 	if err := reply(c, e.status, answer); err != nil {
@@ -181,7 +189,7 @@ func decodeBody(c echo.Context, v any) error {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return &apiError{http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body has more than %d bytes", maxBody), err}
+		return tooLarge(err)
 	case err != nil:
 		return badRequest("the body could not be read, or did not come within %s", requestTime)
 	}

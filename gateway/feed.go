@@ -18,8 +18,6 @@ import (
 
 // Limits of the event streams.
 const (
-	// maxFeeds is how many streams one gateway serves at once; each holds a connection and at most socketQueue events.
-	maxFeeds = 2000
 	// feedBuffer is how many bytes are gathered before they are sent, while more is at hand.
 	feedBuffer = 32 << 10
 	// feedRetry is how long a browser is told to wait before it connects again, and up to as much again: those that a
@@ -48,15 +46,17 @@ type feed struct {
 	last    events.Seq
 	// next is where the log is read from: before it there is nothing more that the query chooses.
 	next events.Seq
+	// begun tells that something was sent.
+	begun bool
 }
 
 // streamEvents answers with Server-Sent Events, without end.
 func (g *Gateway) streamEvents(c echo.Context, q eventQuery) error {
-	if g.feeds.Add(1) > maxFeeds {
-		g.feeds.Add(-1)
-		return &apiError{http.StatusServiceUnavailable, codeUnavailable, fmt.Sprintf("this gateway serves %d streams already", maxFeeds), nil}
+	done, err := g.admitFeed()
+	if err != nil {
+		return err
 	}
-	defer g.feeds.Add(-1)
+	defer done()
 	if err := g.reached(c.Request().Context(), q.after); err != nil {
 		return err
 	}
@@ -64,10 +64,16 @@ func (g *Gateway) streamEvents(c echo.Context, q eventQuery) error {
 	h.Set(echo.HeaderContentType, sse.ContentType)
 	h.Set(echo.HeaderCacheControl, "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
-	c.Response().WriteHeader(http.StatusOK)
 	f := &feed{g: g, query: q, out: c.Response(), control: http.NewResponseController(c.Response()), request: c.Request(), last: q.after}
+	err = f.run(c.Request().Context())
+	if !c.Response().Committed && !errors.Is(err, errStopping) {
+		return err // the log is away
+	}
+	if !c.Response().Committed {
+		return &apiError{http.StatusServiceUnavailable, codeUnavailable, whyStopping, nil}
+	}
 	// The answer has begun: how it ends is for the log alone, the client connects again.
-	g.log.Debug("event stream ended", "why", f.run(c.Request().Context()), "last", f.last)
+	g.log.Debug("event stream ended", "why", err, "last", f.last)
 	return nil
 }
 
@@ -84,18 +90,19 @@ func (g *Gateway) reached(ctx context.Context, seq events.Seq) error {
 // run serves the stream until the client leaves, the gateway stops or the log is away.
 func (f *feed) run(ctx context.Context) error {
 	wait := feedRetry + rand.N(feedRetry) //nolint:gosec // this spreads load and guards nothing
-	f.buf = sse.AppendRetry(f.buf, wait)
-	if err := f.flush(); err != nil {
-		return err
-	}
+	f.buf = sse.AppendRetry(f.buf, wait)  // sent with what the log answers first, for until then an error can be told
 	for {
 		// What is long past is read without a subscription, whose queue would overflow meanwhile.
 		err := f.read(ctx, 0)
 		if err == nil {
 			err = f.follow(ctx)
 		}
-		if !errors.Is(err, errBehind) {
+		switch {
+		case errors.Is(err, errBehind):
+		case f.begun:
 			return errors.Join(err, f.flush())
+		default:
+			return err
 		}
 	}
 }
@@ -147,7 +154,7 @@ func (f *feed) follow(ctx context.Context) error {
 			if !ok {
 				return errStopping
 			}
-			if err := f.take(e); err != nil {
+			if err := f.take(*e); err != nil {
 				return err
 			}
 		}
@@ -192,6 +199,7 @@ func (f *feed) flush() error {
 	if err := f.control.SetWriteDeadline(time.Now().Add(f.g.times.writeWait)); err != nil {
 		return fmt.Errorf("gateway: stream: %w", err)
 	}
+	f.begun = true
 	_, err := f.out.Write(f.buf)
 	f.buf = f.buf[:0]
 	if err == nil {

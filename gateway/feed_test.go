@@ -19,6 +19,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/eventstest"
+	"streamstack/gateway/limit"
 	"streamstack/gateway/sse"
 )
 
@@ -236,7 +237,7 @@ func TestFeedsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	r := s.gateway()
-	r.feeds.Store(maxFeeds - 1)
+	r.feeds.Store(int32(limit.Default().Feeds) - 1)
 	l := r.mustListen("/1.0/events", "")
 	a := r.do(http.MethodGet, "/1.0/events", "", "Accept", "text/event-stream")
 	require.Equal(t, http.StatusServiceUnavailable, a.StatusCode)

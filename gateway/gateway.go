@@ -15,6 +15,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/gateway/guard"
+	"streamstack/gateway/metrics"
 	"streamstack/gateway/settings"
 	"streamstack/projections"
 	"streamstack/projections/archive"
@@ -39,6 +40,8 @@ type Gateway struct {
 	now          func() time.Time
 	times        timing
 	feeds        atomic.Int32 // streams of events that are open
+	bounds       bounds
+	metrics      *metrics.Metrics
 	// pasts bounds how many states of the past are worked out at once.
 	pasts chan struct{}
 
@@ -56,6 +59,7 @@ func New(cfg Config) *Gateway {
 		accounts: projections.NewRunner("accounts", projections.NewAccounts()),
 		archive:  archive.New(cfg.Log),
 		hub:      newHub(),
+		bounds:   newBounds(cfg),
 		pasts:    make(chan struct{}, maxPasts),
 	}
 	g.accountsLast = newNewest(func(ctx context.Context) (events.Seq, error) { return cfg.Log.Newest(ctx, events.AccountsStream) })
@@ -64,6 +68,8 @@ func New(cfg Config) *Gateway {
 	}
 	g.settings = g.newSettings()
 	g.alive = newLiveness(g)
+	g.metrics = metrics.New(g.source())
+	g.cfg.Log = cfg.Log.Observed(g.metrics.Appended)
 	g.echo = g.routes()
 	return g
 }
@@ -89,7 +95,10 @@ func (g *Gateway) Run(ctx context.Context, l, admin net.Listener, ready func()) 
 		serving, ctx := errgroup.WithContext(ctx)
 		serving.Go(func() error { return g.serve(ctx, l, g.echo) })
 		if admin != nil {
-			serving.Go(func() error { return g.serve(ctx, admin, g.adminRoutes()) })
+			serving.Go(func() error { return g.serve(ctx, admin, g.beside(g.adminRoutes())) })
+		}
+		if g.cfg.Metrics != nil {
+			serving.Go(func() error { return g.serve(ctx, g.cfg.Metrics, g.beside(http.NotFoundHandler())) })
 		}
 		return serving.Wait() //nolint:wrapcheck // serve has said whose error it is
 	})

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"streamstack/events"
@@ -35,6 +36,8 @@ type stack struct {
 	mint *token.Mint
 	// token is of the account tester.
 	token string
+	// via are options of the gateways' connections to NATS.
+	via []nats.Option
 }
 
 func newStack(t *testing.T) *stack {
@@ -66,7 +69,7 @@ type replica struct {
 // gateway starts a gateway with its own connection; change is done before it runs.
 func (s *stack) gateway(change ...func(*Gateway)) *replica {
 	s.t.Helper()
-	nc := s.nats.Connect(s.t)
+	nc := s.nats.Connect(s.t, s.via...)
 	logger := slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	log, err := events.New(nc, logger)
 	require.NoError(s.t, err)

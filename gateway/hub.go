@@ -25,7 +25,9 @@ const everySession events.SessionID = "*"
 type subscription struct {
 	hub     *hub
 	session events.SessionID
-	events  chan events.Event
+	// events holds pointers, for there may be ten thousand of these queues, nearly all of them empty; who receives one may
+	// not change it, others have it too.
+	events chan *events.Event
 	// match, if not nil, chooses among the events.
 	match func(events.Event) bool
 	// why says why the channel was closed; written before the close.
@@ -56,7 +58,7 @@ func (h *hub) add(s *subscription) (*subscription, bool) {
 	if h.closed {
 		return nil, false
 	}
-	s.events = make(chan events.Event, socketQueue)
+	s.events = make(chan *events.Event, socketQueue)
 	if h.subs[s.session] == nil {
 		h.subs[s.session] = map[*subscription]struct{}{}
 	}
@@ -93,13 +95,18 @@ func (h *hub) drop(s *subscription, why string) {
 func (h *hub) publish(e events.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	var shared *events.Event // made for the first who wants it
 	for _, id := range [...]events.SessionID{e.Session, everySession} {
 		for s := range h.subs[id] {
 			if s.match != nil && !s.match(e) {
 				continue
 			}
+			if shared == nil {
+				own := e
+				shared = &own
+			}
 			select {
-			case s.events <- e:
+			case s.events <- shared:
 			default:
 				h.drop(s, whySlow)
 			}

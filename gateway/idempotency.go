@@ -95,6 +95,11 @@ func (g *Gateway) createOnce(ctx context.Context, req *createRequest, account, k
 		if n, err = g.plan(req, account, events.Region(req.Region)); err != nil {
 			return n, err
 		}
+		done, err := g.admitSession(account, n.session)
+		if err != nil {
+			return n, err
+		}
+		defer done()
 		claim = events.RequestData{Session: n.session, Region: n.region, Peer: n.peer, Fingerprint: mark}
 		err = g.cfg.Log.ClaimRequest(ctx, at, claim)
 		if err == nil {

@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -53,13 +55,28 @@ type statusObject struct {
 	DatabaseNodes *int   `json:"database_nodes,omitempty"`
 }
 
+// statusTime bounds the question to NATS: a status comes within two seconds, whatever it is.
+const statusTime = 1500 * time.Millisecond
+
+// answers tells whether NATS is there and talks: a connection may look well long after the network behind it has gone.
+func (g *Gateway) answers(ctx context.Context) bool {
+	if !g.cfg.Log.Conn().IsConnected() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
+	return g.cfg.Log.Conn().FlushWithContext(ctx) == nil
+}
+
 func (g *Gateway) getStatus(c echo.Context) error {
 	s := statusObject{Status: "healthy"}
 	code := http.StatusOK
-	if !g.isReady() || !g.cfg.Log.Conn().IsConnected() {
+	if !g.isReady() || !g.answers(c.Request().Context()) {
 		s.Status, code = "unhealthy", http.StatusServiceUnavailable
 	}
-	if _, err := g.claims(c.Request()); err == nil {
+	if code != http.StatusOK {
+		retryAfter(c, time.Second) // who asks cannot be known now
+	} else if _, err := g.claims(c.Request()); err == nil {
 		_, alive := g.agentsNow()
 		agents, nodes := len(alive), max(1, len(g.cfg.Log.Conn().Servers()))
 		s.Agents, s.DatabaseNodes, s.Version = &agents, &nodes, g.cfg.Version

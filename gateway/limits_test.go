@@ -14,6 +14,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/eventstest"
+	"streamstack/gateway/limit"
 )
 
 // The limits of one socket: messages a second, and the size of one.
@@ -22,14 +23,14 @@ func TestFloodAndOversize(t *testing.T) {
 	r := house(t)
 	c := r.create()
 	b := dial(t, c.URL)
-	for range 3 * clientBurst { // of no meaning, so that nothing holds them up
+	for range 3 * limit.Default().MessageBurst { // of no meaning, so that nothing holds them up
 		if b.conn.Write(t.Context(), websocket.MessageText, []byte(`x`)) != nil {
 			break // cut off
 		}
 	}
 	b.closed(websocket.StatusPolicyViolation)
 	b = dial(t, r.create().URL)
-	b.send(`{"type":"settings","x":"` + strings.Repeat("x", maxFrame) + `"}`)
+	b.send(`{"type":"settings","x":"` + strings.Repeat("x", int(limit.Default().MessageBytes)) + `"}`)
 	b.closed(websocket.StatusMessageTooBig)
 	var d events.DetachedData
 	require.NoError(t, r.stack.awaits(c.ID, "client.detached", 1).Decode(&d))

@@ -15,15 +15,16 @@ import (
 // a POST into a GET and fail a CORS preflight.
 func (g *Gateway) routes() *echo.Echo {
 	e := g.newEcho()
-	e.Use(g.cors)
+	e.Use(g.metrics.Middleware, g.cors, g.bodySize)
 
-	e.GET("/1.0/status", g.getStatus)
-	serveSchemas(e)
+	e.GET("/1.0/status", g.getStatus, g.perAddress)
+	e.GET("/metrics", g.getMetrics)
+	serveSchemas(e, g.perAddress)
 	for _, prefix := range []string{"/1.0/sessions", "/1.0/session"} {
-		e.GET(prefix+"/:id/sockets/slave", g.socket, g.whenReady)
-		e.GET(prefix+"/:id/sockets/adb", g.adbSocket, g.whenReady)
-		e.GET(prefix+"/:id/sockets/master", g.masterSocket)
-		e.GET(prefix+"/:id/connect", g.connect, g.whenReady)
+		e.GET(prefix+"/:id/sockets/slave", g.socket, g.whenReady, g.perAddress, g.denials)
+		e.GET(prefix+"/:id/sockets/adb", g.adbSocket, g.whenReady, g.perAddress, g.denials)
+		e.GET(prefix+"/:id/sockets/master", g.masterSocket, g.perAddress)
+		e.GET(prefix+"/:id/connect", g.connect, g.whenReady, g.perAddress, g.denials)
 	}
 	// Not a group: echo gives one a route for all that is not found, and a wrong method would be 404 in place of 405.
 	for _, r := range []struct {
@@ -49,15 +50,15 @@ func (g *Gateway) routes() *echo.Echo {
 		{http.MethodGet, "/1.0/sessions/:id/quality", g.sessionQuality},
 		{http.MethodGet, "/1.0/events", g.allEvents},
 	} {
-		e.Add(r.method, r.path, r.handle, g.whenReady, g.authenticate)
+		e.Add(r.method, r.path, r.handle, g.whenReady, g.denials, g.authenticate, g.perAccount)
 	}
 
-	serveReference(e)
+	serveReference(e, g.perAddress)
 	if g.cfg.Console != nil {
 		console := echo.WrapHandler(g.cfg.Console)
-		e.GET("/", console)
-		e.GET("/console", console)
-		e.GET("/console/*", console)
+		e.GET("/", console, g.perAddress)
+		e.GET("/console", console, g.perAddress)
+		e.GET("/console/*", console, g.perAddress)
 	}
 	return e
 }
@@ -117,10 +118,11 @@ func (g *Gateway) cors(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		origin := c.Request().Header.Get(echo.HeaderOrigin)
+		// Also where there is no origin: a cache must not give that answer to a page (Fetch, "CORS protocol and HTTP caches").
+		h.Add(echo.HeaderVary, echo.HeaderOrigin)
 		if origin != "" && g.allowed(origin) {
 			h.Set(echo.HeaderAccessControlAllowOrigin, origin)
 			h.Set(echo.HeaderAccessControlExposeHeaders, "Retry-After")
-			h.Add(echo.HeaderVary, echo.HeaderOrigin)
 		}
 		if c.Request().Method != http.MethodOptions {
 			return next(c)

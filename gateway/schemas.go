@@ -27,10 +27,10 @@ type schemaEntry struct {
 
 // serveSchemas adds what describes the log. It asks for no token: the files are the same in every copy of the program,
 // and tools that follow references between them cannot send one.
-func serveSchemas(e *echo.Echo) {
-	e.GET(schemasPath, listSchemas)
-	e.GET(schemasPath+"/:file", getSchema)
-	e.GET(asyncAPIPath, func(c echo.Context) error { return blob(c, asyncAPIType, schema.AsyncAPI()) })
+func serveSchemas(e *echo.Echo, m ...echo.MiddlewareFunc) {
+	e.GET(schemasPath, listSchemas, m...)
+	e.GET(schemasPath+"/:file", getSchema, m...)
+	e.GET(asyncAPIPath, func(c echo.Context) error { return blob(c, asyncAPIType, schema.AsyncAPI()) }, m...)
 }
 
 // listSchemas lists the schemas with where each is.

@@ -16,6 +16,8 @@ import (
 func (g *Gateway) newSettings() *settings.Live {
 	start := settings.Default()
 	start.CORSOrigins, start.PublicURL = g.cfg.Origins, g.cfg.PublicURL
+	f := g.bounds.figures
+	start.RequestsPerSecond, start.SessionsPerAccount, start.SocketsPerAccount = f.RequestsPerSecond, f.SessionsPerAccount, f.SocketsPerAccount
 	return settings.New(start, nil)
 }
 

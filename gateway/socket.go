@@ -56,28 +56,42 @@ func (g *Gateway) socket(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	// Not the request's context: it ends with the connection's hijacking in some servers, and the gateway's stop comes
-	// through the subscription so that the closing handshake is done in order.
-	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
-	defer cancel()
-	sub, ok := g.hub.subscribe(w.session.ID, cancel)
-	if !ok {
-		return &apiError{http.StatusServiceUnavailable, codeUnavailable, whyStopping, nil}
-	}
-	defer sub.end()
-	w.sub = sub
 	if !strings.EqualFold(c.Request().Header.Get("Upgrade"), "websocket") {
 		return &apiError{http.StatusUpgradeRequired, codeBadRequest, "this address is for websockets", nil}
 	}
-	conn, err := websocket.Accept(c.Response(), c.Request(), &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin was checked by admit
+	done, err := g.admitSocket(w.session.Account)
 	if err != nil {
-		g.log.Debug("websocket refused", "session", w.session.ID, "err", err)
-		return nil // Accept has answered
+		return err
 	}
-	conn.SetReadLimit(maxFrame)
-	w.conn = conn
-	code, reason := w.run(ctx)
-	w.bye(context.WithoutCancel(ctx), code, reason)
+	// Not the request's context: it ends with the request, and the gateway's stop comes through the subscription so that
+	// the closing handshake is done in order.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
+	sub, ok := g.hub.subscribe(w.session.ID, cancel)
+	if !ok {
+		cancel()
+		done()
+		return &apiError{http.StatusServiceUnavailable, codeUnavailable, whyStopping, nil}
+	}
+	w.sub = sub
+	end := func() {
+		done()
+		cancel()
+		sub.end()
+	}
+	if w.conn, err = upgrade(c); err != nil {
+		end()
+		g.log.Debug("websocket refused", "session", w.session.ID, "err", err)
+		return nil // the client was answered
+	}
+	w.conn.SetReadLimit(g.Limits().MessageBytes)
+	closed := g.metrics.Opened(c)
+	g.detach(func() {
+		code, reason := w.run(ctx)
+		w.bye(context.WithoutCancel(ctx), code, reason)
+	}, func() {
+		closed()
+		end()
+	})
 	return nil
 }
 
@@ -104,8 +118,9 @@ func (w *wire) run(ctx context.Context) (code int, reason string) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read := make(chan error, 1)
-	go func() { read <- w.read(ctx) }()
+	go w.read(ctx, w.limiter(), read)
 	err := w.loop(ctx, read)
+	w.g.countEnd(err)
 	var c closing
 	if errors.As(err, &c) {
 		late := time.AfterFunc(w.g.times.closeWait, cancel) // ends the reader, and with it the handshake
@@ -125,25 +140,41 @@ func (w *wire) run(ctx context.Context) (code int, reason string) {
 	return code, reason
 }
 
-// read hands the client's frames to the loop until the socket ends.
-func (w *wire) read(ctx context.Context) error {
-	limit := rate.NewLimiter(clientRate, clientBurst)
-	for {
-		kind, data, err := w.conn.Read(ctx)
-		if err != nil {
-			return err
-		}
-		if kind != websocket.MessageText {
-			continue // signalling.md: text frames only
-		}
-		if !limit.Allow() {
-			return closing{websocket.StatusPolicyViolation, fmt.Sprintf("more than %d messages a second", clientRate)}
-		}
-		select {
-		case w.in <- data:
-		case <-ctx.Done():
-			return fmt.Errorf("gateway: socket: %w", ctx.Err())
-		}
+// read hands the client's frames to the loop until the socket ends, and then says why. Each message is waited for by a
+// goroutine of its own: one that has read keeps the stack that reading took, and thousands of them wait.
+func (w *wire) read(ctx context.Context, limit *rate.Limiter, done chan<- error) {
+	if err := w.readOne(ctx, limit); err != nil {
+		done <- err
+		return
+	}
+	go w.read(ctx, limit, done)
+}
+
+// limiter bounds what a socket may say; nil does not.
+func (w *wire) limiter() *rate.Limiter {
+	f := w.g.Limits()
+	if f.MessagesPerSecond <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(f.MessagesPerSecond), f.MessageBurst)
+}
+
+func (w *wire) readOne(ctx context.Context, limit *rate.Limiter) error {
+	kind, data, err := w.conn.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if kind != websocket.MessageText {
+		return nil // signalling.md: text frames only
+	}
+	if limit != nil && !limit.Allow() {
+		return closing{websocket.StatusPolicyViolation, whyFlood}
+	}
+	select {
+	case w.in <- data:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("gateway: socket: %w", ctx.Err())
 	}
 }
 
@@ -170,7 +201,7 @@ func (w *wire) loop(ctx context.Context, read chan error) error {
 			if !ok {
 				return closing{websocket.StatusGoingAway, whyStopping}
 			}
-			if err := w.fromLog(ctx, e); err != nil {
+			if err := w.fromLog(ctx, *e); err != nil {
 				return err
 			}
 		case <-ping.C:

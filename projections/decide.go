@@ -21,10 +21,16 @@ var ErrUnknownSession = errors.New("projections: no such session")
 
 // Load folds a session's events as they are now. last is the sequence to expect when appending on this ground.
 func Load(ctx context.Context, log *events.Log, r events.Region, id events.SessionID) (s Session, last events.Seq, err error) {
+	return LoadFrom(ctx, log, r, id, 0)
+}
+
+// LoadFrom is Load for who knows that the session's creation is at first, or later, as its read model has it (0: not known). The
+// server then need not look for the session through all that was there before: it looks at each message of a block.
+func LoadFrom(ctx context.Context, log *events.Log, r events.Region, id events.SessionID, first events.Seq) (s Session, last events.Seq, err error) {
 	// Of the events that were read, not of a read of its own: another replica may answer that one, know more than the
 	// fold has seen, and let a decision on half the ground pass. Events that expired are not read, so they count on
 	// neither side.
-	err = log.History(ctx, r, id, 0, func(e events.Event) error {
+	err = log.History(ctx, r, id, first, func(e events.Event) error {
 		s, last = s.Apply(e), e.Sequence
 		return nil
 	})

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -8,12 +9,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"streamstack/deployments/bench/sockets"
 	"streamstack/deployments/e2e/stack"
 	"streamstack/events"
 	"streamstack/gateway/console/browsertest"
 )
 
 func TestMain(m *testing.M) {
+	if role := os.Getenv(sockets.RoleVariable); role != "" { // this is a part of BenchmarkSockets
+		if err := sockets.Run(context.Background(), role, os.Stdin, os.Stdout); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, role, err) // nobody else can be told
+			os.Exit(1)
+		}
+		return
+	}
 	code := m.Run()
 	stack.Cleanup()
 	os.Exit(code)

@@ -13,7 +13,7 @@ import (
 
 // Flags are the flags of a gateway, shared by `gateway` and `up`.
 func Flags() []cli.Flag {
-	return append(turnFlags(), []cli.Flag{
+	return append(append(turnFlags(), []cli.Flag{
 		&cli.StringFlag{Name: "tls", Usage: "`MODE` of --listen: off, auto (a self-signed certificate, kept in the data folder), or the files CERT,KEY, which may be replaced at any time", Value: TLSOff, Sources: connect.Env("tls")},
 		&cli.StringFlag{Name: "listen", Usage: "`ADDR` of REST, websocket and console", Value: "127.0.0.1:4000", Sources: connect.Env("listen")},
 		&cli.StringFlag{Name: "turn-listen", Usage: "`ADDR` of the embedded TURN/STUN server, UDP and TCP", Value: "127.0.0.1:3478", Sources: connect.Env("turn-listen")},
@@ -23,13 +23,13 @@ func Flags() []cli.Flag {
 		&cli.StringFlag{Name: "archive", Usage: "a `DIR` that gets each archived segment as a Parquet file as well", TakesFile: true, Sources: connect.Env("archive")},
 		&cli.DurationFlag{Name: "archive-retention", Usage: "lifetime of the sessions' history in the archive, `DURATION` longer than --retention, or 0 for ever; what --archive copied stays", Sources: connect.Env("archive-retention")},
 		&cli.StringSliceFlag{Name: "cors", Usage: "`ORIGIN`… of web pages that may use the API, * for any; default: any while --listen is a loopback address", Sources: connect.Env("cors")},
-	}...)
+	}...), limitFlags()...)
 }
 
 // ParseFlags reads [Flags] into options, checked.
 func ParseFlags(cmd *cli.Command) (o Options, err error) {
 	o = Options{Listen: cmd.String("listen"), TURNListen: cmd.String("turn-listen"), Origins: cmd.StringSlice("cors"), PublicURL: cmd.String("public-url"),
-		Archive: cmd.String("archive"), ArchiveRetention: cmd.Duration("archive-retention"), TLS: cmd.String("tls")}
+		Archive: cmd.String("archive"), ArchiveRetention: cmd.Duration("archive-retention"), TLS: cmd.String("tls"), Metrics: cmd.String("metrics")}
 	if live := cmd.Duration("retention"); o.ArchiveRetention != 0 && o.ArchiveRetention <= live {
 		return o, connect.Usagef("--archive-retention %s must be longer than --retention (%s), after which the archive is all there is; 0 keeps it for ever", o.ArchiveRetention, live)
 	}
@@ -49,6 +49,9 @@ func ParseFlags(cmd *cli.Command) (o Options, err error) {
 		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Host == "" || strings.Trim(u.Path, "/") != "") {
 			return o, connect.Usagef("--cors takes origins such as https://app.example.net, or *, not %q", origin)
 		}
+	}
+	if o.Limits, o.Proxies, err = parseLimits(cmd); err != nil {
+		return o, err
 	}
 	if o.TURNPeers, err = turn.LocalNetworks(); err != nil {
 		return o, err

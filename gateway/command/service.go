@@ -20,6 +20,7 @@ import (
 	"streamstack/gateway/certificate"
 	"streamstack/gateway/console"
 	"streamstack/gateway/keyfile"
+	"streamstack/gateway/limit"
 	"streamstack/gateway/token"
 	"streamstack/gateway/turn"
 	"streamstack/gateway/webhook"
@@ -50,9 +51,14 @@ type Options struct {
 	Archive      string // folder for copies of the archive; empty for none
 	// ArchiveRetention is how long after an event the archive keeps it; 0 for ever.
 	ArchiveRetention time.Duration
-	Version          string
-	Log              *events.Log
-	Logger           *slog.Logger
+	Metrics          string // host:port of /metrics alone; empty: with the API, for programs on this machine
+	// Limits are the figures of the limits; nil: [limit.Default].
+	Limits *limit.Figures
+	// Proxies are those whose X-Forwarded-For is believed, besides this machine.
+	Proxies []netip.Prefix
+	Version string
+	Log     *events.Log
+	Logger  *slog.Logger
 	// Progress shows the reading of a long log at the start; nil: lines in Logger.
 	Progress progress.Show
 	// TLS is how the gateway listens: [TLSOff] or empty, [TLSAuto], or two files with a comma between them.
@@ -68,6 +74,7 @@ type Service struct {
 	Gateway *gateway.Gateway
 	listen  net.Listener
 	admin   net.Listener
+	metrics net.Listener
 	turn    *turn.Server
 	public  string
 	cert    *certificate.Source // nil without TLS
@@ -104,10 +111,16 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 	if err := s.secure(o, secrets); err != nil {
 		return nil, err
 	}
-	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version, Progress: o.Progress, ArchiveFolder: o.Archive, ArchiveRetention: o.ArchiveRetention}
-	if len(cfg.Origins) == 0 && loopback(s.listen.Addr()) {
-		cfg.Origins = []string{"*"} // pages on this machine; the token guards what they ask for
+	if o.Metrics != "" {
+		if s.metrics, err = listen(ctx, o.Metrics, "--metrics"); err != nil {
+			return nil, err
+		}
 	}
+	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version, Progress: o.Progress, ArchiveFolder: o.Archive, ArchiveRetention: o.ArchiveRetention, Limits: o.Limits, Proxies: o.Proxies}
+	if s.metrics != nil { // no nil listener in an interface
+		cfg.Metrics = s.metrics
+	}
+	cfg.Origins = origins(o.Origins, s.listen.Addr())
 	if cfg.Webhooks, err = s.openWebhooks(o, secrets); err != nil {
 		return nil, err
 	}
@@ -172,6 +185,9 @@ func (s *Service) Close() {
 	if s.admin != nil {
 		_ = s.admin.Close()
 	}
+	if s.metrics != nil {
+		_ = s.metrics.Close()
+	}
 	if s.turn != nil {
 		_ = s.turn.Close()
 	}
@@ -233,6 +249,15 @@ func listenAdmin(ctx context.Context, path string) (net.Listener, error) {
 		return nil, fmt.Errorf("gateway: admin socket: %w", err)
 	}
 	return l, nil
+}
+
+// origins are those whose pages may use the API: the operator's list, or any as long as only this machine's programs reach the
+// gateway, where the token guards what pages ask for. A gateway that others reach trusts no page but its own.
+func origins(list []string, listens net.Addr) []string {
+	if len(list) == 0 && loopback(listens) {
+		return []string{"*"}
+	}
+	return list
 }
 
 func loopback(a net.Addr) bool {

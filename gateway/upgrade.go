@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/coder/websocket"
+	"github.com/labstack/echo/v4"
+)
+
+// Thousands of sockets wait for their instance at once, so what one takes while nothing happens counts. What net/http holds
+// for a request, a connection's buffers and a stack that echo and its middleware have grown, is let go when the socket is
+// open: it goes on in a goroutine of its own, with small buffers.
+
+// socketBuffer is the size of each of a socket's two buffers in bytes; longer messages pass them by.
+const socketBuffer = 512
+
+// upgrade does the websocket's handshake (RFC 6455, section 4.2). On an error the client has been answered.
+func upgrade(c echo.Context) (*websocket.Conn, error) {
+	// The origin was checked by admit.
+	conn, err := websocket.Accept(frugal{c.Response()}, c.Request(), &websocket.AcceptOptions{InsecureSkipVerify: true})
+	if err != nil {
+		return nil, fmt.Errorf("gateway: socket: %w", err)
+	}
+	return conn, nil
+}
+
+// frugal gives a hijacked connection small buffers in place of the server's.
+type frugal struct{ http.ResponseWriter }
+
+// Hijack implements [http.Hijacker].
+func (f frugal) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(f.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, fmt.Errorf("gateway: socket: %w", err)
+	}
+	// What came behind the request already stays buffered: Accept takes it from there.
+	n := rw.Reader.Buffered()
+	early, err := rw.Reader.Peek(n)
+	if err != nil {
+		return nil, nil, fmt.Errorf("gateway: socket: %w", err)
+	}
+	r := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn), max(socketBuffer, n))
+	if _, err := r.Peek(n); err != nil {
+		return nil, nil, fmt.Errorf("gateway: socket: %w", err)
+	}
+	return conn, bufio.NewReadWriter(r, bufio.NewWriterSize(conn, socketBuffer)), nil
+}
+
+// detach runs an open socket outside of its request. It must hold a subscription, by which the gateway's stop ends it and
+// waits for it; after runs when it has ended.
+func (g *Gateway) detach(serve, after func()) {
+	go func() {
+		defer after()
+		defer func() {
+			if p := recover(); p != nil { // as the server does for requests
+				g.log.Error("socket panicked", "err", p, "stack", string(debug.Stack()))
+			}
+		}()
+		serve()
+	}()
+}
