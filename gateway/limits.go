@@ -154,7 +154,7 @@ func (g *Gateway) countEnd(err error) {
 		g.metrics.Slow()
 	case errors.As(err, &c) && c.reason == whyFlood:
 		g.metrics.Hit(metrics.MessageRate)
-	case errors.Is(err, websocket.ErrMessageTooBig):
+	case errors.As(err, &c) && c.code == websocket.StatusMessageTooBig:
 		g.metrics.Hit(metrics.MessageSize)
 	}
 }

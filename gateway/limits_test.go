@@ -28,10 +28,10 @@ func TestFloodAndOversize(t *testing.T) {
 			break // cut off
 		}
 	}
-	b.closed(websocket.StatusPolicyViolation)
+	b.fails(whyFlood, websocket.StatusPolicyViolation)
 	b = dial(t, r.create().URL)
 	b.send(`{"type":"settings","x":"` + strings.Repeat("x", int(limit.Default().MessageBytes)) + `"}`)
-	b.closed(websocket.StatusMessageTooBig)
+	b.fails("more than 131072 bytes", websocket.StatusMessageTooBig)
 	var d events.DetachedData
 	require.NoError(t, r.stack.awaits(c.ID, "client.detached", 1).Decode(&d))
 	require.Equal(t, int(websocket.StatusPolicyViolation), d.Code)
@@ -128,9 +128,12 @@ func TestStop(t *testing.T) {
 		r := s.gateway()
 		r.serving("testcard")
 		reads, stuck := r.create(), r.create()
+		resumes := r.create()
 		good := dial(t, reads.URL)
+		returning := dial(t, resumes.URL+"&after=0")
 		bad := dial(t, stuck.URL)
 		s.awaits(reads.ID, "client.attached", 1)
+		s.awaits(resumes.ID, "client.attached", 1)
 		s.awaits(stuck.ID, "client.attached", 1)
 		s.ready(stuck.ID)
 		s.talkative(stuck.ID)
@@ -146,7 +149,8 @@ func TestStop(t *testing.T) {
 		stopped := make(chan error, 1)
 		begun := time.Now()
 		go func() { stopped <- r.stop() }()
-		good.closed(websocket.StatusGoingAway)
+		good.fails(whyStopping, websocket.StatusGoingAway)
+		returning.closed(websocket.StatusGoingAway) // with nothing that would end it
 		require.NoError(t, <-waits)
 		require.NoError(t, <-stopped)
 		require.Less(t, time.Since(begun), 5*time.Second)

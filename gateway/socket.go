@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -83,7 +84,7 @@ func (g *Gateway) socket(c echo.Context) error {
 		g.log.Debug("websocket refused", "session", w.session.ID, "err", err)
 		return nil // the client was answered
 	}
-	w.conn.SetReadLimit(g.Limits().MessageBytes)
+	w.conn.SetReadLimit(-1) // message bounds it: the library's own limit ends a socket without a word to the client
 	closed := g.metrics.Opened(c)
 	g.detach(func() {
 		code, reason := w.run(ctx)
@@ -160,7 +161,7 @@ func (w *wire) limiter() *rate.Limiter {
 }
 
 func (w *wire) readOne(ctx context.Context, limit *rate.Limiter) error {
-	kind, data, err := w.conn.Read(ctx)
+	kind, data, err := w.message(ctx)
 	if err != nil {
 		return err
 	}
@@ -178,6 +179,20 @@ func (w *wire) readOne(ctx context.Context, limit *rate.Limiter) error {
 	}
 }
 
+// message reads one message, and of a longer one than is allowed no more than that.
+func (w *wire) message(ctx context.Context) (websocket.MessageType, []byte, error) {
+	kind, r, err := w.conn.Reader(ctx)
+	if err != nil {
+		return 0, nil, err //nolint:wrapcheck // run asks it for its close code
+	}
+	most := w.g.Limits().MessageBytes
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = closing{websocket.StatusMessageTooBig, fmt.Sprintf("the message has more than %d bytes", most)}
+	}
+	return kind, data, err
+}
+
 // loop appends attached, replays the negotiation so far, and then goes on live.
 func (w *wire) loop(ctx context.Context, read chan error) error {
 	if err := w.attach(ctx); err != nil {
@@ -189,6 +204,10 @@ func (w *wire) loop(ctx context.Context, read chan error) error {
 		select {
 		case err := <-read:
 			read <- err // for run
+			var c closing
+			if errors.As(err, &c) {
+				w.tell(ctx, sigBadRequest, c.reason)
+			}
 			return err
 		case data := <-w.in:
 			if err := w.fromClient(ctx, data); err != nil {
@@ -199,6 +218,9 @@ func (w *wire) loop(ctx context.Context, read chan error) error {
 				return closing{websocket.StatusPolicyViolation, whySlow}
 			}
 			if !ok {
+				if w.resume == nil { // it cannot go on at another gateway
+					w.tell(ctx, sigUnready, whyStopping)
+				}
 				return closing{websocket.StatusGoingAway, whyStopping}
 			}
 			if err := w.fromLog(ctx, *e); err != nil {
@@ -292,6 +314,14 @@ func (w *wire) fail(ctx context.Context, code int, text string, status websocket
 		return err
 	}
 	return closing{status, shorten(text, 120)} // a close reason has at most 123 bytes (RFC 6455, section 5.5.1)
+}
+
+// tell says why the socket is about to be closed, to a client that may not listen any more: the SDK takes no notice of a
+// close alone, and would wait out its five minutes.
+func (w *wire) tell(ctx context.Context, code int, text string) {
+	if err := w.write(ctx, errorMessage{Type: "error", Code: code, Message: text}); err != nil {
+		w.g.log.Debug("client not told", "session", w.session.ID, "err", err)
+	}
 }
 
 // write sends one message.
