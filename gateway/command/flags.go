@@ -2,12 +2,11 @@ package command
 
 import (
 	"net/netip"
-	"net/url"
-	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"streamstack/events/connect"
+	"streamstack/gateway/settings"
 	"streamstack/gateway/turn"
 )
 
@@ -39,15 +38,12 @@ func ParseFlags(cmd *cli.Command) (o Options, err error) {
 	if err := o.parseTURN(cmd); err != nil {
 		return o, err
 	}
-	if o.PublicURL != "" {
-		u, err := url.Parse(o.PublicURL)
-		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			return o, connect.Usagef("--public-url takes an address such as https://stream.example.net, not %q", o.PublicURL)
-		}
+	if o.PublicURL != "" && !settings.IsBase(o.PublicURL) {
+		return o, connect.Usagef("--public-url takes an address such as https://stream.example.net, not %q", o.PublicURL)
 	}
 	for _, origin := range o.Origins {
-		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Host == "" || strings.Trim(u.Path, "/") != "") {
-			return o, connect.Usagef("--cors takes origins such as https://app.example.net, or *, not %q", origin)
+		if err := settings.CheckOrigin(origin); err != nil {
+			return o, connect.Usagef("--cors %w", err)
 		}
 	}
 	if o.Limits, o.Proxies, err = parseLimits(cmd); err != nil {

@@ -40,3 +40,36 @@ func TestArchiveRetentionFlag(t *testing.T) {
 		require.Equal(t, x.want, o.ArchiveRetention)
 	}
 }
+
+// What a browser never sends as its origin would allow nobody, and what no path can be put under gives clients addresses
+// that lead nowhere: both are refused at the start, as they are for the settings of the same meaning.
+func TestAddressFlags(t *testing.T) {
+	for _, x := range []struct {
+		flag, value string
+		good        bool
+	}{
+		{"--cors", "*", true},
+		{"--cors", "https://app.example.net", true},
+		{"--cors", "http://localhost:8080", true},
+		{"--cors", "https://app.example.net/", false},
+		{"--cors", "https://App.example.net", false},
+		{"--cors", "//app.example.net", false},
+		{"--cors", "app.example.net", false},
+		{"--public-url", "https://stream.example.net/base/", true},
+		{"--public-url", "https://stream.example.net/?a=b", false},
+		{"--public-url", "https://user@stream.example.net", false},
+		{"--public-url", "stream.example.net", false},
+	} {
+		cmd := &cli.Command{Name: "gateway", Flags: append(Flags(), connect.RetentionFlag()), Action: func(_ context.Context, cmd *cli.Command) error {
+			_, err := ParseFlags(cmd)
+			return err
+		}}
+		err := cmd.Run(t.Context(), []string{"gateway", x.flag, x.value})
+		if x.good {
+			require.NoError(t, err, x.value)
+			continue
+		}
+		require.ErrorContains(t, err, x.flag+" takes", x.value)
+		require.Equal(t, connect.ExitUsage, connect.ExitStatus(err))
+	}
+}

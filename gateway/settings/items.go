@@ -54,11 +54,11 @@ type item struct {
 var items = []item{
 	list("cors_headers", "headers that pages may send, besides those that the API takes, with commas", isToken, func(v *Values) *[]string { return &v.CORSHeaders }),
 	list("cors_methods", "methods that pages may use, besides those of the API, with commas", isToken, func(v *Values) *[]string { return &v.CORSMethods }),
-	list("cors_origins", "origins of pages that may use the API, with commas; * is any", isOrigin, func(v *Values) *[]string { return &v.CORSOrigins }),
+	list("cors_origins", "origins of pages that may use the API, with commas; * is any", CheckOrigin, func(v *Values) *[]string { return &v.CORSOrigins }),
 	{
 		"public_url", "where clients reach the gateways, such as https://stream.example.net; empty: as the request came",
 		func(v *Values, text string) error {
-			if text != "" && !isBase(text) {
+			if text != "" && !IsBase(text) {
 				return errors.New("must be an address such as https://stream.example.net, or empty")
 			}
 			v.PublicURL = text
@@ -145,13 +145,15 @@ func list(name, text string, good func(string) error, field func(*Values) *[]str
 		func(v Values) string { return strings.Join(*field(&v), ",") }}
 }
 
-// isOrigin takes what a browser sends as Origin (RFC 6454, section 6.2), or *.
-func isOrigin(word string) error {
+// CheckOrigin takes what a browser sends as Origin (RFC 6454, section 6.2), or *. It is compared as text, so what a browser
+// never sends (an upper-case host, a final slash, the scheme's own port) would allow nobody, and is refused.
+func CheckOrigin(word string) error {
 	u, err := url.Parse(word)
-	if word == "*" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && word == u.Scheme+"://"+u.Host {
+	if word == "*" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
+		word == u.Scheme+"://"+strings.ToLower(u.Host) && u.Scheme+u.Port() != "http80" && u.Scheme+u.Port() != "https443" {
 		return nil
 	}
-	return fmt.Errorf("takes origins such as https://app.example.net, or *, not %q", short(word))
+	return fmt.Errorf("takes origins as a browser sends them, such as https://app.example.net, or *, not %q", short(word))
 }
 
 // isToken takes the name of a header or a method (RFC 9110, section 5.6.2), but not the *: it would not cover
@@ -168,8 +170,8 @@ func isToken(word string) error {
 	return nil
 }
 
-// isBase tells whether a text is an address that paths can be put under.
-func isBase(text string) bool {
+// IsBase tells whether a text is an address that paths can be put under.
+func IsBase(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && len(text) <= maxText && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }

@@ -99,7 +99,7 @@ func TestForeignValues(t *testing.T) {
 func TestValues(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ good, bad []string }{
-		"cors_origins":           {[]string{"", "*", "https://a.example.net,http://localhost:8080"}, []string{"example.net", "https://a.example.net/", "ftp://a", "https://a/b", "https://u@a"}},
+		"cors_origins":           {[]string{"", "*", "https://a.example.net,http://localhost:8080", "https://a:80,http://[::1]:8080"}, []string{"example.net", "https://a.example.net/", "ftp://a", "https://a/b", "https://u@a", "https://A.example.net", "https://a:443", "http://a:80", "http://:80"}},
 		"cors_headers":           {[]string{"", "X-Request-Id,X-B"}, []string{"*", "a b", "a:b", "cookie", strings.Repeat("x", 5000)}},
 		"cors_methods":           {[]string{"", "PUT"}, []string{"P T", strings.Repeat("P,", 65)}},
 		"public_url":             {[]string{"", "https://stream.example.net", "http://10.0.0.1:4000/base"}, []string{"stream.example.net", "ws://x", "https://", "https://a?b=c", "https://u:p@a", "https://a#b"}},
