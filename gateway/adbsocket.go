@@ -56,8 +56,8 @@ func (g *Gateway) adbSocket(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !strings.EqualFold(c.Request().Header.Get("Upgrade"), "websocket") {
-		return &apiError{http.StatusUpgradeRequired, codeBadRequest, "this address is for websockets", nil}
+	if err := wantsSocket(c); err != nil {
+		return err
 	}
 	done, err := g.admitSocket(s.Account)
 	if err != nil {

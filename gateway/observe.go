@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -11,6 +12,9 @@ import (
 	"streamstack/gateway/metrics"
 	"streamstack/projections"
 )
+
+// metricsPath is where the metrics are, with and without a final slash.
+const metricsPath = "/metrics"
 
 // source is what the metrics ask at each scrape.
 func (g *Gateway) source() metrics.Source {
@@ -76,7 +80,7 @@ func (g *Gateway) getMetrics(c echo.Context) error {
 func (g *Gateway) beside(h http.Handler) http.Handler {
 	scrape := g.metrics.Handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/metrics" {
+		if strings.TrimSuffix(r.URL.Path, "/") == metricsPath {
 			scrape.ServeHTTP(w, r)
 			return
 		}

@@ -139,6 +139,10 @@ func TestWhoReadsMetrics(t *testing.T) {
 	own, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	second := r.stack.gateway(func(g *Gateway) { g.cfg.Metrics = own })
+	for _, base := range []string{r.url, "http://" + own.Addr().String()} {
+		status, _ = fetch(t, http.DefaultClient, base+"/metrics/")
+		require.Equal(t, http.StatusOK, status, "every path is served with and without a final slash")
+	}
 	status, text = fetch(t, http.DefaultClient, "http://"+own.Addr().String()+"/metrics", "X-Forwarded-For", "192.0.2.1")
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, text, "anbox_stream_gateway_sessions_total")

@@ -18,7 +18,7 @@ func (g *Gateway) routes() *echo.Echo {
 	e.Use(g.metrics.Middleware, g.cors, g.bodySize)
 
 	e.GET("/1.0/status", g.getStatus, g.perAddress)
-	e.GET("/metrics", g.getMetrics)
+	e.GET(metricsPath, g.getMetrics)
 	serveSchemas(e, g.perAddress)
 	for _, prefix := range []string{"/1.0/sessions", "/1.0/session"} {
 		e.GET(prefix+"/:id/sockets/slave", g.socket, g.whenReady, g.perAddress, g.denials)
@@ -104,7 +104,7 @@ func (g *Gateway) boundBody(next echo.HandlerFunc) echo.HandlerFunc {
 func stripSlash(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
-		if strings.HasPrefix(u.Path, "/1.0/") {
+		if strings.HasPrefix(u.Path, "/1.0/") || u.Path == metricsPath+"/" {
 			u.Path = strings.TrimRight(u.Path, "/")
 			u.RawPath = strings.TrimRight(u.RawPath, "/")
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -57,8 +56,8 @@ func (g *Gateway) socket(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !strings.EqualFold(c.Request().Header.Get("Upgrade"), "websocket") {
-		return &apiError{http.StatusUpgradeRequired, codeBadRequest, "this address is for websockets", nil}
+	if err := wantsSocket(c); err != nil {
+		return err
 	}
 	done, err := g.admitSocket(w.session.Account)
 	if err != nil {

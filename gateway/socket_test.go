@@ -267,7 +267,9 @@ func TestSocketRefusals(t *testing.T) {
 	nobody := events.SessionID("0192f1c2-0000-7000-8000-000000000000")
 	require.Equal(t, http.StatusNotFound, refusal(t, r.moved(r.url+"/1.0/sessions/"+string(nobody)+"/sockets/slave?token="+issue(nobody, token.RoleSlave, time.Hour))))
 	_, path, _ := strings.Cut(c.URL, "/1.0/")
-	require.Equal(t, http.StatusUpgradeRequired, r.do(http.MethodGet, "/1.0/"+path, "").StatusCode, "without an upgrade")
+	plain := r.do(http.MethodGet, "/1.0/"+path, "")
+	require.Equal(t, http.StatusUpgradeRequired, plain.StatusCode, "without an upgrade")
+	require.Equal(t, "websocket", plain.Header.Get("Upgrade"))
 	dial(t, c.URL+"&after=99999999").fails("beyond the end", closeEnded)
 	// The singular path that the API description has.
 	dial(t, strings.Replace(c.URL, "/sessions/", "/session/", 1))

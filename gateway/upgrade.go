@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 
 	"github.com/coder/websocket"
 	"github.com/labstack/echo/v4"
@@ -19,6 +20,16 @@ import (
 
 // socketBuffer is the size of each of a socket's two buffers in bytes; longer messages pass them by.
 const socketBuffer = 512
+
+// wantsSocket refuses who asks for no websocket, and says what to ask for (RFC 9110, section 15.5.22).
+func wantsSocket(c echo.Context) error {
+	if strings.EqualFold(c.Request().Header.Get("Upgrade"), "websocket") {
+		return nil
+	}
+	c.Response().Header().Set("Upgrade", "websocket")
+	c.Response().Header().Set("Connection", "Upgrade")
+	return &apiError{http.StatusUpgradeRequired, codeBadRequest, "this address is for websockets", nil}
+}
 
 // upgrade does the websocket's handshake (RFC 6455, section 4.2). On an error the client has been answered.
 func upgrade(c echo.Context) (*websocket.Conn, error) {
