@@ -21,6 +21,7 @@ import (
 	"streamstack/events"
 	"streamstack/events/eventstest"
 	"streamstack/gateway/keyfile"
+	"streamstack/gateway/limit"
 	"streamstack/gateway/token"
 	"streamstack/gateway/webhook"
 )
@@ -45,7 +46,8 @@ func fuzz(f *testing.F) *fuzzed {
 	root, err := keyfile.Open(filepath.Join(f.TempDir(), "webhook.key"))
 	require.NoError(f, err)
 	hooks := webhook.New(webhook.Config{Log: log, Logger: discard(), Root: root})
-	g := New(Config{Log: log, Logger: discard(), Tokens: mint, Webhooks: hooks, Origins: []string{"*"}})
+	g := New(Config{Log: log, Logger: discard(), Tokens: mint, Webhooks: hooks, Origins: []string{"*"},
+		Limits: &limit.Figures{MessageBytes: 128 << 10}}) // a fuzzer asks more than any account may
 	l, err := new(net.ListenConfig).Listen(f.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(f, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(f.Context()))
@@ -185,6 +187,16 @@ func FuzzShare(f *testing.F) {
 		`{"type":"adb","expiry_min":1}`, `{"type":"vnc"}`, `{"type":"adb","expiry_at":9223372036854775807}`, `{"type":"adb","expiry_min":-9223372036854775808}`)
 }
 
+func FuzzDeleteSeveral(f *testing.F) {
+	fuzzBody(f, http.MethodDelete, "/1.0/sessions", `{"ids":["0192f1c2-5d3e-4000-8000-00000000abcd"]}`, `{"ids":[]}`, `{"ids":["",null,"a.b",">"]}`, `{"ids":"all"}`)
+}
+
+// A setting that was changed holds for the inputs after it, as it does for an operator's.
+func FuzzConfig(f *testing.F) {
+	fuzzBody(f, http.MethodPatch, "/1.0/config", `{"name":"shares_per_session","value":"10"}`, `{"name":"cors_origins","value":null}`, `{"name":"public_url","value":"https://[::1"}`,
+		`{"name":"share_life_minutes","value":9223372036854775807}`, `{"name":"requests_per_second","value":"1e309"}`, `{"name":"","value":[]}`)
+}
+
 func FuzzPatchShare(f *testing.F) {
 	fuzzBody(f, http.MethodPatch, "/1.0/shares/{share}", `{"description":"for Kim"}`, `{"expiry_at":9223372036854775807}`, `{"expiry_at":-1,"description":null}`)
 }
@@ -252,6 +264,30 @@ func FuzzAuthorization(f *testing.F) {
 		}
 		if rec.Code != http.StatusOK && rec.Code != http.StatusUnauthorized {
 			t.Fatalf("%d", rec.Code)
+		}
+	})
+}
+
+// Whatever stands in an idempotency key, it is refused in the client's terms or gives one session, twice the same.
+func FuzzIdempotencyKey(f *testing.F) {
+	x := fuzz(f)
+	x.host(f)
+	for _, s := range []string{"8e03978e-40d5-43dd-bc93-6894a57f9324", `"quoted"`, "", " ", "a b", "\x00", "\xff", "é", strings.Repeat("k", 255), strings.Repeat("k", 256)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		var ids [2]string
+		for i := range ids {
+			rec := x.ask(x.echo, http.MethodPost, "/1.0/sessions", []byte(`{"app":"testcard"}`), "Idempotency-Key", key)
+			sound(t, rec)
+			var a struct {
+				Metadata struct{ ID string } `json:"metadata"`
+			}
+			require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &a))
+			ids[i] = a.Metadata.ID
+		}
+		if key != "" && ids[0] != ids[1] {
+			t.Fatalf("the key %q gave the sessions %s and %s", key, ids[0], ids[1])
 		}
 	})
 }

@@ -17,6 +17,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/gateway"
+	"streamstack/gateway/limit"
 	"streamstack/gateway/token"
 )
 
@@ -29,6 +30,9 @@ type api struct {
 // atOnce is how many requests the measurements have under way.
 const atOnce = 64
 
+// unlimited is for gateways that are measured: what one is asked then is more than one client should ask.
+var unlimited = limit.Figures{MessageBytes: 128 << 10}
+
 // startGateway runs a gateway on a log, as `streamstack gateway` does, until the benchmark ends.
 func startGateway(b *testing.B, l served) api {
 	b.Helper()
@@ -36,7 +40,7 @@ func startGateway(b *testing.B, l served) api {
 	require.NoError(b, err)
 	mint, err := token.Open(b.TempDir(), slog.New(slog.DiscardHandler))
 	require.NoError(b, err)
-	g := gateway.New(gateway.Config{Log: log, Logger: slog.New(slog.DiscardHandler), Tokens: mint})
+	g := gateway.New(gateway.Config{Log: log, Logger: slog.New(slog.DiscardHandler), Tokens: mint, Limits: &unlimited})
 	listener, err := new(net.ListenConfig).Listen(b.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(b, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.Context()))

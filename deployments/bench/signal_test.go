@@ -117,7 +117,7 @@ func (l served) socket(b *testing.B, id events.SessionID) wire {
 	require.NoError(b, err)
 	log, err := events.New(dial(b, l.url), slog.New(slog.DiscardHandler))
 	require.NoError(b, err)
-	g := gateway.New(gateway.Config{Log: log, Logger: slog.New(slog.DiscardHandler), Tokens: mint})
+	g := gateway.New(gateway.Config{Log: log, Logger: slog.New(slog.DiscardHandler), Tokens: mint, Limits: &unlimited})
 	listener, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(b, err)
 	ready := make(chan struct{})

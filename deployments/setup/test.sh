@@ -56,7 +56,7 @@ step gofmt formatted
 step vet go vet ./...
 step lint bin/golangci-lint run ./...
 # shellcheck disable=SC2086 # one word a package
-[ -z "$race" ] || step race go test -race -count=1 -timeout 10m $race
+[ -z "$race" ] || step race go test -race -count=1 -timeout 20m $race
 # One package at a time: several video encoders and browsers at once would starve each other.
 # shellcheck disable=SC2086
 [ -z "$plain" ] || step plain go test -count=1 -timeout 20m -p 1 $plain
