@@ -187,9 +187,6 @@ func (r *createRequest) check() (err error) {
 	if !events.ValidToken(r.App) {
 		return &apiError{status: http.StatusBadRequest, code: codeUnknownApp, message: "application " + quoted(r.App) + " is not known"}
 	}
-	if r.Region != "" && !events.ValidToken(r.Region) {
-		return badRequest("region %s is not a region's name", quoted(r.Region))
-	}
 	if r.IdleTimeMin != nil && (*r.IdleTimeMin < 0 || *r.IdleTimeMin > maxIdleMinutes) {
 		return badRequest("idle_time_min must be a number of minutes from 0 (never) to %d", maxIdleMinutes)
 	}

@@ -78,7 +78,6 @@ var badBodies = map[string]string{
 	`{"app":"testcard","app_version":{}}`:  "app_version",
 	`{"app":"testcard","app_version":99999999999999999999}`:                             "app_version",
 	`{"app":"testcard","region":1}`:                                                     "region",
-	`{"app":"testcard","region":"A.B"}`:                                                 "region",
 	`{"app":"testcard","joinable":"yes"}`:                                               "joinable",
 	`{"app":"testcard","ephemeral":0}`:                                                  "ephemeral",
 	`{"app":"testcard","idle_time_min":-1}`:                                             "idle_time_min",
@@ -138,7 +137,8 @@ func TestNobodyCanHost(t *testing.T) {
 		require.Contains(t, a.Error, why)
 	}
 	refused(`{"app":"xterm"}`, "application_not_served", "xterm")
-	refused(`{"app":"testcard","region":"mars"}`, "unknown_region", "mars does not exist; known regions: local")
+	refused(`{"app":"testcard","region":"mars"}`, "unknown_region", `"mars" does not exist; known regions: local`)
+	refused(`{"app":"testcard","region":"A.B >"}`, "unknown_region", `"A.B >" does not exist`) // no region could be called so
 	first := r.create()
 	refused(`{"app":"testcard"}`, "no_capacity", "all slots are taken")
 	s.claim(first.ID, r)

@@ -25,7 +25,7 @@ func (g *Gateway) place(app string, version int, want events.Region) (placement,
 		return placement{}, unknownApp(ever, app, version)
 	}
 	if want != "" && !slices.ContainsFunc(ever, func(a projections.Agent) bool { return a.Region == want }) {
-		return placement{}, cannotHost(codeNoRegion, "region %s does not exist; known regions: %s", want, regionNames(ever))
+		return placement{}, cannotHost(codeNoRegion, "region %s does not exist; known regions: %s", quoted(string(want)), regionNames(ever))
 	}
 	candidates := serves(alive, app, version)
 	if want != "" {

@@ -259,3 +259,15 @@ func TestAuthentication(t *testing.T) {
 	refused("macaroon root="+old, "newer token")
 	require.Equal(t, http.StatusOK, get("").StatusCode)
 }
+
+// A query that cannot be read is a mistake, not a question without parameters.
+func TestMalformedQueries(t *testing.T) {
+	t.Parallel()
+	r := house(t)
+	for _, path := range []string{"/1.0/sessions?limit=%zz", "/1.0/sessions?status=active;recursion=1", "/1.0/shares?%=1", "/1.0/events?after=%"} {
+		a := r.do(http.MethodGet, path, "")
+		require.Equal(t, http.StatusBadRequest, a.StatusCode, path)
+		require.Equal(t, codeBadRequest, a.Code, path)
+		require.Contains(t, a.Error, "the query cannot be read", path)
+	}
+}

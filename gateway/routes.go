@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 // a POST into a GET and fail a CORS preflight.
 func (g *Gateway) routes() *echo.Echo {
 	e := g.newEcho()
-	e.Use(g.metrics.Middleware, g.cors, g.bodySize)
+	e.Use(g.metrics.Middleware, g.cors, g.bodySize, soundQuery)
 
 	e.GET("/1.0/status", g.getStatus, g.perAddress)
 	e.GET(metricsPath, g.getMetrics)
@@ -107,6 +108,16 @@ func stripSlash(next echo.HandlerFunc) echo.HandlerFunc {
 		if strings.HasPrefix(u.Path, "/1.0/") || u.Path == metricsPath+"/" {
 			u.Path = strings.TrimRight(u.Path, "/")
 			u.RawPath = strings.TrimRight(u.RawPath, "/")
+		}
+		return next(c)
+	}
+}
+
+// soundQuery refuses a query that cannot be read: what net/url leaves out of it would count as not asked for.
+func soundQuery(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if _, err := url.ParseQuery(c.Request().URL.RawQuery); err != nil {
+			return badRequest("the query cannot be read (%s): encode it as application/x-www-form-urlencoded", err)
 		}
 		return next(c)
 	}

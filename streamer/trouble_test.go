@@ -30,7 +30,7 @@ func TestNoCommonCodec(t *testing.T) {
 
 func TestMalformedMessagesOfAClient(t *testing.T) {
 	t.Parallel()
-	for _, settings := range []string{`"x"`, `{"api_version":9}`, `{"data_channels":["a b"]}`, `{"api_version":"2"}`} {
+	for _, settings := range []string{`"x"`, `{"api_version":9}`, `{"data_channels":["a","b","c","d","e","f"]}`, `{"api_version":"2"}`} {
 		r := newRig(t).start()
 		b := newBrowser(t, r, webrtc.MimeTypeVP8)
 		b.join()

@@ -97,10 +97,11 @@ func ParseSettings(data []byte) (Settings, error) {
 	return s, nil
 }
 
-// pageChannels are a client's list of channels without the control channel, which is always there, and without repetition.
+// pageChannels are a client's list of channels without the control channel, which is always there, without repetition, and
+// without names that cannot be served: the stream is worth more than a channel that the contract would allow.
 func pageChannels(names []string) (own []string) {
 	for _, name := range names {
-		if name != ControlChannel && !slices.Contains(own, name) {
+		if name != ControlChannel && channelName.MatchString(name) && !slices.Contains(own, name) {
 			own = append(own, name)
 		}
 	}

@@ -32,7 +32,9 @@ func TestParseSettings(t *testing.T) {
 		"nothing":         {`{}`, Settings{APIVersion: 2, EnableSpeaker: true, EnableVideo: true}},
 		"unknown fields":  {`{"new":{"a":[1]}}`, Settings{APIVersion: 2, EnableSpeaker: true, EnableVideo: true}},
 		"repeated labels": {`{"data_channels":["control","a","a"]}`, Settings{APIVersion: 2, EnableSpeaker: true, EnableVideo: true, DataChannels: []string{"a"}}},
-		"all off":         {`{"enable_speaker":false,"enable_video":false}`, Settings{APIVersion: 2}},
+		"odd labels": {`{"data_channels":["../etc","","a","a b","` + strings.Repeat("a", 65) + `"]}`,
+			Settings{APIVersion: 2, EnableSpeaker: true, EnableVideo: true, DataChannels: []string{"a"}}},
+		"all off": {`{"enable_speaker":false,"enable_video":false}`, Settings{APIVersion: 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -46,17 +48,14 @@ func TestParseSettings(t *testing.T) {
 func TestParseSettingsRefuses(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"no JSON":         `settings`,
-		"a list":          `[]`,
-		"wrong type":      `{"enable_video":"yes"}`,
-		"six channels":    `{"data_channels":["a","b","c","d","e","f"]}`,
-		"path as channel": `{"data_channels":["../etc"]}`,
-		"empty channel":   `{"data_channels":[""]}`,
-		"long channel":    `{"data_channels":["` + strings.Repeat("a", 65) + `"]}`,
-		"version 3":       `{"api_version":3}`,
-		"shell":           `{"foreground_activity":"a;reboot"}`,
-		"two lines":       `{"device_type":"a\nb"}`,
-		"huge":            `{"device_type":"` + strings.Repeat("a", maxSettingsBytes) + `"}`,
+		"no JSON":      `settings`,
+		"a list":       `[]`,
+		"wrong type":   `{"enable_video":"yes"}`,
+		"six channels": `{"data_channels":["a","b","c","d","e","f"]}`,
+		"version 3":    `{"api_version":3}`,
+		"shell":        `{"foreground_activity":"a;reboot"}`,
+		"two lines":    `{"device_type":"a\nb"}`,
+		"huge":         `{"device_type":"` + strings.Repeat("a", maxSettingsBytes) + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

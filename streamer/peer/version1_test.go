@@ -68,13 +68,11 @@ func TestVersion1Channels(t *testing.T) {
 	c := newClient(t, clientOptions{v1: true})
 	offer, err := c.pc.CreateOffer(nil)
 	require.NoError(t, err)
-	for _, bad := range [][]string{{"a", "b", "c", "d", "e", "f"}, {"a b"}, {""}} {
-		p, _ := newPeer(t, version1)
-		_, err := p.AcceptOffer(t.Context(), offer.SDP, bad)
-		require.ErrorIs(t, err, ErrSettings, bad)
-	}
 	p, _ := newPeer(t, version1)
-	_, err = p.AcceptOffer(t.Context(), offer.SDP, []string{"control", "a", "b", "c", "d", "e", "e"})
+	_, err = p.AcceptOffer(t.Context(), offer.SDP, []string{"a", "b", "c", "d", "e", "f"})
+	require.ErrorIs(t, err, ErrSettings)
+	p, _ = newPeer(t, version1)
+	_, err = p.AcceptOffer(t.Context(), offer.SDP, []string{"control", "a", "b", "", "x y", "c", "d", "e", "e"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"control", "a", "b", "c", "d", "e"}, p.channels.wanted)
 }
