@@ -45,7 +45,7 @@ func (a *Agent) serve(ctx context.Context, group *errgroup.Group) {
 				defer end()
 				err := a.pull(pulling, name)
 				if pulling.Err() != nil && ctx.Err() == nil {
-					return nil //nolint:nilerr // the application is served no more, which ends its loop only
+					return nil // the application is served no more, which ends its loop only
 				}
 				return err
 			})

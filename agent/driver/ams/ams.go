@@ -107,7 +107,7 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 	cancel(nil)
 	watch.Wait()
 	if err != nil {
-		in.clean(d.life)
+		in.clean(d.life) //nolint:contextcheck // ctx may be why it failed
 		in.finish(driver.Ending{Part: driver.PartInstance, Failed: true, Reason: err.Error(), ExitCode: -1})
 		d.work.Done()
 		return nil, err

@@ -2,10 +2,16 @@ package ams
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"streamstack/agent/driver"
 )
+
+// evictions is how many instances Sweep has AMS end at once.
+const evictions = 8
 
 // Sweep ends what an earlier run of this agent left; see [driver.Driver]. It returns when AMS has ended all of it.
 func (d *Driver) Sweep(ctx context.Context) ([]string, error) {
@@ -14,17 +20,22 @@ func (d *Driver) Sweep(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	d.start()
+	var group errgroup.Group
+	group.SetLimit(evictions)
 	var sessions []string
 	for _, r := range all {
 		if d.owned(r) {
 			continue
 		}
-		if !d.evict(ctx, r) {
-			return sessions, context.Cause(ctx) //nolint:wrapcheck // why the caller's time ended
-		}
 		sessions = append(sessions, r.session())
+		group.Go(func() error {
+			if !d.evict(ctx, r) {
+				return fmt.Errorf("ams: instance %s of an earlier run does not end: %w", r.ID, context.Cause(ctx))
+			}
+			return nil
+		})
 	}
-	return sessions, nil
+	return sessions, group.Wait()
 }
 
 // evict deletes an instance that nobody owns, and returns when it is gone; false when ctx ended first.

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// ErrCertificate: a certificate is missing, expired, or not the one that was recorded.
+// ErrCertificate says that a certificate is missing, expired, or not the one that was recorded.
 var ErrCertificate = errors.New("certificate")
 
 // fingerprint is a certificate's as AMS prints it: lower-case hex SHA-256 of its DER (section 1).

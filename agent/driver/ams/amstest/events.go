@@ -58,7 +58,7 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request) {
 		case <-ctx.Done():
 			return
 		case text := <-k.queue:
-			if conn.Write(ctx, websocket.MessageText, text) != nil {
+			if conn.Write(ctx, websocket.MessageText, text) != nil { //nolint:contextcheck // it ends with the server or the socket
 				return
 			}
 		}

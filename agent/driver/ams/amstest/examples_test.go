@@ -39,7 +39,7 @@ func newRig(t *testing.T, machine Machine) *rig {
 }
 
 func client(certificates ...Certificate) *http.Client {
-	config := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the server is this test's own
+	config := &tls.Config{InsecureSkipVerify: true} // the server is this test's own
 	for _, c := range certificates {
 		config.Certificates = append(config.Certificates, c.pair)
 	}
@@ -153,7 +153,7 @@ func TestExamples(t *testing.T) {
 		list := got.(map[string]any)["metadata"].([]any) //nolint:forcetypeassert,errcheck // a panic is a failure
 		require.Empty(t, differs(parse(t, example(t, "application")), list[0], "", []string{".name", ".id", ".status", ".status_code", ".versions[].number"}))
 		_, _, plain := r.call("GET", "/1.0/applications", nil)
-		require.Equal(t, []any{"/1.0/applications/d0jz1b85q1fs739k2ar0"}, plain.(map[string]any)["metadata"], "without recursion")
+		require.Equal(t, []any{"/1.0/applications/d0jz1b85q1fs739k2ar0"}, plain.(map[string]any)["metadata"], "without recursion") //nolint:forcetypeassert,errcheck // a panic is a failure
 	})
 	t.Run("what was launched", func(t *testing.T) {
 		code, _, _ := post("create-user")
@@ -227,8 +227,8 @@ func TestTrust(t *testing.T) {
 		_, _, status := who.call("GET", "/1.0", nil)
 		require.Empty(t, differs(parse(t, []byte(`{"metadata":{"auth":"untrusted"}}`)), status, "", []string{".metadata.auth"}))
 	}
-	old := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}}} //nolint:gosec // that it is refused is what is tested
-	res, err := old.Get(r.URL + "/1.0")                                                                                                   //nolint:noctx // bounded by the refusal
+	old := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}}}
+	res, err := old.Get(r.URL + "/1.0")
 	if err == nil {
 		_ = res.Body.Close()
 	}

@@ -2,6 +2,7 @@ package amstest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -148,7 +149,7 @@ func (s *Server) createInstance(w http.ResponseWriter, r *http.Request) {
 	case l.Name != "" && s.find(l.Name) != nil:
 		refuse(w, http.StatusConflict, "instance already exists")
 	default:
-		accept(w, s.create(l, app, version, r.URL.Query().Get("no_wait") == "true"))
+		accept(w, s.create(l, app, version, r.URL.Query().Get("no_wait") == "true")) //nolint:contextcheck // the instance outlives the request
 	}
 }
 
@@ -226,7 +227,7 @@ func (s *Server) deleteInstance(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Force bool `json:"force"`
 	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil && err != io.EOF { //nolint:errorlint // Decode returns io.EOF as it is
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil && !errors.Is(err, io.EOF) {
 		refuse(w, http.StatusBadRequest, "argument body is invalid")
 		return
 	}
