@@ -85,6 +85,9 @@ func (s *Server) publish(kind string, metadata any) {
 	}
 }
 
+// Publish sends an event of a kind that is not AMS's, with any text in it.
+func (s *Server) Publish(text string) { s.publish("all", map[string]string{"message": text}) }
+
 // Deafen shuts all event sockets and opens no further ones, or opens them again.
 func (s *Server) Deafen(deaf bool) {
 	s.mu.Lock()

@@ -168,6 +168,9 @@ func TestExamples(t *testing.T) {
 	t.Run("waiting", func(t *testing.T) {
 		_, _, got := r.call("GET", operation+"/wait?timeout=-1", nil)
 		require.Empty(t, differs(parse(t, []byte(`{"metadata":{"status":"Success","status_code":200}}`)), got, "", []string{".metadata.status_code"}))
+		r.ForgetOperations()
+		code, _, _ := r.call("GET", operation, nil)
+		require.Equal(t, http.StatusNotFound, code)
 	})
 }
 
