@@ -19,6 +19,7 @@ type Agent struct {
 	cfg   Config
 	log   *slog.Logger
 	slots *slots
+	offer *offer
 	// readyTime is how long a launched streamer may take to be ready; tests shorten it.
 	readyTime time.Duration
 	// life is the context of the runs: it outlives that of [Agent.Run] by the time that draining may take.
@@ -42,7 +43,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	return &Agent{
 		cfg: cfg, log: cfg.Logger.With("component", "agent", "agent", cfg.ID), slots: newSlots(cfg.Slots),
-		readyTime: readyTime, running: map[events.SessionID]*run{},
+		offer: newOffer(cfg.Applications), readyTime: readyTime, running: map[events.SessionID]*run{},
 	}, nil
 }
 
@@ -78,9 +79,7 @@ func (a *Agent) work(ctx context.Context, ready func()) error {
 		if err := a.online(ctx); err != nil {
 			return err
 		}
-		for _, name := range a.cfg.Applications.Names() {
-			group.Go(func() error { return a.pull(ctx, name) })
-		}
+		a.serve(ctx, group)
 		if ready != nil {
 			ready()
 		}
@@ -103,9 +102,10 @@ func (a *Agent) online(ctx context.Context) error {
 		return err
 	}
 	d := events.OnlineData{Driver: a.cfg.DriverName, Slots: a.cfg.Slots, Version: a.cfg.Version, Applications: []events.ApplicationData{}}
-	for _, name := range a.cfg.Applications.Names() {
+	apps := a.offer.get()
+	for _, name := range apps.Names() {
 		app := events.ApplicationData{Name: name}
-		for _, v := range a.cfg.Applications.All() {
+		for _, v := range apps.All() {
 			if v.Name == name {
 				app.Versions = append(app.Versions, v.Version)
 				app.Screen = events.Screen{Width: v.Screen.Width, Height: v.Screen.Height, FPS: v.Screen.FPS}

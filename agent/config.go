@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -36,7 +37,7 @@ const (
 	streamerAck = 2 * time.Second
 )
 
-// Config is what an agent is made of. All fields but Version and Density are required.
+// Config is what an agent is made of. Version, StreamerEnv, FollowApplications and LaunchTime may be left out.
 type Config struct {
 	Log          *events.Log
 	Logger       *slog.Logger
@@ -44,9 +45,15 @@ type Config struct {
 	ID           events.AgentID
 	Slots        int // sessions at once
 	Applications application.Catalogue
-	Driver       driver.Driver
-	DriverName   string
-	Version      string
+	// FollowApplications calls changed with each catalogue that takes the place of known, until ctx ends or changed fails,
+	// and returns the error. nil: they stay as they are.
+	FollowApplications func(ctx context.Context, known application.Catalogue, changed func(application.Catalogue) error) error
+	// LaunchTime bounds the launch of an instance; 0 for 30 seconds. The gateways give a launch and the streamer's way to
+	// ready projections.LaunchTime together.
+	LaunchTime time.Duration
+	Driver     driver.Driver
+	DriverName string
+	Version    string
 	// Credentials gives a session's streamer its way into the log, see [StreamerSecret].
 	Credentials func(events.Region, events.SessionID) (StreamerSecret, error)
 	// StreamerEnv are further settings of the streamers, STREAMSTACK_…=value; no secrets.

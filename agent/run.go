@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,7 +95,7 @@ func (r *run) stopped() bool {
 
 // launch starts the instance, and gives up when the session is terminated meanwhile.
 func (r *run) launch(ctx context.Context) (driver.Instance, error) {
-	ctx, cancel := context.WithTimeout(ctx, launchTime)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(r.a.cfg.LaunchTime, launchTime))
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()

@@ -15,9 +15,10 @@ import (
 
 // spec is what the driver needs to know.
 func (r *run) spec(ctx context.Context, s projections.Session) (driver.Spec, error) {
-	app, ok := r.a.cfg.Applications.Get(s.App, s.AppVersion)
+	apps := r.a.offer.get()
+	app, ok := apps.Get(s.App, s.AppVersion)
 	if s.AppVersion == 0 {
-		app, ok = r.a.cfg.Applications.Default(s.App)
+		app, ok = apps.Default(s.App)
 	}
 	if !ok {
 		return driver.Spec{}, fmt.Errorf("application %s version %d is not served here any more", s.App, s.AppVersion)

@@ -74,7 +74,7 @@ type LaunchedData struct {
 type FailedData struct {
 	Agent   AgentID `json:"agent"`
 	Attempt int     `json:"attempt"` // of the claim that it is about; 1 is the first
-	// Part is what failed: launch, application, display, sound, streamer, agent.
+	// Part is what failed: launch, instance, application, display, sound, streamer, agent.
 	Part     string `json:"part"`
 	Reason   string `json:"reason"`              // for people
 	ExitCode *int   `json:"exit_code,omitempty"` // the process's, if it exited

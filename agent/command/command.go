@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -46,6 +47,7 @@ type Options struct {
 	Identity    trust.Identity
 	Credentials func() (trust.Credentials, error)
 	StreamerEnv []string
+	Driver      DriverOptions
 	Log         *events.Log
 	Logger      *slog.Logger
 }
@@ -79,20 +81,8 @@ func (o Options) Load() (application.Catalogue, error) {
 	return application.Load(o.Applications)
 }
 
-// Open makes an agent with the process driver.
-func Open(o Options) (*agent.Agent, error) {
-	apps, err := o.Load()
-	if err != nil {
-		return nil, err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("agent: own executable: %w", err)
-	}
-	d, err := process.New(process.Config{Data: o.Data, Self: self, Streamer: []string{self, "streamer"}, Log: o.Logger})
-	if err != nil {
-		return nil, err
-	}
+// Open makes an agent with the driver that the options name. ctx bounds what is asked of that driver meanwhile.
+func Open(ctx context.Context, o Options) (*agent.Agent, error) {
 	id, err := o.identity()
 	if err != nil {
 		return nil, err
@@ -101,14 +91,19 @@ func Open(o Options) (*agent.Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Slots == 0 {
-		o.Slots = defaultSlots()
+	cfg := agent.Config{
+		Log: o.Log, Logger: o.Logger, Region: events.Region(o.Region), ID: id, Slots: o.Slots,
+		DriverName: o.Driver.Name, Version: o.Version, StreamerEnv: o.StreamerEnv, Credentials: secrets,
 	}
-	return agent.New(agent.Config{
-		Log: o.Log, Logger: o.Logger, Region: events.Region(o.Region), ID: id, Slots: o.Slots, Applications: apps,
-		Driver: d, DriverName: "process", Version: o.Version, StreamerEnv: o.StreamerEnv,
-		Credentials: secrets,
-	})
+	if o.Driver.Name == driverAMS {
+		err = o.equipAMS(ctx, &cfg)
+	} else {
+		err = o.equipProcess(&cfg)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return agent.New(cfg)
 }
 
 // Command is `streamstack agent`.
@@ -116,7 +111,7 @@ func Command(version string, s Streamers) *cli.Command {
 	return &cli.Command{
 		Name: "agent", Usage: "one component: claims sessions for its region and runs their instances, against a NATS server that already runs",
 		OnUsageError: connect.OnUsageError,
-		Flags:        append(append(connect.NATSFlags(), Flags()...), s.Flags()...),
+		Flags:        slices.Concat(connect.NATSFlags(), Flags(), DriverFlags(), s.Flags()),
 		Action:       func(ctx context.Context, cmd *cli.Command) error { return run(ctx, cmd, version, s) },
 	}
 }
@@ -128,6 +123,9 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 	connect.SurvivePipe()
 	o, err := ParseFlags(cmd)
 	if err != nil {
+		return err
+	}
+	if o.Driver, err = parseDriver(cmd); err != nil {
 		return err
 	}
 	if err := s.Check(cmd, o.Slots); err != nil {
@@ -142,8 +140,10 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		return fmt.Errorf("agent: the data folder cannot be made: %w (name another with --data)", err)
 	}
-	if err := s.Require(ctx); err != nil {
-		return err
+	if o.Driver.Name != driverAMS { // whose streamers are in its images
+		if err := s.Require(ctx); err != nil {
+			return err
+		}
 	}
 	o.Version, o.StreamerEnv, o.NATS = version, s.Env(cmd), cmd.String("nats")
 	var options []events.Option
@@ -167,7 +167,10 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 	if err := o.Log.WaitStreams(dial); err != nil {
 		return err
 	}
-	a, err := Open(o)
+	if o.NATS, err = o.Driver.instanceNATS(o.NATS); err != nil {
+		return err
+	}
+	a, err := Open(dial, o)
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,11 @@ func TestUsage(t *testing.T) {
 		"words":        {"--nats", "nats://127.0.0.1:1", "--slots", "many"},
 		"unknown flag": {"--telepathy"},
 		"argument":     {"--nats", "nats://127.0.0.1:1", "run"},
+		"no driver":    {"--nats", "nats://127.0.0.1:1", "--driver", "telepathy"},
+		"another's":    {"--nats", "nats://127.0.0.1:1", "--ams", "https://127.0.0.1:1"},
+		"no AMS":       {"--nats", "nats://127.0.0.1:1", "--driver", "ams", "--ams-cert", "c", "--ams-key", "k", "--ams-server-cert", "s"},
+		"no key":       {"--nats", "nats://127.0.0.1:1", "--driver", "ams", "--ams", "https://127.0.0.1:1", "--ams-cert", "c", "--ams-server-cert", "s"},
+		"files too":    {"--nats", "nats://127.0.0.1:1", "--driver", "ams", "--ams", "https://127.0.0.1:1", "--ams-cert", "c", "--ams-key", "k", "--ams-server-cert", "s", "--applications", "x.yaml"},
 	} {
 		cmd := Command("test", s)
 		cmd.Writer, cmd.ErrWriter = io.Discard, io.Discard

@@ -95,6 +95,8 @@ const (
 	PartSound       Part = "sound"
 	PartStreamer    Part = "streamer"
 	PartApplication Part = "application"
+	// PartInstance is all of them, where something else than the agent runs them.
+	PartInstance Part = "instance"
 )
 
 // Ending says how an instance ended.

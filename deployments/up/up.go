@@ -85,7 +85,7 @@ func run(ctx context.Context, cmd *cli.Command, version string) (err error) {
 		return err
 	}
 	defer gw.Close()
-	ag, err := agent.Open(s.agent)
+	ag, err := agent.Open(ctx, s.agent)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ type Apart struct {
 	NATSHost     string   // that nats-server listens on, 127.0.0.1 if empty
 	AgentWrapper []string // such as ip netns exec NAME
 	GatewayFlags []string
+	AgentFlags   []string
 	// Trust has nats-server run in operator mode, and gives each component credentials of its role.
 	Trust bool
 }
@@ -45,7 +46,7 @@ func Split(t testing.TB, data string, a Apart) *Stack {
 	s.Client, err = client.New(s.Gateway, s.Token)
 	require.NoError(t, err)
 
-	s.startAgent(a.AgentWrapper, as("agent", "--region", "local"))
+	s.startAgent(a.AgentWrapper, slices.Concat(as("agent", "--region", "local"), a.AgentFlags))
 	return s
 }
 

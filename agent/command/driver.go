@@ -1,0 +1,140 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"streamstack/agent"
+	"streamstack/agent/driver/ams"
+	"streamstack/agent/driver/process"
+	"streamstack/events/connect"
+)
+
+// Names of drivers, as --driver takes them.
+const (
+	driverProcess = "process"
+	driverAMS     = "ams"
+)
+
+// amsLaunchTime is what AMS may take to have an instance running: Android boots in some tens of seconds. With the time that
+// the streamer then has to be ready it stays below the gateways' projections.LaunchTime.
+const amsLaunchTime = 55 * time.Second
+
+// DriverOptions say what runs the instances. The zero value is the process driver.
+type DriverOptions struct {
+	Name string // process or ams; empty for process
+	// AMS's address, the files of the agent's certificate and key, and the file of the certificate that AMS must show.
+	AMS, AMSCert, AMSKey, AMSServerCert string
+	// InstanceNATS is the server's URL as instances reach it; empty for the agent's own.
+	InstanceNATS string
+}
+
+// DriverFlags are those of `agent` that say what runs the instances; `up` runs them itself.
+func DriverFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "driver", Usage: "what runs the instances, `NAME`: process (this machine) or ams (Anbox Management Service)", Value: driverProcess, Sources: connect.Env("driver")},
+		&cli.StringFlag{Name: "ams", Usage: "with --driver ams: its address, `https://HOST:8444`; its applications and free capacity are this agent's", Sources: connect.Env("ams")},
+		&cli.StringFlag{Name: "ams-cert", Usage: "with --driver ams: the PEM `FILE` of this agent's certificate, which AMS trusts", TakesFile: true, Sources: connect.Env("ams-cert")},
+		&cli.StringFlag{Name: "ams-key", Usage: "with --driver ams: the PEM `FILE` of its key", TakesFile: true, Sources: connect.Env("ams-key")},
+		&cli.StringFlag{Name: "ams-server-cert", Usage: "with --driver ams: the PEM `FILE` of the certificate that AMS must show", TakesFile: true, Sources: connect.Env("ams-server-cert")},
+		&cli.StringFlag{Name: "instance-nats", Usage: "with --driver ams: the `URL` by which instances reach NATS; default --nats", Sources: connect.Env("instance-nats")},
+	}
+}
+
+// parseDriver reads [DriverFlags].
+func parseDriver(cmd *cli.Command) (DriverOptions, error) {
+	o := DriverOptions{Name: cmd.String("driver"), AMS: cmd.String("ams"), AMSCert: cmd.String("ams-cert"), AMSKey: cmd.String("ams-key"),
+		AMSServerCert: cmd.String("ams-server-cert"), InstanceNATS: cmd.String("instance-nats")}
+	given := []struct{ flag, value string }{{"ams", o.AMS}, {"ams-cert", o.AMSCert}, {"ams-key", o.AMSKey}, {"ams-server-cert", o.AMSServerCert}}
+	switch o.Name {
+	case driverProcess:
+		for _, g := range append(given, struct{ flag, value string }{"instance-nats", o.InstanceNATS}) {
+			if g.value != "" {
+				return o, connect.Usagef("agent: --%s is for --driver ams", g.flag)
+			}
+		}
+	case driverAMS:
+		for _, g := range given {
+			if g.value == "" {
+				return o, connect.Usagef("agent: --driver ams needs --%s", g.flag)
+			}
+		}
+		if cmd.String("applications") != "" {
+			return o, connect.Usagef("agent: --applications is for --driver process: with ams the applications are AMS's")
+		}
+	default:
+		return o, connect.Usagef("agent: --driver takes process or ams, not %q", o.Name)
+	}
+	return o, nil
+}
+
+// instanceNATS is the address that instances get. The agent's own may hold a password, which is not theirs.
+func (o DriverOptions) instanceNATS(own string) (string, error) {
+	if o.Name != driverAMS {
+		return own, nil
+	}
+	flag, address := "--nats", own
+	if o.InstanceNATS != "" {
+		flag, address = "--instance-nats", o.InstanceNATS
+	}
+	for one := range strings.SplitSeq(address, ",") { // NATS takes several
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil {
+			return "", connect.Usagef("agent: %s is no URL that an instance could be given", flag)
+		}
+		if u.User == nil && !strings.Contains(one, "@") {
+			continue
+		}
+		return "", connect.Usagef("agent: %s holds a user, a token or a password, and instances are given that address: use --creds, or name an address without them with --instance-nats", flag)
+	}
+	return address, nil
+}
+
+// equipProcess has instances run on this machine.
+func (o Options) equipProcess(cfg *agent.Config) (err error) {
+	if cfg.Applications, err = o.Load(); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("agent: own executable: %w", err)
+	}
+	if cfg.Slots == 0 {
+		cfg.Slots = defaultSlots()
+	}
+	cfg.DriverName = driverProcess
+	cfg.Driver, err = process.New(process.Config{Data: o.Data, Self: self, Streamer: []string{self, "streamer"}, Log: o.Logger})
+	return err
+}
+
+// equipAMS has instances run by AMS, which says what it can run and how many.
+func (o Options) equipAMS(ctx context.Context, cfg *agent.Config) error {
+	d, err := ams.New(ctx, ams.Config{URL: o.Driver.AMS, Certificate: o.Driver.AMSCert, Key: o.Driver.AMSKey, ServerCertificate: o.Driver.AMSServerCert,
+		Agent: string(cfg.ID), Log: o.Logger})
+	if err != nil {
+		return err
+	}
+	if err := d.Check(ctx); err != nil {
+		return err
+	}
+	if cfg.Applications, err = d.Applications(ctx); err != nil {
+		return err
+	}
+	if cfg.Slots == 0 {
+		if cfg.Slots, err = d.Capacity(ctx); err != nil {
+			return err
+		}
+		if cfg.Slots == 0 {
+			return errors.New("agent: AMS has no room for an instance: no node is online, schedulable and large enough; add one, or say --slots N")
+		}
+	}
+	cfg.Driver, cfg.FollowApplications, cfg.LaunchTime = d, d.FollowApplications, amsLaunchTime
+	return nil
+}
