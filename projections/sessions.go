@@ -14,16 +14,17 @@ type Sessions struct {
 	byID map[events.SessionID]*Session
 	// totals counts sessions by what became of them since the log began.
 	totals map[Status]int
-	// roster and loads follow from byID: they make what is asked for often quick.
-	roster roster
-	loads  loads
-	at     events.Seq
-	pool   *pool
+	// roster, loads and indexes follow from byID: they make what is asked for often quick.
+	roster  roster
+	loads   loads
+	indexes *indexes
+	at      events.Seq
+	pool    *pool
 }
 
 // NewSessions is the empty state.
 func NewSessions() *Sessions {
-	return &Sessions{byID: map[events.SessionID]*Session{}, totals: map[Status]int{}, loads: newLoads(), pool: newPool()}
+	return &Sessions{byID: map[events.SessionID]*Session{}, totals: map[Status]int{}, loads: newLoads(), indexes: new(indexes), pool: newPool()}
 }
 
 // Apply folds one event of the log and returns the session's state after it.
@@ -54,6 +55,7 @@ func (m *Sessions) fold(e events.Event) *Session {
 	default:
 		before, status = s.burden(), s.Status
 	}
+	m.indexes.before(s, m.at)
 	s.apply(e, m.pool.foldOf(e))
 	if !s.Known() {
 		return nil
@@ -72,6 +74,7 @@ func (m *Sessions) fold(e events.Event) *Session {
 		m.count(status, -1)
 		m.count(s.Status, +1)
 	}
+	m.indexes.after(s)
 	return s
 }
 
