@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"streamstack/streamer/media/encoder"
 )
 
 const (
@@ -21,38 +23,38 @@ const (
 // Probe lets every known encoder encode a few pictures and tells which of them work here, best first. An encoder that does not
 // work says why. It takes well under a second for the software encoders; all are tried at the same time.
 func Probe(ctx context.Context, log *slog.Logger) []Encoder {
-	found := make([]Encoder, len(rows))
+	all := make([]Encoder, len(rows))
 	var tries sync.WaitGroup
 	for i, r := range rows {
 		tries.Go(func() {
-			found[i] = r.encoder()
+			all[i] = found(r)
 			started := time.Now()
 			if err := tryEncoder(ctx, log, r); err != nil {
-				found[i].Reason = err.Error()
+				all[i].Reason = err.Error()
 			} else {
-				found[i].OK = true
+				all[i].OK = true
 			}
-			log.Info("probed an encoder", "encoder", r.element, "codec", r.codec, "hardware", r.hardware,
-				"ok", found[i].OK, "reason", found[i].Reason, "took", time.Since(started))
+			log.Info("probed an encoder", "encoder", r.Element, "codec", r.Codec, "hardware", r.Hardware(),
+				"ok", all[i].OK, "reason", all[i].Reason, "took", time.Since(started))
 		})
 	}
 	tries.Wait()
-	return found
+	return all
 }
 
 // tryEncoder encodes probePictures and checks that as many come out, led by a keyframe.
-func tryEncoder(ctx context.Context, log *slog.Logger, r row) error {
+func tryEncoder(ctx context.Context, log *slog.Logger, r encoder.Row) error {
 	if err := initialise(); err != nil {
 		return err
 	}
-	if !installed(r.element) {
-		return missingError([]string{r.element})
+	if err := missingOf(r); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	p, err := newPipeline(log, "the test picture for "+r.element, fmt.Sprintf(
+	p, err := newPipeline(log, "the test picture for "+r.Element, fmt.Sprintf(
 		"videotestsrc num-buffers=%d ! video/x-raw,format=BGRx,width=%d,height=%d,framerate=%d/1 ! %s ! %s",
-		probePictures, probeWidth, probeHeight, probeFPS, r.expand(probeFPS, probeKbps), sinkElement), newEnding())
+		probePictures, probeWidth, probeHeight, probeFPS, describe(r, probeFPS, probeKbps), sinkElement), newEnding())
 	if err != nil {
 		return err
 	}
@@ -69,7 +71,7 @@ func tryEncoder(ctx context.Context, log *slog.Logger, r row) error {
 	case !errors.Is(p.ended(), errEnded):
 		return p.ended()
 	case len(pictures) != probePictures || !pictures[0]:
-		return fmt.Errorf("media: %s gave %d of %d pictures, or no keyframe first: not usable for live pictures", r.element, len(pictures), probePictures)
+		return fmt.Errorf("media: %s gave %d of %d pictures, or no keyframe first: not usable for live pictures", r.Element, len(pictures), probePictures)
 	}
 	return nil
 }
