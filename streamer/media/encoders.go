@@ -38,7 +38,7 @@ func found(r encoder.Row) Encoder {
 
 // chooseRow returns the named encoder of a codec, or with an empty name the best one that is installed.
 func chooseRow(codec frame.Codec, name string) (encoder.Row, error) {
-	var best error
+	var advice error
 	for _, r := range rows {
 		if r.Codec != codec || name != "" && r.Element != name {
 			continue
@@ -47,13 +47,15 @@ func chooseRow(codec frame.Codec, name string) (encoder.Row, error) {
 		if missing == nil || name != "" {
 			return r, nil
 		}
-		best = missing // the last one's: software, which can be installed anywhere
+		if advice == nil && !r.Hardware() {
+			advice = missing // what can be installed on any machine, the best of it
+		}
 	}
 	switch {
 	case name != "":
 		return encoder.Row{}, fmt.Errorf("media: no encoder %s for %s is known: take one that Probe lists", name, codec)
-	case best != nil:
-		return encoder.Row{}, fmt.Errorf("media: no encoder for %s: %w", codec, best)
+	case advice != nil:
+		return encoder.Row{}, fmt.Errorf("media: no encoder for %s: %w", codec, advice)
 	}
 	return encoder.Row{}, fmt.Errorf("media: no encoder for %s is known: take a codec that Probe lists", codec)
 }

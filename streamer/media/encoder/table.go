@@ -64,9 +64,11 @@ func software() []Row {
 			Rate: Rate{Property: "bitrate", BitsPerUnit: 1000},
 		},
 		{
+			// Each change of its bitrate costs a keyframe, and as `screen` it makes one of each picture that differs much: it is for
+			// machines without x264.
 			Codec: frame.H264, Vendor: CPU, Element: "openh264enc", Package: "gstreamer1.0-plugins-bad",
 			Chain: chain(raw("I420"), "openh264enc", []Property{
-				{Name: "usage-type", Value: "screen"}, {Name: "complexity", Value: "low"},
+				{Name: "usage-type", Value: "camera"}, {Name: "complexity", Value: "low"},
 				{Name: "rate-control", Value: "bitrate"}, {Name: "bitrate", Value: "{bitrate}"}, {Name: "enable-frame-skip", Value: "false"},
 				{Name: "gop-size", Value: "0"}, {Name: "scene-change-detection", Value: "false"}, // keyframes of its own otherwise
 				{Name: "slice-mode", Value: "n-slices"}, {Name: "num-slices", Value: "{slices}"}, {Name: "multi-thread", Value: "{threads}"},
