@@ -22,7 +22,7 @@ const (
 	vp8PayloadType  = 96
 	vp9PayloadType  = 98
 	h264PayloadType = 102
-	av1PayloadType  = 45
+	av1PayloadType  = 104
 )
 
 // videoCodec is all the peer has to know of a video codec: adding one is adding a row to videoCodecs.
@@ -60,7 +60,7 @@ var videoCodecs = []videoCodec{
 	},
 	{
 		codec:            frame.AV1,
-		fmtp:             []string{"level-idx=5;profile=0;tier=0"}, // the defaults, as Chromium writes them (RTP Payload Format For AV1, section 7.1)
+		fmtp:             []string{""}, // the defaults: main profile, level 3.1 (RTP Payload Format For AV1, section 7.1)
 		firstPayloadType: av1PayloadType,
 		payloader:        func() rtp.Payloader { return av1Payloader{} },
 	},
