@@ -12,6 +12,7 @@ import (
 	"streamstack/events"
 	"streamstack/events/bridge"
 	"streamstack/streamer/frame"
+	"streamstack/streamer/media/encoder"
 	"streamstack/streamer/peer"
 )
 
@@ -102,16 +103,13 @@ func (s *Streamer) ready() events.ReadyData {
 	return d
 }
 
-// codecs are what the encoders make, best first.
-func (s *Streamer) codecs() (out []frame.Codec) {
-	seen := map[frame.Codec]bool{}
+// codecs are what may be offered, best first; a client's preference comes on top.
+func (s *Streamer) codecs() []frame.Codec {
+	var working []encoder.Working
 	for _, e := range s.cfg.Encoders {
-		if !seen[e.Codec] {
-			seen[e.Codec] = true
-			out = append(out, e.Codec)
-		}
+		working = append(working, encoder.Working{Codec: e.Codec, Hardware: e.Hardware})
 	}
-	return out
+	return encoder.Choose(working, nil, s.cfg.DisabledCodecs)
 }
 
 // encoder is the best one for a codec.
