@@ -17,20 +17,7 @@ func describe(r encoder.Row, fps, kbps int) string {
 }
 
 // Encoder tells of one video encoder, as [Probe] found it.
-type Encoder struct {
-	// Name is the element of GStreamer, for instance x264enc; it is what VideoConfig.Encoder takes.
-	Name string
-	// Codec is what it produces.
-	Codec frame.Codec
-	// Vendor is whose hardware it needs, or that it needs none.
-	Vendor encoder.Vendor
-	// Hardware tells that a GPU does the work.
-	Hardware bool
-	// OK tells that it encoded a picture on this machine.
-	OK bool
-	// Reason says why not, in one line, and what to do; empty when OK.
-	Reason string
-}
+type Encoder = encoder.Found
 
 func found(r encoder.Row) Encoder {
 	return Encoder{Name: r.Element, Codec: r.Codec, Vendor: r.Vendor, Hardware: r.Hardware()}
@@ -63,6 +50,9 @@ func chooseRow(codec frame.Codec, name string) (encoder.Row, error) {
 // plugins name what registers the elements of hardware, and only where it finds some.
 var plugins = map[encoder.Vendor]string{encoder.NVIDIA: "nvcodec", encoder.VA: "va", encoder.QSV: "qsv", encoder.V4L2: "video4linux2"}
 
+// devices are the files through which hardware is reached.
+var devices = map[encoder.Vendor]string{encoder.NVIDIA: "/dev/nvidia*", encoder.VA: "/dev/dri/renderD*", encoder.QSV: "/dev/dri/renderD*", encoder.V4L2: "/dev/video*"}
+
 // missingOf says which of a row's elements are missing, nil if none is.
 func missingOf(r encoder.Row) error {
 	var missing []string
@@ -75,8 +65,8 @@ func missingOf(r encoder.Row) error {
 	case len(missing) == 0:
 		return nil
 	case plugin != "" && pluginInstalled(plugin):
-		return fmt.Errorf("%w: %s: GStreamer's plugin %s is installed and found no device that has it: check GPU, driver and the rights on its device files, or its version (1.22 lacks some)",
-			ErrMissing, missing[len(missing)-1], plugin)
+		return fmt.Errorf("%w: %s: the plugin %s found no device that has it (is there a GPU, its driver, the right to use %s?), or this GStreamer is too old",
+			ErrMissing, missing[len(missing)-1], plugin, devices[r.Vendor])
 	}
 	return missingError(missing)
 }

@@ -92,7 +92,7 @@ func judge(r encoder.Row, keyframes []bool) error {
 	case len(keyframes) != probePictures || !keyframes[0]:
 		return fmt.Errorf("media: %s gave %d of %d pictures, or no keyframe first: not usable for live pictures", r.Element, len(keyframes), probePictures)
 	case !slices.Contains(keyframes[1:], true):
-		return fmt.Errorf("media: this version of %s gives no keyframe when it is asked for one, without which nobody can join or recover from loss: install a newer GStreamer", r.Element)
+		return fmt.Errorf("media: this version of %s gives no keyframe when it is asked for one, without which nobody can join or recover from loss: try a newer GStreamer", r.Element)
 	}
 	return nil
 }

@@ -7,6 +7,22 @@ import (
 	"streamstack/streamer/frame"
 )
 
+// Found tells of one video encoder, as a probe found it.
+type Found struct {
+	// Name is the element of GStreamer, for instance x264enc.
+	Name string
+	// Codec is what it produces.
+	Codec frame.Codec
+	// Vendor is whose hardware it needs, or that it needs none.
+	Vendor Vendor
+	// Hardware tells that a GPU does the work.
+	Hardware bool
+	// OK tells that it encoded pictures on this machine.
+	OK bool
+	// Reason says why not, in one line, and what to do; empty when OK.
+	Reason string
+}
+
 // Working is an encoder that was found to work.
 type Working struct {
 	Codec    frame.Codec
