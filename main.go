@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	agent "streamstack/agent/command"
+	"streamstack/deployments/doctor"
 	"streamstack/deployments/up"
 	"streamstack/events/connect"
 	credentials "streamstack/events/trust/command"
@@ -53,6 +54,7 @@ func command() *cli.Command {
 		replay.Command(),
 		export.Command(),
 		verify.Command(),
+		doctor.Command(media.Require, media.Probe),
 		credentials.Command(),
 		gateway.KeysCommand(),
 		testcard.Command(),

@@ -2,9 +2,11 @@ package streamer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
+	"streamstack/events"
 	"streamstack/streamer/frame"
 )
 
@@ -36,38 +38,76 @@ func (k *captures) begin(ctx context.Context) context.Context {
 	return k.ctx
 }
 
-// startVideo starts the picture and watches over it.
-func (k *captures) startVideo(ctx context.Context, e Encoder, kbps int) {
+// startVideo starts the picture and watches over it. The encoders are of one codec, best first: when one fails, also after hours,
+// the next takes over, with a keyframe, and the client sees no more than a pause.
+func (k *captures) startVideo(ctx context.Context, encoders []Encoder, kbps int) {
 	life := k.begin(ctx)
 	k.work.Go(func() {
-		start, cancel := context.WithTimeout(life, captureTime)
-		defer cancel()
-		v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.s.cfg.Screen, kbps, func(f frame.Video) {
-			k.c.quality.latency.add(f)
-			k.c.peer.WriteVideo(f)
-		})
-		if err != nil {
-			k.fail(life, err)
-			return
+		for i, e := range encoders {
+			err := k.play(life, e, kbps)
+			if life.Err() != nil {
+				return
+			}
+			if i+1 == len(encoders) || errors.Is(err, frame.ErrDisplay) {
+				k.fail(life, err)
+				return
+			}
+			k.fallBack(life, e, encoders[i+1], err)
 		}
-		if !k.keepVideo(v) {
-			k.ignore(v.Close())
-			return
-		}
-		select {
-		case <-v.Done():
-			k.fail(life, orElse(v.Err(), "it ended"))
-		case <-life.Done():
-		}
-		k.ignore(v.Close())
 	})
 }
 
-// keepVideo takes a started capture in and tells it what was asked for meanwhile.
+// play runs one encoder until it fails, and tells why, or until life ends.
+func (k *captures) play(life context.Context, e Encoder, kbps int) error {
+	start, cancel := context.WithTimeout(life, captureTime)
+	defer cancel()
+	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.s.cfg.Screen, k.wanted(kbps), func(f frame.Video) {
+		k.c.quality.latency.add(f)
+		k.c.peer.WriteVideo(f)
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { k.ignore(v.Close()) }()
+	if !k.keepVideo(v) {
+		return nil
+	}
+	defer k.keepVideo(nil)
+	select {
+	case <-v.Done():
+		return orElse(v.Err(), "it ended")
+	case <-life.Done():
+		return nil
+	}
+}
+
+// wanted is the bitrate that was asked for last, else the given one.
+func (k *captures) wanted(kbps int) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.kbps > 0 {
+		return k.kbps
+	}
+	return kbps
+}
+
+// fallBack tells of an encoder's failure, and keeps it from being the first choice for the next client.
+func (k *captures) fallBack(ctx context.Context, from, to Encoder, cause error) {
+	k.c.s.log.Warn("an encoder failed, another takes over", "from", from.Element, "to", to.Element, "err", cause)
+	k.c.s.post(ctx, func(ctx context.Context) error {
+		k.c.s.failed[from.Element] = true
+		return k.c.s.say(ctx, events.EncoderChanged, events.EncoderChangedData{
+			Peer: k.c.id, Codec: string(from.Codec), From: from.Element, To: to.Element, Reason: cause.Error(),
+		})
+	})
+}
+
+// keepVideo takes a started capture in and tells it what was asked for meanwhile; nil takes the one that is there out.
 func (k *captures) keepVideo(v Video) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.closed {
+	k.video = nil
+	if v == nil || k.closed {
 		return false
 	}
 	k.video = v

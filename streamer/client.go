@@ -211,11 +211,11 @@ func (c *client) candidate(e events.Event) {
 
 // chosen starts the capture in the codec that was negotiated.
 func (c *client) chosen(ctx context.Context, codec frame.Codec) error {
-	enc, ok := c.s.encoder(codec)
-	if !ok {
+	encoders := c.s.encoders(codec)
+	if len(encoders) == 0 {
 		return c.refuse(ctx, refusal("answer", peer.ErrNoCommonCodec), fmt.Errorf("no encoder for %s", codec))
 	}
-	c.captures.startVideo(ctx, enc, c.startKbps())
+	c.captures.startVideo(ctx, encoders, c.startKbps())
 	return nil
 }
 
@@ -223,9 +223,12 @@ func (c *client) chosen(ctx context.Context, codec frame.Codec) error {
 func (c *client) up(ctx context.Context, n peer.Connection) error {
 	c.connected = true
 	c.quality.start(ctx)
-	enc, _ := c.s.encoder(n.Codec)
+	var element string
+	if encoders := c.s.encoders(n.Codec); len(encoders) > 0 {
+		element = encoders[0].Element
+	}
 	return c.s.say(ctx, events.Connected, events.ConnectedData{
-		Peer: c.id, Codec: string(n.Codec), Encoder: enc.Element, ConnectMs: time.Since(c.begun).Milliseconds(),
+		Peer: c.id, Codec: string(n.Codec), Encoder: element, ConnectMs: time.Since(c.begun).Milliseconds(),
 		Pair: events.PairData{
 			Local: events.CandidateEnd{Kind: n.LocalType, Family: n.LocalFamily}, Remote: events.CandidateEnd{Kind: n.RemoteType, Family: n.RemoteFamily},
 			Protocol: n.Protocol,

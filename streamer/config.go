@@ -63,7 +63,7 @@ type Encoder struct {
 	Hardware bool
 }
 
-// Config is what a streamer is made of; all fields but Network, ADB, ClientFile and QualityEvery are required.
+// Config is what a streamer is made of; all fields but DisabledCodecs, Network, ADB, ClientFile and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
@@ -74,6 +74,8 @@ type Config struct {
 	Input   Input
 	// Encoders are those that work, best first.
 	Encoders []Encoder
+	// DisabledCodecs are not offered though they could be encoded.
+	DisabledCodecs []frame.Codec
 	// Audio tells whether the application has sound.
 	Audio   bool
 	Bitrate bitrate.Table

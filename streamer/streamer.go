@@ -12,6 +12,7 @@ import (
 	"streamstack/events"
 	"streamstack/events/bridge"
 	"streamstack/streamer/frame"
+	"streamstack/streamer/media/encoder"
 	"streamstack/streamer/peer"
 )
 
@@ -27,6 +28,8 @@ type Streamer struct {
 	served events.PeerID  // whose settings were taken last; each peer id is one negotiation
 	client *client        // who is served, nil for nobody
 	early  []events.Event // candidates of who is wanted, from before there was anything to use them for
+	// failed are the encoders, by element, that failed in this session.
+	failed map[string]bool
 }
 
 // maxEarly bounds the candidates that are kept; a browser sends some ten, and after its description.
@@ -40,7 +43,7 @@ func New(cfg Config) (*Streamer, error) {
 	if err := peer.CheckAbort(); err != nil {
 		return nil, fmt.Errorf("streamer: %w", err)
 	}
-	return &Streamer{cfg: cfg, log: cfg.Logger.With("component", "streamer"), do: make(chan func(context.Context) error)}, nil
+	return &Streamer{cfg: cfg, log: cfg.Logger.With("component", "streamer"), do: make(chan func(context.Context) error), failed: map[string]bool{}}, nil
 }
 
 // Run appends ready and serves clients until the context ends or something that a session cannot be without fails.
@@ -102,26 +105,28 @@ func (s *Streamer) ready() events.ReadyData {
 	return d
 }
 
-// codecs are what the encoders make, best first.
-func (s *Streamer) codecs() (out []frame.Codec) {
-	seen := map[frame.Codec]bool{}
+// codecs are what may be offered, best first; a client's preference comes on top.
+func (s *Streamer) codecs() []frame.Codec {
+	var working []encoder.Working
 	for _, e := range s.cfg.Encoders {
-		if !seen[e.Codec] {
-			seen[e.Codec] = true
-			out = append(out, e.Codec)
-		}
+		working = append(working, encoder.Working{Codec: e.Codec, Hardware: e.Hardware})
 	}
-	return out
+	return encoder.Choose(working, nil, s.cfg.DisabledCodecs)
 }
 
-// encoder is the best one for a codec.
-func (s *Streamer) encoder(c frame.Codec) (Encoder, bool) {
+// encoders are those for a codec, best first; one that has failed in this session is a last resort.
+func (s *Streamer) encoders(c frame.Codec) (good []Encoder) {
+	var bad []Encoder
 	for _, e := range s.cfg.Encoders {
-		if e.Codec == c {
-			return e, true
+		switch {
+		case e.Codec != c:
+		case s.failed[e.Element]:
+			bad = append(bad, e)
+		default:
+			good = append(good, e)
 		}
 	}
-	return Encoder{}, false
+	return append(good, bad...)
 }
 
 // handle takes one event of the session.

@@ -2,6 +2,7 @@ package streamer
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/eventstest"
+	"streamstack/streamer/frame"
 )
 
 // A client without a codec that we encode is refused, told why, and does not stand in the next one's way.
@@ -71,9 +73,15 @@ func TestFailingCaptures(t *testing.T) {
 			b.settings(`{}`)
 		},
 		"video ends": func(r *rig) {
+			r.cfg.Encoders = r.cfg.Encoders[:2] // no other for the codec
 			visit(r.t, r.start())
 			videos, _ := r.screen.open()
 			videos[0].fail(crash)
+		},
+		"the display ends": func(r *rig) { // another encoder would not help
+			visit(r.t, r.start())
+			videos, _ := r.screen.open()
+			videos[0].fail(fmt.Errorf("%w, a %w lost", crash, frame.ErrDisplay))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,6 +121,37 @@ func TestFailingCaptures(t *testing.T) {
 			return ""
 		})
 	})
+}
+
+// An encoder that fails under the stream is replaced by the next one for its codec: the picture is back within a second, the history
+// tells, and the next client is not given the one that failed.
+func TestEncoderFallsBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).start()
+	b := visit(t, r)
+	videos, _ := r.screen.open()
+	require.Equal(t, "vp8enc", videos[0].encoder.Element)
+	failed := time.Now()
+	videos[0].fail(errors.New("the GPU is lost"))
+	var d events.EncoderChangedData
+	require.NoError(t, r.until(events.EncoderChanged, b.id).Decode(&d))
+	require.Equal(t, events.EncoderChangedData{Peer: b.id, Codec: "VP8", From: "vp8enc", To: "slowvp8enc", Reason: "the GPU is lost"}, d)
+	seen := b.video.Load()
+	eventstest.Wait(t, patience, func() string {
+		if b.video.Load() < seen+3 {
+			return "pictures of the other encoder"
+		}
+		return ""
+	})
+	require.Less(t, time.Since(failed), time.Second, "the picture is back")
+	videos, _ = r.screen.open()
+	require.Len(t, videos, 1)
+	require.Equal(t, "slowvp8enc", videos[0].encoder.Element)
+
+	next := visit(t, r)
+	var c events.ConnectedData
+	require.NoError(t, r.until(events.Connected, next.id).Decode(&c))
+	require.Equal(t, "slowvp8enc", c.Encoder)
 }
 
 // The X server that input goes to is gone: so is the session.

@@ -114,7 +114,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	cfg := streamer.Config{
 		Log: l, Logger: log, Region: region, Session: session, Screen: screen, Audio: cmd.Bool("audio"),
 		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Encoders: <-found,
-		Bitrate: bitrate.Table{}, Network: n, ClientFile: cmd.String("client-file"),
+		DisabledCodecs: disabledCodecs(configFile, log), Bitrate: bitrate.Table{}, Network: n, ClientFile: cmd.String("client-file"),
 	}
 	if port != 0 {
 		cfg.ADB = adb.Dialer{Port: port, Instance: os.Getenv(adb.Marker)}.Dial

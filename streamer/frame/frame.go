@@ -3,7 +3,13 @@
 // It is a package of its own, free of cgo, so that the peer (and its tests under the race detector) does not need GStreamer.
 package frame
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrDisplay is wrapped by errors of a capture that are the display's fault: another encoder would not help.
+var ErrDisplay = errors.New("display")
 
 // Codec is a media codec by its name in SDP (RFC 6184, RFC 7741, RFC 9628, RFC 7587), as in `a=rtpmap`.
 type Codec string

@@ -5,7 +5,7 @@
 // what GStreamer reports on its bus, takes the pipeline down and closes Done. Nothing here paces, packetises or adapts: bitrate
 // and keyframes are asked for by the peer.
 //
-// The encoders are rows of one ranked table (encoders.go): hardware encoders are added there and nowhere else. Every row is tried
+// The encoders are rows of one ranked table (package encoder): hardware encoders are added there and nowhere else. Every row is tried
 // on this machine by [Probe] before it is offered to anyone.
 //
 // Timestamps of all pipelines are readings of the same monotonic clock (GStreamer's system clock), so that a picture and a sound

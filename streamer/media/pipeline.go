@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-gst/go-gst/gst"
 	"github.com/go-gst/go-gst/gst/app"
+
+	"streamstack/streamer/frame"
 )
 
 const (
@@ -28,9 +30,9 @@ const (
 // Errors that a caller can act on.
 var (
 	// ErrDisplayLost is wrapped when the X server went away or refused to be read.
-	ErrDisplayLost = errors.New("media: display lost")
+	ErrDisplayLost = fmt.Errorf("media: %w lost", frame.ErrDisplay)
 	// ErrDisplaySize is wrapped when the display has, or has taken on, another size than the capture was started for.
-	ErrDisplaySize = errors.New("media: display of another size")
+	ErrDisplaySize = fmt.Errorf("media: %w of another size", frame.ErrDisplay)
 	// ErrClosed is returned when something is asked of a capture that has ended.
 	ErrClosed = errors.New("media: the capture has ended")
 	// errEnded is the end of a stream, which no live source should ever have.

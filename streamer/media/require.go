@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/go-gst/go-gst/gst"
 )
 
 // ErrMissing is wrapped when an element of GStreamer is not installed.
 var ErrMissing = errors.New("GStreamer element missing")
 
-// packages names the Debian 12 package of every element that is used.
+// packages names the Debian 12 package of every element that is used; those of encoders are in their rows.
 var packages = map[string]string{
 	"queue":         "libgstreamer1.0-0",
 	"capsfilter":    "libgstreamer1.0-0",
@@ -25,23 +23,30 @@ var packages = map[string]string{
 	"opusenc":       "gstreamer1.0-plugins-base",
 	"ximagesrc":     "gstreamer1.0-plugins-good",
 	"pulsesrc":      "gstreamer1.0-plugins-good",
-	"vp8enc":        "gstreamer1.0-plugins-good",
 	"h264parse":     "gstreamer1.0-plugins-bad",
-	"x264enc":       "gstreamer1.0-plugins-ugly",
+	"av1parse":      "gstreamer1.0-plugins-bad",
+	"cudaupload":    "gstreamer1.0-plugins-bad",
+	"cudaconvert":   "gstreamer1.0-plugins-bad",
+	"vapostproc":    "gstreamer1.0-plugins-bad",
 }
 
-// required lists the elements without which a stream cannot be promised: all but the hardware encoders.
+// required lists the elements without which a stream cannot be promised: an encoder without hardware for each of the two codecs that
+// every browser decodes (RFC 7742, section 5), and what leads to it.
 func required() []string {
-	elements := []string{
+	return []string{
 		"queue", "capsfilter", "appsink", "ximagesrc", "videoconvert", "videotestsrc", "h264parse",
-		"pulsesrc", "audioconvert", "audioresample", "opusenc",
+		"pulsesrc", "audioconvert", "audioresample", "opusenc", "x264enc", "vp8enc",
 	}
+}
+
+// packageOf names the Debian 12 package of an element, "" if it is not known.
+func packageOf(element string) string {
 	for _, r := range rows {
-		if !r.hardware {
-			elements = append(elements, r.element)
+		if r.Element == element {
+			return r.Package
 		}
 	}
-	return elements
+	return packages[element]
 }
 
 // Require checks that every element of GStreamer which the streamer needs is installed. The error is one line that names what is
@@ -66,13 +71,11 @@ func Require(ctx context.Context) error {
 	return nil
 }
 
-func installed(element string) bool { return gst.Find(element) != nil }
-
 // missingError says in one line what is missing and what to do.
 func missingError(elements []string) error {
 	var install []string
 	for _, element := range elements {
-		if p := packages[element]; p != "" && !slices.Contains(install, p) {
+		if p := packageOf(element); p != "" && !slices.Contains(install, p) {
 			install = append(install, p)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-gst/go-gst/gst"
 
 	"streamstack/streamer/frame"
+	"streamstack/streamer/media/encoder"
 )
 
 // Limits of a picture. Sizes are even because pictures are encoded with halved colour (4:2:0).
@@ -28,7 +29,7 @@ type VideoConfig struct {
 	Width, Height int
 	// FPS is the frame rate, 1 to 240 pictures per second.
 	FPS int
-	// Codec is H264 or VP8.
+	// Codec is H264, VP8, VP9 or AV1.
 	Codec frame.Codec
 	// Encoder is the name of an encoder as Probe tells it; empty means the best one that is installed for the codec.
 	Encoder string
@@ -63,7 +64,8 @@ func validateBitrate(kbps int) error {
 // Video is a running capture of a display. Its methods are safe for concurrent use.
 type Video struct {
 	pipeline *pipeline
-	row      row
+	row      encoder.Row
+	fps      int
 	encoder  *gst.Element
 	unwatch  func()
 }
@@ -88,7 +90,7 @@ func StartVideo(ctx context.Context, cfg VideoConfig, sink func(frame.Video)) (*
 		return nil, err
 	}
 	end := newEnding()
-	v := &Video{row: row, unwatch: watchDisplay(cfg.Display, end.because)}
+	v := &Video{row: row, fps: cfg.FPS, unwatch: watchDisplay(cfg.Display, end.because)}
 	if err := v.start(ctx, cfg, end, sink); err != nil {
 		v.unwatch()
 		return nil, err
@@ -102,7 +104,7 @@ func (v *Video) start(ctx context.Context, cfg VideoConfig, end ending, sink fun
 	v.pipeline, err = newPipeline(orDiscard(cfg.Log), "display "+cfg.Display, fmt.Sprintf(
 		"ximagesrc name=source display-name=%s use-damage=false show-pointer=true ! video/x-raw,framerate=%d/1 ! "+
 			"queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0 silent=true ! %s ! %s",
-		cfg.Display, cfg.FPS, v.row.expand(cfg.FPS, cfg.BitrateKbps), sinkElement), end)
+		cfg.Display, cfg.FPS, describe(v.row, cfg.FPS, cfg.BitrateKbps), sinkElement), end)
 	if err != nil {
 		return err
 	}
@@ -162,13 +164,15 @@ func (v *Video) SetBitrate(kbps int) error {
 		return ErrClosed
 	default:
 	}
-	v.encoder.SetArg(v.row.bitrate, v.row.bitrateArg(kbps))
+	for _, p := range v.row.Bitrate(v.fps, kbps, hasProperty) {
+		v.encoder.SetArg(p.Name, p.Value)
+	}
 	return nil
 }
 
 // Encoder tells which encoder is at work.
 func (v *Video) Encoder() Encoder {
-	e := v.row.encoder()
+	e := found(v.row)
 	e.OK = true
 	return e
 }

@@ -58,6 +58,11 @@ async function packets() {
   for (const s of (await pc.getStats()).values()) if (s.type == 'inbound-rtp' && s.kind == 'video') n += s.packetsReceived;
   return n;
 }
+async function decoded() {
+  let n = 0;
+  for (const s of (await pc.getStats()).values()) if (s.type == 'inbound-rtp' && s.kind == 'video') n += s.framesDecoded;
+  return n;
+}
 </script>`
 
 // browser is a headless Chromium on the page.
@@ -117,10 +122,10 @@ func (b browser) state(t *testing.T) pageState {
 }
 
 // connectBrowser runs the signalling of version 2 with the page.
-func connectBrowser(t *testing.T) (browser, *Peer, *record) {
+func connectBrowser(t *testing.T, change func(*Config)) (browser, *Peer, *record) {
 	t.Helper()
 	b := openBrowser(t)
-	p, r := newPeer(t, nil)
+	p, r := newPeer(t, change)
 	toPage := make(chan webrtc.ICECandidateInit, maxCandidates)
 	r.candidates = func(c webrtc.ICECandidateInit) { toPage <- c }
 
@@ -144,7 +149,7 @@ func connectBrowser(t *testing.T) (browser, *Peer, *record) {
 // A browser that closes its connection, as on leaving the page, is noticed before ICE would.
 func TestChromiumLeaves(t *testing.T) {
 	t.Parallel()
-	b, _, r := connectBrowser(t)
+	b, _, r := connectBrowser(t, nil)
 	until(t, r.missing("open control"))
 	start := time.Now()
 	call[chromedp.Void](t, b, "pc.close.bind(pc)")
@@ -154,7 +159,7 @@ func TestChromiumLeaves(t *testing.T) {
 
 func TestChromium(t *testing.T) {
 	t.Parallel()
-	b, p, r := connectBrowser(t)
+	b, p, r := connectBrowser(t, nil)
 	until(t, r.missing("message control hello control true"))
 	until(t, r.missing("message chat hello chat true"))
 	require.NoError(t, p.Send(ControlChannel, []byte("welcome")))

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	videoClock = 90_000 // RTP ticks per second of every video codec (RFC 6184, RFC 7741)
+	videoClock = 90_000 // RTP ticks per second of every video codec (RFC 6184, RFC 7741, RFC 9628, AV1)
 	audioClock = 48_000 // of Opus, whatever its sampling rate (RFC 7587, section 4.1)
 )
 
@@ -20,7 +20,9 @@ const (
 const (
 	opusPayloadType = 111
 	vp8PayloadType  = 96
+	vp9PayloadType  = 98
 	h264PayloadType = 102
+	av1PayloadType  = 104
 )
 
 // videoCodec is all the peer has to know of a video codec: adding one is adding a row to videoCodecs.
@@ -49,6 +51,18 @@ var videoCodecs = []videoCodec{
 		fmtp:             []string{""},
 		firstPayloadType: vp8PayloadType,
 		payloader:        func() rtp.Payloader { return &codecs.VP8Payloader{EnablePictureID: true} },
+	},
+	{
+		codec:            frame.VP9,
+		fmtp:             []string{"profile-id=0"}, // 8 bits, 4:2:0 (RFC 9628, section 6.1)
+		firstPayloadType: vp9PayloadType,
+		payloader:        func() rtp.Payloader { return &codecs.VP9Payloader{} },
+	},
+	{
+		codec:            frame.AV1,
+		fmtp:             []string{""}, // the defaults: main profile, level 3.1 (RTP Payload Format For AV1, section 7.1)
+		firstPayloadType: av1PayloadType,
+		payloader:        func() rtp.Payloader { return av1Payloader{} },
 	},
 }
 

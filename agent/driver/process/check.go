@@ -72,3 +72,20 @@ func check(requirements []requirement) error {
 	}
 	return fmt.Errorf("process: missing on this machine: %s; run: apt-get install %s", strings.Join(missing, ", "), strings.Join(packages, " "))
 }
+
+// Need is something that instances need from the machine, and whether it is there.
+type Need struct {
+	What string
+	// Debian is the package of Debian and Ubuntu that has it.
+	Debian string
+	There  bool
+}
+
+// Needs lists all that [Driver.Check] checks, in its order.
+func Needs() []Need {
+	needs := make([]Need, len(requirements))
+	for i, r := range requirements {
+		needs[i] = Need{r.what, r.debian, r.there()}
+	}
+	return needs
+}
