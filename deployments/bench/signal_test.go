@@ -136,7 +136,8 @@ func (l served) socket(b *testing.B, id events.SessionID) wire {
 	}))
 	tok, err := mint.IssueSocket(token.SocketClaims{Session: string(id), Peer: string(peer), Role: token.RoleSlave, Expiry: time.Now().Add(time.Hour)})
 	require.NoError(b, err)
-	conn, _, err := websocket.Dial(b.Context(), fmt.Sprintf("ws://%s/1.0/sessions/%s/sockets/slave?token=%s", listener.Addr(), id, url.QueryEscape(tok)), nil)
+	address := fmt.Sprintf("ws://%s/1.0/sessions/%s/sockets/slave?token=%s", listener.Addr(), id, url.QueryEscape(tok))
+	conn, _, err := websocket.Dial(b.Context(), address, nil) //nolint:bodyclose // the body is the connection's
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = conn.CloseNow() })                     // the gateway may have closed it
 	c := payload(b, events.Candidate, 300).(events.CandidateData) //nolint:errcheck,forcetypeassert // of this type

@@ -115,7 +115,7 @@ func shared(d events.SharedData) string {
 }
 
 func shareClosed(d events.ShareClosedData) string {
-	return string(d.ID) + ": " + d.Reason + ", " + size(int(min(d.BytesUp, math.MaxInt))) + " up, " + size(int(min(d.BytesDown, math.MaxInt))) + " down" //nolint:gosec // bounded
+	return string(d.ID) + ": " + d.Reason + ", " + size(int(min(d.BytesUp, math.MaxInt))) + " up, " + size(int(min(d.BytesDown, math.MaxInt))) + " down"
 }
 
 // by adds who did it, where that is known.
