@@ -109,6 +109,9 @@ func ask(t *testing.T, method, url, token, body string, answer any) {
 	if token != "" {
 		r.Header.Set("Authorization", "Macaroon root="+token)
 	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
 	res, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
 	text, err := io.ReadAll(res.Body)

@@ -103,6 +103,7 @@ func share(t *testing.T, s *stack.Stack, token string, id events.SessionID) stri
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.Gateway+"/1.0/sessions/"+string(id)+"/share", strings.NewReader(`{"type":"adb","description":"for Kim"}`))
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Macaroon root="+token)
+	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer func() { _ = res.Body.Close() }()
