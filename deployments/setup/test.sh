@@ -60,8 +60,9 @@ step lint bin/golangci-lint run ./...
 # One package at a time: several video encoders and browsers at once would starve each other.
 # shellcheck disable=SC2086
 [ -z "$plain" ] || step plain go test -count=1 -timeout 20m -p 1 $plain
-# Every target for a moment: what `task soak` does for minutes.
-step fuzz sh deployments/setup/fuzz.sh 2s
+# Every target for a moment, beside its kept corpus: what `task soak` does for longer, with those that need GStreamer.
+# shellcheck disable=SC2086
+[ -z "$race" ] || step fuzz sh deployments/setup/fuzz.sh 1s $race
 
 took=$(($(date +%s) - begin))
 if [ -n "$failed" ]; then
