@@ -24,8 +24,11 @@ for package in $(go list "$@"); do
 		found=$((found + 1))
 		echo "fuzz: $package $target"
 		(cd "$dir" && "$folder/fuzz.test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$time" -test.fuzzcachedir "$cache/$package") >"$folder/said" 2>&1 || {
-			cat "$folder/said"
-			exit 1
+			# Go's fuzzer now and then takes the end of its time for a failure of the target. A real one leaves its input behind.
+			if ! grep -q 'context deadline exceeded' "$folder/said" || grep -q 'Failing input written' "$folder/said"; then
+				cat "$folder/said"
+				exit 1
+			fi
 		}
 		tail -n 2 "$folder/said" | sed -n 's/^fuzz: /    /p'
 	done
