@@ -71,35 +71,36 @@ type step struct {
 
 // rules say what must have been before an event. Events that expire have none.
 var rules = map[step]func(history, events.Event) objection{
-	{events.Gateway, events.Joined}:        joined,
-	{events.Gateway, events.ShareRevoked}:  shareRevoked,
+	{events.Gateway, events.Joined}:        of(joined),
+	{events.Gateway, events.ShareRevoked}:  of(shareRevoked),
 	{events.Gateway, events.Terminating}:   terminating,
-	{events.Gateway, events.Requeued}:      requeued,
+	{events.Gateway, events.Requeued}:      of(requeued),
 	{events.Gateway, events.Expired}:       expired,
-	{events.Gateway, events.AgentLost}:     agentLost,
-	{events.Agent, events.Claimed}:         claimed,
-	{events.Agent, events.Launched}:        launchedNow,
-	{events.Agent, events.AttemptFailed}:   held[events.FailedData],
-	{events.Agent, events.Terminated}:      held[events.EndedData],
-	{events.Agent, events.Failed}:          held[events.FailedData],
-	{events.Streamer, events.Ready}:        launched,
-	{events.Streamer, events.Connected}:    connected,
-	{events.Streamer, events.Disconnected}: disconnected,
-	{events.Streamer, events.Resized}:      resized,
+	{events.Gateway, events.AgentLost}:     of(agentLost),
+	{events.Agent, events.Claimed}:         of(claimed),
+	{events.Agent, events.Launched}:        of(launchedNow),
+	{events.Agent, events.AttemptFailed}:   of(held[events.FailedData]),
+	{events.Agent, events.Terminated}:      of(held[events.EndedData]),
+	{events.Agent, events.Failed}:          of(held[events.FailedData]),
+	{events.Streamer, events.Ready}:        of(readyNow),
+	{events.Streamer, events.Connected}:    of(connected),
+	{events.Streamer, events.Disconnected}: of(disconnected),
+	{events.Streamer, events.Resized}:      of(resized),
 }
 
-func decode[T any](e events.Event) (v T, bad objection) {
-	if err := e.Decode(&v); err != nil {
-		return v, object(RuleProvenance, "its data cannot be read: %v", err)
+// of makes a rule of one on an event's data; data that cannot be read is a breach itself.
+func of[T any](rule func(history, T) objection) func(history, events.Event) objection {
+	return func(h history, e events.Event) objection {
+		var d T
+		if err := e.Decode(&d); err != nil {
+			return object(RuleProvenance, "its data cannot be read: %v", err)
+		}
+		return rule(h, d)
 	}
-	return v, objection{}
 }
 
-func joined(h history, e events.Event) objection {
-	d, bad := decode[events.JoinedData](e)
+func joined(h history, d events.JoinedData) objection {
 	switch {
-	case bad.rule != "":
-		return bad
 	case h.Ended(), h.Status == projections.StatusTerminating:
 		return object(RuleOrder, "a client was let in when the session was %s", h.Status)
 	case d.Generation != h.Generation+1:
@@ -108,11 +109,7 @@ func joined(h history, e events.Event) objection {
 	return objection{}
 }
 
-func shareRevoked(h history, e events.Event) objection {
-	d, bad := decode[events.ShareRevokedData](e)
-	if bad.rule != "" {
-		return bad
-	}
+func shareRevoked(h history, d events.ShareRevokedData) objection {
 	if !slices.ContainsFunc(h.Shares, func(s projections.Share) bool { return s.ID == d.ID }) {
 		return object(RuleOrder, "share %s does not stand", d.ID)
 	}
@@ -129,11 +126,8 @@ func terminating(h history, _ events.Event) objection {
 	return objection{}
 }
 
-func requeued(h history, e events.Event) objection {
-	d, bad := decode[events.RequeuedData](e)
+func requeued(h history, d events.RequeuedData) objection {
 	switch {
-	case bad.rule != "":
-		return bad
 	case h.Ended():
 		return object(RuleEnding, "the session had ended by %s", h.Ending)
 	case !h.Claimed:
@@ -154,11 +148,8 @@ func expired(h history, _ events.Event) objection {
 	return objection{}
 }
 
-func agentLost(h history, e events.Event) objection {
-	d, bad := decode[events.EndedData](e)
+func agentLost(h history, d events.EndedData) objection {
 	switch {
-	case bad.rule != "":
-		return bad
 	case h.Ended():
 		return object(RuleEnding, "the session had ended by %s", h.Ending)
 	case !h.Claimed:
@@ -169,11 +160,8 @@ func agentLost(h history, e events.Event) objection {
 	return objection{}
 }
 
-func claimed(h history, e events.Event) objection {
-	d, bad := decode[events.ClaimedData](e)
+func claimed(h history, d events.ClaimedData) objection {
 	switch {
-	case bad.rule != "":
-		return bad
 	case h.Claimed:
 		return object(RuleClaim, "agent %s claimed what agent %s held", d.Agent, h.Agent)
 	case h.Ended() && h.Status != projections.StatusError:
@@ -189,11 +177,7 @@ func claimed(h history, e events.Event) objection {
 }
 
 // held is the rule of what only the agent that holds the session may say, about its own attempt.
-func held[T events.LaunchedData | events.FailedData | events.EndedData](h history, e events.Event) objection {
-	d, bad := decode[T](e)
-	if bad.rule != "" {
-		return bad
-	}
+func held[T events.LaunchedData | events.FailedData | events.EndedData](h history, d T) objection {
 	agent, attempt := about(d)
 	switch {
 	case h.Ended():
@@ -209,8 +193,8 @@ func held[T events.LaunchedData | events.FailedData | events.EndedData](h histor
 }
 
 // launchedNow holds for an agent's launched: once an attempt.
-func launchedNow(h history, e events.Event) objection {
-	if o := held[events.LaunchedData](h, e); o.rule != "" {
+func launchedNow(h history, d events.LaunchedData) objection {
+	if o := held(h, d); o.rule != "" {
 		return o
 	}
 	if h.Instance != "" {
@@ -235,31 +219,27 @@ func about(data any) (events.AgentID, int) {
 
 // launched holds for what a streamer says: an agent lets it go after it has appended launched. It may come late, so it is
 // enough that the session was launched ever.
-func launched(h history, _ events.Event) objection {
+func launched(h history) objection {
 	if !h.launched {
 		return object(RuleOrder, "no agent had launched the session")
 	}
 	return objection{}
 }
 
-func connected(h history, e events.Event) objection {
-	d, bad := decode[events.ConnectedData](e)
+func readyNow(h history, _ events.ReadyData) objection { return launched(h) }
+
+func connected(h history, d events.ConnectedData) objection {
 	switch {
-	case bad.rule != "":
-		return bad
 	case !h.launched:
-		return launched(h, e)
+		return launched(h)
 	case !slices.Contains(h.peers, d.Peer):
 		return object(RuleOrder, "peer %q was never let in", d.Peer)
 	}
 	return objection{}
 }
 
-func disconnected(h history, e events.Event) objection {
-	d, bad := decode[events.DisconnectedData](e)
+func disconnected(h history, d events.DisconnectedData) objection {
 	switch {
-	case bad.rule != "":
-		return bad
 	case !slices.Contains(h.peers, d.Peer):
 		return object(RuleOrder, "peer %q was never let in", d.Peer)
 	}
@@ -267,13 +247,10 @@ func disconnected(h history, e events.Event) objection {
 }
 
 // resized may stand between two peers, never within one.
-func resized(h history, e events.Event) objection {
-	d, bad := decode[events.ResizedData](e)
+func resized(h history, d events.ResizedData) objection {
 	switch {
-	case bad.rule != "":
-		return bad
 	case h.Connected != "" && d.Peer == h.Connected:
 		return object(RuleOrder, "the picture changed its size under peer %s", h.Connected)
 	}
-	return launched(h, e)
+	return launched(h)
 }
