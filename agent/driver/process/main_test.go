@@ -56,8 +56,11 @@ var roles = map[string]func(){
 		for range 5 << 10 {
 			fmt.Print(line)
 		}
-		fmt.Println("the last line")
-		waitForTerm()
+		// Again and again: a line written while the log is being cut may be lost.
+		for {
+			fmt.Println("the last line")
+			time.Sleep(50 * time.Millisecond)
+		}
 	},
 	"role:agent": agent,
 }
