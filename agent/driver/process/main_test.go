@@ -96,7 +96,7 @@ func TestMain(m *testing.M) {
 // eventually polls until nothing is missing.
 func eventually(t *testing.T, missing func() string) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for range tick.C {
