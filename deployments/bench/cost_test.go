@@ -79,7 +79,7 @@ func bareOnce(b *testing.B, v *g2g.Viewer, streamer int, r encoder.Row, kbps int
 	line := fmt.Sprintf("ximagesrc use-damage=false show-pointer=true ! video/x-raw,framerate=%d/1 ! "+
 		"queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0 silent=true ! %s ! fpsdisplaysink sync=false text-overlay=false video-sink=fakesink",
 		v.Config.FPS, r.Describe(v.Config.FPS, kbps, runtime.GOMAXPROCS(0), func(string, string) bool { return true }))
-	cmd := exec.CommandContext(b.Context(), "gst-launch-1.0", append([]string{"--verbose"}, strings.Fields(line)...)...) //nolint:gosec // what it is given is above
+	cmd := exec.CommandContext(b.Context(), "gst-launch-1.0", append([]string{"--verbose"}, strings.Fields(line)...)...)
 	cmd.Env = append(os.Environ(), "DISPLAY="+g2g.Environment(streamer, "DISPLAY"), "XAUTHORITY="+g2g.Environment(streamer, "XAUTHORITY"))
 	said := &rendered{}
 	cmd.Stdout, cmd.Stderr = said, os.Stderr

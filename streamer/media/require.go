@@ -15,23 +15,23 @@ var ErrMissing = errors.New("GStreamer element missing")
 
 // packages names the Debian 12 package of every element that is used; those of encoders are in their rows.
 var packages = map[string]string{
-	"queue":      "libgstreamer1.0-0",
-	"capsfilter": "libgstreamer1.0-0",
-	"appsink":    "gstreamer1.0-plugins-base",
+	"queue":         "libgstreamer1.0-0",
+	"capsfilter":    "libgstreamer1.0-0",
+	"appsink":       "gstreamer1.0-plugins-base",
+	"videoconvert":  "gstreamer1.0-plugins-base",
+	"videotestsrc":  "gstreamer1.0-plugins-base",
+	"audioconvert":  "gstreamer1.0-plugins-base",
+	"audioresample": "gstreamer1.0-plugins-base",
+	"opusenc":       "gstreamer1.0-plugins-base",
+	"ximagesrc":     "gstreamer1.0-plugins-good",
+	"pulsesrc":      "gstreamer1.0-plugins-good",
+	"h264parse":     "gstreamer1.0-plugins-bad",
+	"av1parse":      "gstreamer1.0-plugins-bad",
+	"cudaupload":    "gstreamer1.0-plugins-bad",
+	"cudaconvert":   "gstreamer1.0-plugins-bad",
+	"vapostproc":    "gstreamer1.0-plugins-bad",
 
 	encoder.Converter: "libyuv0", // the library of it; the element itself is ours
-	"videoconvert":    "gstreamer1.0-plugins-base",
-	"videotestsrc":    "gstreamer1.0-plugins-base",
-	"audioconvert":    "gstreamer1.0-plugins-base",
-	"audioresample":   "gstreamer1.0-plugins-base",
-	"opusenc":         "gstreamer1.0-plugins-base",
-	"ximagesrc":       "gstreamer1.0-plugins-good",
-	"pulsesrc":        "gstreamer1.0-plugins-good",
-	"h264parse":       "gstreamer1.0-plugins-bad",
-	"av1parse":        "gstreamer1.0-plugins-bad",
-	"cudaupload":      "gstreamer1.0-plugins-bad",
-	"cudaconvert":     "gstreamer1.0-plugins-bad",
-	"vapostproc":      "gstreamer1.0-plugins-bad",
 }
 
 // required lists the elements without which a stream cannot be promised: an encoder without hardware for each of the two codecs that
