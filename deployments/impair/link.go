@@ -28,6 +28,7 @@ const (
 type Link struct {
 	profile Profile
 	epoch   time.Duration // when the profile was applied
+	seed    [2]uint64
 	random  *rand.Rand
 	losing  bool          // the Gilbert model's bad state
 	free    time.Duration // when the bottleneck has sent all that it took
@@ -37,11 +38,17 @@ type Link struct {
 
 // NewLink makes a link without any impairment. Links of the same seed and stream decide alike.
 func NewLink(seed, stream uint64) *Link {
-	return &Link{random: rand.New(rand.NewPCG(seed, stream))} //nolint:gosec // reproducible is the point
+	l := &Link{seed: [2]uint64{seed, stream}}
+	l.Apply(0, Profile{})
+	return l
 }
 
-// Apply has a profile, which must be valid, hold from now on. Packets taken before keep the times that they were given.
-func (l *Link) Apply(now time.Duration, p Profile) { l.profile, l.epoch = p, now }
+// Apply has a profile, which must be valid, hold from now on, with the seed's numbers from the first on. Packets taken before
+// keep the times that they were given.
+func (l *Link) Apply(now time.Duration, p Profile) {
+	l.profile, l.epoch, l.losing = p, now, false
+	l.random = rand.New(rand.NewPCG(l.seed[0], l.seed[1])) //nolint:gosec // reproducible is the point
+}
 
 // Fate is what happens to a packet.
 type Fate struct {

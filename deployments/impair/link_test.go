@@ -38,6 +38,12 @@ func TestLoss(t *testing.T) {
 	require.Equal(t, of1, lost(t, 1, p, n))
 	require.Equal(t, of1, lost(t, 1, Profile{Delay: 10 * ms, Jitter: 5 * ms, Loss: p.Loss, Rate: Capped(10e6)}, n), "with delay, jitter and a cap")
 	require.NotEqual(t, of1, lost(t, 2, p, n))
+	l := newLink(t, 1, p)
+	l.Offer(0, 1200)
+	l.Apply(0, p)
+	for i := range of1[0] + 1 {
+		require.Equal(t, i == of1[0], l.Offer(0, 1200).Cause == Lost, "a profile begins with the seed's first number: packet %d", i)
+	}
 	for rate, seed := range map[float64]uint64{0.001: 3, 0.05: 4, 0.5: 5} {
 		require.InEpsilon(t, rate, float64(len(lost(t, seed, Profile{Loss: Loss{Rate: rate}}, n)))/n, 0.2)
 	}

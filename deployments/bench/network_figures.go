@@ -1,0 +1,94 @@
+package bench
+
+import (
+	"slices"
+	"time"
+
+	"streamstack/deployments/bench/g2g"
+)
+
+const (
+	// freshLatency is the age up to which a picture counts as in time, on top of the path's own delay.
+	freshLatency = 150 * time.Millisecond
+	// steadyTime is how long all must be well until it counts as recovered.
+	steadyTime = time.Second
+	// steadyPart is the part of the pictures that are to be in time then: the machine has other things to do.
+	steadyPart = 0.95
+	// fullPart of a cap is what should be used.
+	fullPart = 0.8
+)
+
+// between is the part of a recording from one moment to before another.
+func between(r g2g.Recording, from, to time.Time) g2g.Recording {
+	begin := slices.IndexFunc(r.Frames, func(f g2g.Frame) bool { return !f.Shown.Before(from) })
+	if begin < 0 {
+		begin = len(r.Frames)
+	}
+	end := begin + slices.IndexFunc(r.Frames[begin:], func(f g2g.Frame) bool { return !f.Shown.Before(to) })
+	if end < begin {
+		end = len(r.Frames)
+	}
+	r.From, r.To, r.Frames = from, to, r.Frames[begin:end]
+	return r
+}
+
+// recovery is the time from a moment to the first picture after it with which a second begins in which the pictures are in
+// time, for a path of this delay, and none stands still for longer than freezeLimit. ok is false where there is none.
+func recovery(r g2g.Recording, from time.Time, path time.Duration) (took time.Duration, ok bool) {
+	for _, f := range r.Frames {
+		if f.Shown.Before(from) || f.Shown.Add(steadyTime).After(r.To) {
+			continue
+		}
+		second := between(r, f.Shown, f.Shown.Add(steadyTime))
+		late := 0
+		for _, g := range second.Frames {
+			if g.Latency() > freshLatency+path {
+				late++
+			}
+		}
+		if f.Latency() <= freshLatency+path && float64(late) <= (1-steadyPart)*float64(len(second.Frames)) && len(second.Freezes(freezeLimit)) == 0 {
+			return f.Shown.Sub(from), true
+		}
+	}
+	return 0, false
+}
+
+// sample is how many bytes had come through a network at a time.
+type sample struct {
+	at    time.Time
+	bytes uint64
+}
+
+// passage is a series of them, in the order of time.
+type passage []sample
+
+// at is how many bytes had come by a time, interpolated between the samples around it.
+func (p passage) at(t time.Time) float64 {
+	i := slices.IndexFunc(p, func(s sample) bool { return !s.at.Before(t) })
+	switch {
+	case len(p) == 0:
+		return 0
+	case i < 0:
+		return float64(p[len(p)-1].bytes)
+	case i == 0:
+		return float64(p[0].bytes)
+	}
+	a, b := p[i-1], p[i]
+	return float64(a.bytes) + float64(b.bytes-a.bytes)*float64(t.Sub(a.at))/float64(b.at.Sub(a.at))
+}
+
+// bitsPerSecond is the rate from one moment to another.
+func (p passage) bitsPerSecond(from, to time.Time) float64 {
+	return (p.at(to) - p.at(from)) * 8 / to.Sub(from).Seconds()
+}
+
+// filling is the time from a moment until a second begins in which fullPart of a rate passes; ok is false where none does.
+func (p passage) filling(from, to time.Time, bitsPerSecond float64) (took time.Duration, ok bool) {
+	const step = 50 * time.Millisecond
+	for begin := from; !begin.Add(steadyTime).After(to); begin = begin.Add(step) {
+		if p.bitsPerSecond(begin, begin.Add(steadyTime)) >= fullPart*bitsPerSecond {
+			return begin.Sub(from), true
+		}
+	}
+	return 0, false
+}
