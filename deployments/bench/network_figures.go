@@ -33,20 +33,22 @@ func between(r g2g.Recording, from, to time.Time) g2g.Recording {
 }
 
 // recovery is the time from a moment to the first picture after it with which a second begins in which the pictures are in
-// time, for a path of this delay, and none stands still for longer than freezeLimit. ok is false where there is none.
-func recovery(r g2g.Recording, from time.Time, path time.Duration) (took time.Duration, ok bool) {
+// time, for a path of this delay, none stands still for longer than freezeLimit, and what else is asked for holds. ok is false
+// where there is none.
+func recovery(r g2g.Recording, from time.Time, path time.Duration, also func(from, to time.Time) bool) (took time.Duration, ok bool) {
 	for _, f := range r.Frames {
-		if f.Shown.Before(from) || f.Shown.Add(steadyTime).After(r.To) {
+		end := f.Shown.Add(steadyTime)
+		if f.Shown.Before(from) || end.After(r.To) || f.Latency() > freshLatency+path || !also(f.Shown, end) {
 			continue
 		}
-		second := between(r, f.Shown, f.Shown.Add(steadyTime))
+		second := between(r, f.Shown, end)
 		late := 0
 		for _, g := range second.Frames {
 			if g.Latency() > freshLatency+path {
 				late++
 			}
 		}
-		if f.Latency() <= freshLatency+path && float64(late) <= (1-steadyPart)*float64(len(second.Frames)) && len(second.Freezes(freezeLimit)) == 0 {
+		if float64(late) <= (1-steadyPart)*float64(len(second.Frames)) && len(second.Freezes(freezeLimit)) == 0 {
 			return f.Shown.Sub(from), true
 		}
 	}
@@ -82,13 +84,7 @@ func (p passage) bitsPerSecond(from, to time.Time) float64 {
 	return (p.at(to) - p.at(from)) * 8 / to.Sub(from).Seconds()
 }
 
-// filling is the time from a moment until a second begins in which fullPart of a rate passes; ok is false where none does.
-func (p passage) filling(from, to time.Time, bitsPerSecond float64) (took time.Duration, ok bool) {
-	const step = 50 * time.Millisecond
-	for begin := from; !begin.Add(steadyTime).After(to); begin = begin.Add(step) {
-		if p.bitsPerSecond(begin, begin.Add(steadyTime)) >= fullPart*bitsPerSecond {
-			return begin.Sub(from), true
-		}
-	}
-	return 0, false
+// fills asks that fullPart of a rate passes.
+func (p passage) fills(bitsPerSecond float64) func(from, to time.Time) bool {
+	return func(from, to time.Time) bool { return p.bitsPerSecond(from, to) >= fullPart*bitsPerSecond }
 }

@@ -41,23 +41,26 @@ func TestBetween(t *testing.T) {
 	require.Len(t, r.Frames, 20, "it is as it was")
 }
 
+// always asks for nothing else.
+func always(_, _ time.Time) bool { return true }
+
 func TestRecovery(t *testing.T) {
 	const path = 50 * time.Millisecond
 	// An outage, then pictures that are late, then a good one by chance, then late ones again, then all is well.
 	r := recording(10_000, pictures(0, 1000, 100), pictures(4000, 4400, 900), pictures(4400, 4450, 100), pictures(4450, 5000, 500), pictures(5000, 10_000, 200))
-	took, ok := recovery(r, after(4000), path)
+	took, ok := recovery(r, after(4000), path, always)
 	require.True(t, ok)
 	require.Equal(t, time.Second, took)
-	took, ok = recovery(r, after(6010), path)
+	took, ok = recovery(r, after(6010), path, always)
 	require.True(t, ok)
 	require.Equal(t, 40*time.Millisecond, took, "the next picture")
-	_, ok = recovery(r, after(4000), path-time.Millisecond)
+	_, ok = recovery(r, after(4000), path-time.Millisecond, always)
 	require.False(t, ok, "never as good as that")
-	_, ok = recovery(r, after(9500), path)
+	_, ok = recovery(r, after(9500), path, always)
 	require.False(t, ok, "too short to tell")
 
 	r = recording(10_000, pictures(0, 1000, 100), pictures(1300, 2000, 100), pictures(2000, 2050, 900), pictures(2050, 10_000, 100))
-	took, ok = recovery(r, after(500), path)
+	took, ok = recovery(r, after(500), path, always)
 	require.True(t, ok)
 	require.Equal(t, 800*time.Millisecond, took, "behind the freeze; one late picture of twenty is none")
 }
@@ -70,9 +73,10 @@ func TestPassage(t *testing.T) {
 	require.InDelta(t, 251_000, p.at(after(9000)), 0)
 	require.InDelta(t, 1e6, p.bitsPerSecond(after(1000), after(3000)), 1e-3)
 	require.InDelta(t, 0.5e6, p.bitsPerSecond(after(0), after(2000)), 1e-3)
-	took, ok := p.filling(after(0), after(3000), 1e6)
+	r := recording(3000, pictures(0, 3000, 100))
+	took, ok := recovery(r, moment, 0, p.fills(1e6))
 	require.True(t, ok)
 	require.Equal(t, 800*time.Millisecond, took, "a second from there is full to 80 %")
-	_, ok = p.filling(after(0), after(3000), 2e6)
+	_, ok = recovery(r, moment, 0, p.fills(2e6))
 	require.False(t, ok)
 }

@@ -37,7 +37,7 @@ type part struct {
 	cap float64
 	// since is when a disturbance was over or the cap changed, from which the time to recover counts; negative for none.
 	since time.Duration
-	// rises tells that the recovery is the use of the cap, and not of the pictures.
+	// rises tells that the cap must be used for it to count as recovered.
 	rises bool
 }
 

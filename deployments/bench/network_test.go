@@ -155,10 +155,11 @@ func (w *watched) line(n network, p part) []string {
 		used = fmt.Sprintf("%.0f %%", 100*rate/p.cap)
 	}
 	if p.since >= 0 {
-		took, ok := recovery(r, w.begun.Add(p.since), n.down.Delay)
+		also := func(_, _ time.Time) bool { return true }
 		if p.rises {
-			took, ok = w.passage.filling(w.begun.Add(p.since), r.To, p.cap)
+			also = w.passage.fills(p.cap)
 		}
+		took, ok := recovery(r, w.begun.Add(p.since), n.down.Delay, also)
 		if recovered = "never"; ok {
 			recovered = fmt.Sprintf("%.2f s", took.Seconds())
 		}

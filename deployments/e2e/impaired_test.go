@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"streamstack/deployments/bench/g2g"
 	"streamstack/deployments/e2e/stack"
 	"streamstack/deployments/impair"
 	"streamstack/events"
@@ -53,9 +54,34 @@ func TestOutage(t *testing.T) {
 	for _, e := range s.History(id) {
 		require.False(t, e.Is(events.Streamer, events.Disconnected), "the client was lost")
 	}
-	list := samples(t, s, id)
-	for _, q := range list {
-		t.Logf("%+v", q)
-	}
-	t.Log(time.Since(begun))
+}
+
+// TestCap: the way to the client becomes narrower than what is sent. The encoder's target falls below it, and the picture
+// goes on, and is no worse than a second old.
+func TestCap(t *testing.T) {
+	const capKbps = 1000
+	dir := g2g.Applications(t)
+	s, network := stack.Impaired(t, stack.DataDir(t), 1, "--applications", dir, bitrates(t, 250, 3*capKbps))
+	v := g2g.Watch(t, s, g2g.Config{Width: 1280, Height: 720, FPS: 30, Fragment: stack.RelayOnly})
+	_, err := network.Apply(impair.Profile{Delay: 10 * time.Millisecond}, impair.Profile{Delay: 10 * time.Millisecond, Rate: impair.Capped(capKbps * 1000)})
+	require.NoError(t, err)
+	were := len(samples(t, s, v.Session))
+	stack.Eventually(t, liveTime, func() string {
+		list := samples(t, s, v.Session)
+		for _, q := range list[min(were, len(list)):] {
+			if q.TargetKbps < capKbps {
+				return ""
+			}
+		}
+		return fmt.Sprintf("a target below %d kbit/s in %+v", capKbps, list[min(were, len(list)):])
+	})
+	stack.Eventually(t, liveTime, func() string {
+		r := v.Record(2 * time.Second)
+		if l := r.Latency(); l.N < 2*testcardFPS/3 || l.P50 > 1000 {
+			return fmt.Sprintf("two seconds with a third of the pictures, half of them younger than a second: the last had %d, of %.0f ms (p50)", l.N, l.P50)
+		}
+		return ""
+	})
+	_, down := network.Stats()
+	t.Logf("%d of %d packets had no room", down.Dropped[impair.Overflow].Packets, down.Offered.Packets)
 }
