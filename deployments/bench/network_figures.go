@@ -66,17 +66,20 @@ type passage []sample
 
 // at is how many bytes had come by a time, interpolated between the samples around it.
 func (p passage) at(t time.Time) float64 {
-	i := slices.IndexFunc(p, func(s sample) bool { return !s.at.Before(t) })
-	switch {
-	case len(p) == 0:
-		return 0
-	case i < 0:
-		return float64(p[len(p)-1].bytes)
-	case i == 0:
-		return float64(p[0].bytes)
+	for i, b := range p {
+		if b.at.Before(t) {
+			continue
+		}
+		if i == 0 {
+			return float64(b.bytes)
+		}
+		a := p[i-1]
+		return float64(a.bytes) + float64(b.bytes-a.bytes)*float64(t.Sub(a.at))/float64(b.at.Sub(a.at))
 	}
-	a, b := p[i-1], p[i]
-	return float64(a.bytes) + float64(b.bytes-a.bytes)*float64(t.Sub(a.at))/float64(b.at.Sub(a.at))
+	if len(p) == 0 {
+		return 0
+	}
+	return float64(p[len(p)-1].bytes)
 }
 
 // bitsPerSecond is the rate from one moment to another.

@@ -19,9 +19,9 @@ func TestFlightProperties(t *testing.T) {
 		last := packet{}
 		drain := func() {
 			for {
-				at, any := f.next()
+				at, some := f.next()
 				p, ok := f.due(now)
-				require.Equal(t, any && at <= now, ok)
+				require.Equal(t, some && at <= now, ok)
 				if !ok {
 					return
 				}

@@ -72,9 +72,9 @@ func TestDelay(t *testing.T) {
 		now := time.Duration(i) * 3 * ms
 		require.Equal(t, Fate{At: now + 10*ms}, l.Offer(now, 1200))
 	}
-	overtaken, latest := 0, time.Duration(0)
+	overtaken := 0
 	for _, reorder := range []bool{false, true} {
-		l, latest = newLink(t, 1, Profile{Delay: 10 * ms, Jitter: 20 * ms, Reorder: reorder}), 0
+		l, latest := newLink(t, 1, Profile{Delay: 10 * ms, Jitter: 20 * ms, Reorder: reorder}), time.Duration(0)
 		seen := map[time.Duration]bool{}
 		for i := range 1000 {
 			now := time.Duration(i) * ms
