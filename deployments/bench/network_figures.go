@@ -66,20 +66,17 @@ type passage []sample
 
 // at is how many bytes had come by a time, interpolated between the samples around it.
 func (p passage) at(t time.Time) float64 {
-	for i, b := range p {
-		if b.at.Before(t) {
-			continue
+	var before sample
+	for _, s := range p {
+		if !s.at.Before(t) {
+			if before.at.IsZero() {
+				return float64(s.bytes)
+			}
+			return float64(before.bytes) + float64(s.bytes-before.bytes)*float64(t.Sub(before.at))/float64(s.at.Sub(before.at))
 		}
-		if i == 0 {
-			return float64(b.bytes)
-		}
-		a := p[i-1]
-		return float64(a.bytes) + float64(b.bytes-a.bytes)*float64(t.Sub(a.at))/float64(b.at.Sub(a.at))
+		before = s
 	}
-	if len(p) == 0 {
-		return 0
-	}
-	return float64(p[len(p)-1].bytes)
+	return float64(before.bytes)
 }
 
 // bitsPerSecond is the rate from one moment to another.
