@@ -17,7 +17,6 @@ import (
 	"streamstack/events/connect"
 	"streamstack/streamer"
 	"streamstack/streamer/adb"
-	"streamstack/streamer/bitrate"
 	"streamstack/streamer/input"
 	"streamstack/streamer/peer"
 )
@@ -50,19 +49,20 @@ func Command() *cli.Command {
 	}
 }
 
-// NetworkFlags are the flags of a streamer's ports and addresses. Agents pass them on.
+// NetworkFlags are the flags of a streamer's ports and addresses, and of its configuration. Agents pass them on.
 func NetworkFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "ice-ports", Usage: "UDP ports for media, `MIN-MAX`; default any", Sources: connect.Env("ice-ports")},
 		&cli.IntFlag{Name: "ice-udp-port", Usage: "one UDP port `N` for all media of a streamer", Sources: connect.Env("ice-udp-port")},
 		&cli.StringFlag{Name: "nat-1to1", Usage: "public `IP` that stands for this machine's own", Sources: connect.Env("nat-1to1")},
+		configFlag(),
 	}
 }
 
 // NetworkEnv are [NetworkFlags] as a streamer's environment.
 func NetworkEnv(cmd *cli.Command) (env []string) {
-	for _, f := range []string{"ice-ports", "nat-1to1"} {
-		if v := cmd.String(f); v != "" {
+	for _, f := range []string{"ice-ports", "nat-1to1", "streamer-config"} {
+		if v := cmd.String(f); cmd.IsSet(f) && v != "" {
 			env = append(env, connect.EnvName(f)+"="+v)
 		}
 	}
@@ -111,10 +111,11 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer l.Conn().Close()
+	file := cmd.String("streamer-config")
 	cfg := streamer.Config{
 		Log: l, Logger: log, Region: region, Session: session, Screen: screen, Audio: cmd.Bool("audio"),
 		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Encoders: <-found,
-		DisabledCodecs: disabledCodecs(configFile, log), Bitrate: bitrate.Table{}, Network: n, ClientFile: cmd.String("client-file"),
+		DisabledCodecs: disabledCodecs(file, log), Bitrate: bitrateLimits(file, log), Network: n, ClientFile: cmd.String("client-file"),
 	}
 	if port != 0 {
 		cfg.ADB = adb.Dialer{Port: port, Instance: os.Getenv(adb.Marker)}.Dial
