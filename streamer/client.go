@@ -22,6 +22,7 @@ type client struct {
 	id        events.PeerID
 	peer      *peer.Peer
 	limit     bitrate.Limit
+	screen    events.Screen // the picture keeps its size as long as the client is served
 	begun     time.Time
 	settings  peer.Settings
 	sound     bool // the client wants it, and there is some
@@ -63,14 +64,14 @@ func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.R
 	sound := s.cfg.Audio && settings.EnableSpeaker
 	// The line of a microphone is one that sends, too (signalling.md, section 5); nothing needs to be sent on it.
 	settings.EnableSpeaker = settings.EnableSpeaker || settings.EnableMicrophone
-	c := &client{s: s, id: id, begun: time.Now(), settings: settings, sound: sound, limit: s.cfg.Bitrate.Select(s.cfg.Screen.Width, s.cfg.Screen.Height, s.cfg.Screen.FPS)}
+	c := &client{s: s, id: id, begun: time.Now(), settings: settings, sound: sound, screen: s.screen, limit: s.cfg.Bitrate.Select(s.screen.Width, s.screen.Height, s.screen.FPS)}
 	c.captures, c.quality = newCaptures(c), &sampler{c: c}
 	life, done := context.WithCancel(ctx)
 	c.done = done
 	c.peer, err = peer.New(ctx, peer.Config{
 		ID: string(id), Settings: settings, Codecs: s.codecs(), Network: s.cfg.Network, Log: s.log.With("peer", id),
 		MinBitrate: c.limit.MinKbps * 1000, MaxBitrate: c.limit.MaxKbps * 1000, StartBitrate: c.startKbps() * 1000,
-		FPS:      s.cfg.Screen.FPS,
+		FPS:      s.screen.FPS,
 		Handlers: c.handlers(life),
 	})
 	if err != nil {

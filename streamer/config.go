@@ -20,6 +20,8 @@ const (
 	negotiateTime = 10 * time.Second
 	// appendTime is how long an event is offered to a log that does not answer, appendRetry the pause between.
 	appendTime, appendRetry = 30 * time.Second, 200 * time.Millisecond
+	// resizeTime bounds the change of the display's size.
+	resizeTime = 5 * time.Second
 	// goodbyeTime bounds what is left to say when the streamer ends.
 	goodbyeTime = 1500 * time.Millisecond
 	// inputTime bounds the taking of one input message.
@@ -63,7 +65,7 @@ type Encoder struct {
 	Hardware bool
 }
 
-// Config is what a streamer is made of; all fields but DisabledCodecs, Network, ADB, ClientFile and QualityEvery are required.
+// Config is what a streamer is made of; all fields but Resize, DisabledCodecs, Network, ADB, ClientFile and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
@@ -72,6 +74,9 @@ type Config struct {
 	Screen  events.Screen
 	Media   Media
 	Input   Input
+	// Resize gives the display, and the positions of the input, another size and rate, and returns what it has got: a display may have a
+	// least size. It is called while nothing is captured. Nil means that the display cannot be resized.
+	Resize func(context.Context, events.Screen) (events.Screen, error)
 	// Encoders are those that work, best first.
 	Encoders []Encoder
 	// DisabledCodecs are not offered though they could be encoded.

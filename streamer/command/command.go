@@ -114,6 +114,9 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	file := cmd.String("streamer-config")
 	cfg := streamer.Config{
 		Log: l, Logger: log, Region: region, Session: session, Screen: screen, Audio: cmd.Bool("audio"),
+		Resize: func(ctx context.Context, s events.Screen) (events.Screen, error) {
+			return resize(ctx, os.Getenv("DISPLAY"), device, s)
+		},
 		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Encoders: <-found,
 		DisabledCodecs: disabledCodecs(file, log), Bitrate: bitrateLimits(file, log), Network: n, ClientFile: cmd.String("client-file"),
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"sync"
 	"time"
@@ -87,8 +88,20 @@ func (d *Device) Handle(ctx context.Context, message control.Message) error {
 // ReleaseAll lets every key and button up and waits until that has happened: the client is gone. Its messages that still wait are
 // dropped.
 func (d *Device) ReleaseAll(ctx context.Context) error {
+	return d.release(ctx, image.Point{})
+}
+
+// Resize tells that the screen has got another size, in pixels, and does what ReleaseAll does: what was down was so on another picture.
+func (d *Device) Resize(ctx context.Context, width, height int) error {
+	if width < 1 || height < 1 {
+		return fmt.Errorf("input: a screen of %dx%d pixels: both must be at least 1", width, height)
+	}
+	return d.release(ctx, image.Pt(width, height))
+}
+
+func (d *Device) release(ctx context.Context, screen image.Point) error {
 	released := make(chan struct{})
-	if err := d.send(ctx, command{released: released}); err != nil {
+	if err := d.send(ctx, command{released: released, screen: screen}); err != nil {
 		return err
 	}
 	select {
@@ -216,6 +229,9 @@ func (d *Device) perform(ctx context.Context, batch []command) error {
 		if c.released != nil {
 			events = append(events, d.state.releaseAll()...)
 			released = append(released, c.released)
+			if c.screen != (image.Point{}) {
+				d.state.width, d.state.height = c.screen.X, c.screen.Y
+			}
 			continue
 		}
 		events = append(events, d.state.apply(c.message, time.Now())...)

@@ -76,6 +76,18 @@ func TestDeviceReleasesWhenTheClientGoes(t *testing.T) {
 	require.ErrorIs(t, device.Err(), ErrClosed)
 }
 
+// Places are on the screen as it is now, and nothing stays down on the one that was.
+func TestDeviceFollowsTheScreen(t *testing.T) {
+	device, window, _ := start(t, HoldLimit)
+	handle(t, device, press(keyA))
+	window.expect(t, "+k38")
+	require.NoError(t, device.Resize(t.Context(), testWidth/2, testHeight/2))
+	window.expect(t, "-k38")
+	handle(t, device, moveTo(testWidth, testHeight))
+	window.expect(t, "@319,239")
+	require.Error(t, device.Resize(t.Context(), 0, 1))
+}
+
 func TestDeviceWatchdog(t *testing.T) {
 	device, window, _ := start(t, 200*time.Millisecond)
 	handle(t, device, press(keyA))

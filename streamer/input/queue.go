@@ -1,6 +1,8 @@
 package input
 
 import (
+	"image"
+
 	"streamstack/streamer/control"
 )
 
@@ -9,6 +11,8 @@ type command struct {
 	message control.Message
 	// released is set for a release: it is closed when everything is up.
 	released chan struct{}
+	// screen is set, with released, for a screen of another size.
+	screen image.Point
 }
 
 // coalesce shortens a batch of waiting commands: neighbouring moves become one, and what stands before a release is dropped, since the
