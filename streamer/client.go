@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/pion/webrtc/v3"
@@ -30,6 +31,7 @@ type client struct {
 	quality   *sampler
 	connected bool
 	gone      *events.DisconnectedData // how its service ended, once it has
+	channels  sync.WaitGroup           // that serve the page's own channels
 	// done ends the handlers' waiting for the loop; the loop calls it before it waits for the handlers.
 	done context.CancelFunc
 }
@@ -111,6 +113,7 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 				return c.s.drop(ctx, c, peer.Gone, events.DisconnectedData{Reason: string(e)})
 			})
 		},
+		Channel:       func(ch *peer.Channel) { c.serveChannel(ctx, ch) },
 		Keyframe:      func(peer.KeyframeCause) { c.captures.keyframe() },
 		TargetBitrate: func(bps int) { c.captures.bitrate(c.limit.Clamp(bps / 1000)) },
 		Message: func(label string, data []byte, _ bool) {
@@ -272,6 +275,7 @@ func (c *client) close(ctx context.Context, how peer.Reason) {
 	c.quality.close()
 	c.peer.Close(how)
 	c.captures.close()
+	c.channels.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inputTime)
 	defer cancel()
 	if err := c.s.cfg.Input.ReleaseAll(ctx); err != nil {

@@ -65,7 +65,8 @@ type Encoder struct {
 	Hardware bool
 }
 
-// Config is what a streamer is made of; all fields but Resize, DisabledCodecs, Network, ADB, ClientFile and QualityEvery are required.
+// Config is what a streamer is made of; all fields but Resize, DisabledCodecs, Network, ADB, ClientFile,
+// DataSockets and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
@@ -89,6 +90,9 @@ type Config struct {
 	ADB func(context.Context) (bridge.Stream, error)
 	// ClientFile, if not empty, is where the application finds what it should know of the client (see clientInfo).
 	ClientFile string
+	// DataSockets is the folder where programs find the sockets of the page's own data channels (package datasocket); empty
+	// means that a page has no such channels.
+	DataSockets string
 	// QualityEvery is the time between two samples of a client's quality; zero means [events.QualityEvery].
 	QualityEvery time.Duration
 }

@@ -42,6 +42,7 @@ func Command() *cli.Command {
 			&cli.BoolFlag{Name: "audio", Usage: "stream the sound", Value: true, Sources: connect.Env("audio")},
 			&cli.IntFlag{Name: "adb-port", Usage: "TCP port `N` of the application that shares lead to; 0 for none", Sources: connect.Env("adb-port")},
 			&cli.StringFlag{Name: "client-file", Usage: "`FILE` in which the application finds what its client asks of it", Sources: connect.Env("client-file")},
+			&cli.StringFlag{Name: "data-sockets", Usage: "`FOLDER` for the sockets of the page's own data channels", Value: dataSockets(os.Getenv("XDG_RUNTIME_DIR")), Sources: connect.Env("data-sockets")},
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server", Sources: connect.Env("nats")},
 			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for --nats", Sources: connect.Env("creds")},
 		}, NetworkFlags()...),
@@ -119,6 +120,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		},
 		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Encoders: <-found,
 		DisabledCodecs: disabledCodecs(file, log), Bitrate: bitrateLimits(file, log), Network: n, ClientFile: cmd.String("client-file"),
+		DataSockets: cmd.String("data-sockets"),
 	}
 	if port != 0 {
 		cfg.ADB = adb.Dialer{Port: port, Instance: os.Getenv(adb.Marker)}.Dial

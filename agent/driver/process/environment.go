@@ -35,6 +35,7 @@ func (in *instance) clientEnvironment() []string {
 		"PULSE_SERVER=unix:"+in.soundSocket(),
 		// Written by the streamer, read by the application.
 		"STREAMSTACK_CLIENT_FILE="+in.clientFile(),
+		"STREAMSTACK_DATA_SOCKETS="+in.runtimeFile("anbox/sockets"),
 	)
 }
 
