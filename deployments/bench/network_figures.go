@@ -7,6 +7,9 @@ import (
 	"streamstack/deployments/bench/g2g"
 )
 
+// freezeLimit is how long a picture may stand still before the tables count it as a freeze.
+const freezeLimit = 200 * time.Millisecond
+
 const (
 	// freshLatency is the age up to which a picture counts as in time, on top of the path's own delay.
 	freshLatency = 150 * time.Millisecond
