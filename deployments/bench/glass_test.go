@@ -88,7 +88,6 @@ func watchOnce(b *testing.B, s *stack.Stack, c g2g.Config) (r glassRun) {
 	return r
 }
 
-
 // glass are the runs of one screen.
 type glass []glassRun
 

@@ -43,6 +43,7 @@ func Command() *cli.Command {
 			&cli.IntFlag{Name: "adb-port", Usage: "TCP port `N` of the application that shares lead to; 0 for none", Sources: connect.Env("adb-port")},
 			&cli.StringFlag{Name: "client-file", Usage: "`FILE` in which the application finds what its client asks of it", Sources: connect.Env("client-file")},
 			&cli.StringFlag{Name: "data-sockets", Usage: "`FOLDER` for the sockets of the page's own data channels", Value: dataSockets(os.Getenv("XDG_RUNTIME_DIR")), Sources: connect.Env("data-sockets")},
+			&cli.StringFlag{Name: "input-folder", Usage: "`FOLDER` of the sockets mouse and touch of the display's inputtest devices", Sources: connect.Env("input-folder")},
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server", Sources: connect.Env("nats")},
 			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for --nats", Sources: connect.Env("creds")},
 		}, NetworkFlags()...),
@@ -102,7 +103,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	// The way into the log, the encoders and the display take a while each, and do not need each other.
 	found := make(chan []streamer.Encoder, 1)
 	go func() { found <- encoders(ctx, log) }()
-	device, err := input.Open(ctx, os.Getenv("DISPLAY"), screen.Width, screen.Height, log)
+	device, err := input.Open(ctx, os.Getenv("DISPLAY"), cmd.String("input-folder"), screen.Width, screen.Height, log)
 	if err != nil {
 		return err
 	}

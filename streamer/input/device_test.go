@@ -23,7 +23,7 @@ func start(t *testing.T, holdLimit time.Duration) (*Device, *recorder, *xorgtest
 	t.Helper()
 	server := xorgtest.Start(t, testWidth, testHeight)
 	window := record(t, server.Display)
-	device, err := open(t.Context(), server.Display, newState(testWidth, testHeight, holdLimit), slog.New(slog.DiscardHandler))
+	device, err := open(t.Context(), server.Display, "", newState(testWidth, testHeight, holdLimit), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = device.Close() }) // tests that care look at the error themselves
 	return device, window, server
@@ -55,7 +55,7 @@ func TestDeviceMouseAndKeyboard(t *testing.T) {
 	window.expect(t, "+b4 -b4 +b5 -b5 +b6 -b6 +b7 -b7")
 	handle(t, device, press(keyA), press(keyA), release(keyA), press(unused), release(unused))
 	window.expect(t, "+k38 -k38")
-	handle(t, device, control.Disconnect{}, control.TouchStart{}, press(80), release(80))
+	handle(t, device, control.Disconnect{}, control.GamepadButton{}, press(80), release(80))
 	window.expect(t, "+k113 -k113")
 }
 
@@ -188,8 +188,8 @@ func TestHandleGivesUpWithItsContext(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	_, err := Open(t.Context(), ":65000", 640, 480, log)
+	_, err := Open(t.Context(), ":65000", "", 640, 480, log)
 	require.ErrorContains(t, err, "is it running?")
-	_, err = Open(t.Context(), ":0", 0, 480, log)
+	_, err = Open(t.Context(), ":0", "", 0, 480, log)
 	require.ErrorContains(t, err, "0x480")
 }
