@@ -20,6 +20,7 @@ type Agent struct {
 	log   *slog.Logger
 	slots *slots
 	offer *offer
+	rests *rests
 	// readyTime is how long a launched streamer may take to be ready; tests shorten it.
 	readyTime time.Duration
 	// life is the context of the runs: it outlives that of [Agent.Run] by the time that draining may take.
@@ -43,7 +44,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	return &Agent{
 		cfg: cfg, log: cfg.Logger.With("component", "agent", "agent", cfg.ID), slots: newSlots(cfg.Slots),
-		offer: newOffer(cfg.Applications), readyTime: readyTime, running: map[events.SessionID]*run{},
+		offer: newOffer(cfg.Applications), rests: newRests(), readyTime: readyTime, running: map[events.SessionID]*run{},
 	}, nil
 }
 
@@ -187,7 +188,7 @@ func (a *Agent) disown(ctx context.Context, id events.SessionID) error {
 			return nil, nil
 		}
 		draft := events.NewDraft(a.cfg.Region, id, events.Agent, events.Failed, events.FailedData{Agent: a.cfg.ID, Attempt: s.Attempt,
-			Part: "agent", Reason: "the agent that ran the session was killed, and its instance with it"})
+			Part: "agent", Cause: events.CauseVanished, Reason: "the agent that ran the session was killed, and its instance with it"})
 		if s.Status == projections.StatusTerminating {
 			draft = events.NewDraft(a.cfg.Region, id, events.Agent, events.Terminated,
 				events.EndedData{Agent: a.cfg.ID, Attempt: s.Attempt, Reason: s.StatusMessage})

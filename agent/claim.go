@@ -26,6 +26,9 @@ func (a *Agent) pull(ctx context.Context, app string) error {
 		if err := a.slots.wait(ctx); err != nil {
 			return err
 		}
+		if err := a.rests.wait(ctx, app); err != nil {
+			return err
+		}
 		m, err := next(ctx, cons)
 		switch {
 		case ctx.Err() != nil:
@@ -42,7 +45,7 @@ func (a *Agent) pull(ctx context.Context, app string) error {
 			}
 			continue
 		}
-		a.take(ctx, m)
+		a.take(ctx, m, app)
 	}
 }
 
@@ -53,9 +56,9 @@ func next(ctx context.Context, cons jetstream.Consumer) (jetstream.Msg, error) {
 	return cons.Next(jetstream.FetchContext(ctx)) //nolint:wrapcheck // pull asks what it is
 }
 
-// take claims the session that a message of the work queue is about, and starts its run.
-func (a *Agent) take(ctx context.Context, m jetstream.Msg) {
-	if !a.slots.take() {
+// take claims the session that a message of the work queue for an application is about, and starts its run.
+func (a *Agent) take(ctx context.Context, m jetstream.Msg, app string) {
+	if a.rests.left(app) > 0 || !a.slots.take() {
 		_ = a.cfg.Log.Again(m, bounce) // without the answer it comes after workAck
 		return
 	}

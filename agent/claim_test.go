@@ -191,7 +191,7 @@ func TestVersions(t *testing.T) {
 		id := r.create(func(c *events.CreatedData) { c.App, c.AppVersion = "glxgears", version })
 		r.queue(id, "glxgears")
 		if run == 0 {
-			require.Contains(t, decoded[events.FailedData](t, r.until(id, events.Failed)).Reason, "application glxgears version 2 is not served here")
+			require.Contains(t, decoded[events.FailedData](t, r.until(id, events.AttemptFailed)).Reason, "application glxgears version 2 is not served here")
 			continue
 		}
 		r.until(id, events.Ready)
@@ -199,7 +199,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// An instance that cannot be started is a failed session with a reason, and its slot serves the next.
+// An instance that cannot be started is a failed attempt with a reason, and its slot serves the next.
 func TestLaunchFailure(t *testing.T) {
 	t.Parallel()
 	r, d := newRig(t), newMemory()
@@ -214,8 +214,8 @@ func TestLaunchFailure(t *testing.T) {
 	r.says(d)
 	r.start("a1", 1, d)
 	id := r.session()
-	e := decoded[events.FailedData](t, r.until(id, events.Failed))
-	require.Equal(t, events.FailedData{Agent: "a1", Attempt: 1, Part: "launch",
+	e := decoded[events.FailedData](t, r.until(id, events.AttemptFailed))
+	require.Equal(t, events.FailedData{Agent: "a1", Attempt: 1, Part: "launch", Cause: events.CauseLaunch,
 		Reason: "the instance could not be started: no X server: install xserver-xorg-core"}, e)
 	eventstest.Wait(t, patience, func() string {
 		for _, name := range r.consumers() {

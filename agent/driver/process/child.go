@@ -73,7 +73,7 @@ func start(c command) (*child, error) {
 
 func startError(c command, err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
-		return fmt.Errorf("process: %s cannot start: the command %q is not in PATH; install it", titles[c.part], c.argv[0])
+		return driver.Because(driver.ErrMissing, "process: %s cannot start: the command %q is not in PATH; install it", titles[c.part], c.argv[0])
 	}
 	return fmt.Errorf("process: %s cannot start: %w", titles[c.part], err)
 }
