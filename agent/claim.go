@@ -121,8 +121,13 @@ func (a *Agent) claim(ctx context.Context, id events.SessionID) (projections.Ses
 	return s, err
 }
 
-// start runs a claimed session on a goroutine of its own, which drain waits for.
+// start runs a claimed session.
 func (a *Agent) start(s projections.Session) {
+	a.begin(s, func(r *run) { r.run(a.life) })
+}
+
+// begin has a session that holds a slot run on a goroutine of its own, which drain waits for.
+func (a *Agent) begin(s projections.Session, do func(*run)) {
 	r := newRun(a, s)
 	a.mu.Lock()
 	a.running[s.ID] = r
@@ -134,7 +139,7 @@ func (a *Agent) start(s projections.Session) {
 			delete(a.running, s.ID)
 			a.mu.Unlock()
 		}()
-		r.run(a.life)
+		do(r)
 	})
 }
 

@@ -174,7 +174,7 @@ func TestWhatAnInstanceGets(t *testing.T) {
 	require.Equal(t, "xterm", spec.Application.Name)
 	require.Equal(t, driver.Screen{Width: 1280, Height: 720, FPS: 30, Density: 96}, spec.Screen)
 	require.JSONEq(t, `{"display_width":1280,"display_height":720,"display_density":96,"fps":30,"extra_data":{"level":3},"session_id":"`+string(id)+`"}`, string(spec.UserData))
-	require.Equal(t, []string{"STREAMSTACK_SESSION=" + string(id), "STREAMSTACK_REGION=local",
+	require.Equal(t, []string{"STREAMSTACK_SESSION=" + string(id), "STREAMSTACK_REGION=local", "STREAMSTACK_ATTEMPT=1",
 		"STREAMSTACK_AUDIO=true", "STREAMSTACK_ADB_PORT=5555", "STREAMSTACK_ICE_PORTS=50000-50010"}, spec.Streamer.Env)
 	var secret StreamerSecret
 	require.NoError(t, json.Unmarshal(spec.Streamer.Secret, &secret))

@@ -27,6 +27,8 @@ type run struct {
 	once struct{ stop, ready sync.Once }
 	why  string // why it shall end; written before stop is closed
 
+	// adopted tells that an earlier run of the agent launched the instance.
+	adopted bool
 	// requeued tells that the session went back to the queue: what has its name is the next attempt's.
 	requeued atomic.Bool
 }
@@ -152,6 +154,11 @@ func (r *run) deleteConsumer(ctx context.Context) error {
 func (r *run) supervise(ctx context.Context, inst driver.Instance) {
 	late := time.NewTimer(r.a.readyTime)
 	defer late.Stop()
+	pulse := r.a.listen(r.s.ID)
+	defer pulse.end()
+	if r.adopted {
+		pulse.begin() // it may hang since before we came
+	}
 	ready := r.ready
 	for {
 		select {
@@ -163,6 +170,14 @@ func (r *run) supervise(ctx context.Context, inst driver.Instance) {
 			r.end(ctx, inst)
 			r.terminated(ctx, r.why)
 			return
+		case <-pulse.beats:
+			pulse.begin()
+		case <-pulse.late.C:
+			if pulse.hangs() {
+				r.end(ctx, inst)
+				r.failed(ctx, pulse.hung(inst.Ending().LogTail))
+				return
+			}
 		case <-late.C:
 			r.end(ctx, inst)
 			r.attemptFailed(ctx, events.FailedData{Part: string(driver.PartStreamer), Cause: events.CauseDeadline,

@@ -45,7 +45,7 @@ func (r *run) spec(ctx context.Context, s projections.Session) (driver.Spec, err
 		Streamer: driver.Streamer{
 			Secret: secret,
 			Env: append([]string{
-				"STREAMSTACK_SESSION=" + string(s.ID), "STREAMSTACK_REGION=" + string(s.Region),
+				"STREAMSTACK_SESSION=" + string(s.ID), "STREAMSTACK_REGION=" + string(s.Region), "STREAMSTACK_ATTEMPT=" + strconv.Itoa(r.s.Attempt),
 				"STREAMSTACK_AUDIO=" + strconv.FormatBool(app.Audio), "STREAMSTACK_ADB_PORT=" + strconv.Itoa(app.ADB.Port),
 			}, r.a.cfg.StreamerEnv...),
 		},

@@ -63,12 +63,14 @@ type Encoder struct {
 	Hardware bool
 }
 
-// Config is what a streamer is made of; all fields but DisabledCodecs, Network, ADB, ClientFile and QualityEvery are required.
+// Config is what a streamer is made of; all fields but Attempt, DisabledCodecs, Network, ADB, ClientFile and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
 	Region  events.Region
 	Session events.SessionID
+	// Attempt is the claim of the session that the streamer belongs to, from 1; with 0 it never counts as over.
+	Attempt int
 	Screen  events.Screen
 	Media   Media
 	Input   Input
