@@ -65,13 +65,15 @@ type Encoder struct {
 	Hardware bool
 }
 
-// Config is what a streamer is made of; all fields but Resize, DisabledCodecs, Network, ADB, ClientFile,
+// Config is what a streamer is made of; all fields but Attempt, Resize, DisabledCodecs, Network, ADB, ClientFile,
 // DataSockets and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
 	Region  events.Region
 	Session events.SessionID
+	// Attempt is the claim of the session that the streamer belongs to, from 1; with 0 it never counts as over.
+	Attempt int
 	Screen  events.Screen
 	Media   Media
 	Input   Input

@@ -53,6 +53,7 @@ func (s *Streamer) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(ctx, s.read(ctx)) })
 	group.Go(func() error { return ended(ctx, s.loop(ctx)) })
+	group.Go(func() error { return ended(ctx, s.beat(ctx)) })
 	if s.cfg.ADB != nil {
 		b := &bridge.Server{Conn: s.cfg.Log.Conn(), Region: s.cfg.Region, Session: s.cfg.Session, Dial: s.cfg.ADB, Log: s.log}
 		group.Go(func() error { return ended(ctx, b.Run(ctx)) })
@@ -134,6 +135,8 @@ func (s *Streamer) encoders(c frame.Codec) (good []Encoder) {
 // handle takes one event of the session.
 func (s *Streamer) handle(ctx context.Context, e events.Event) error {
 	switch {
+	case s.isOver(e):
+		return ErrOver
 	case e.Is(events.Gateway, events.Joined):
 		return s.joined(ctx, e)
 	case e.Actor != events.Client || !e.Sound():

@@ -18,6 +18,7 @@ import (
 	"streamstack/streamer"
 	"streamstack/streamer/adb"
 	"streamstack/streamer/input"
+	"streamstack/streamer/instance"
 	"streamstack/streamer/peer"
 )
 
@@ -38,6 +39,7 @@ func Command() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "session", Usage: "the session's `ID`", Required: true, Sources: connect.Env("session")},
 			&cli.StringFlag{Name: "region", Usage: "the session's region, `NAME`", Required: true, Sources: connect.Env("region")},
+			&cli.IntFlag{Name: "attempt", Usage: "which claim of the session the streamer belongs to, `N` from 1: it ends itself when that is over", Sources: connect.Env("attempt")},
 			&cli.StringFlag{Name: "screen", Usage: "`WxH@FPS` of the display", Required: true, Sources: connect.Env("screen")},
 			&cli.BoolFlag{Name: "audio", Usage: "stream the sound", Value: true, Sources: connect.Env("audio")},
 			&cli.IntFlag{Name: "adb-port", Usage: "TCP port `N` of the application that shares lead to; 0 for none", Sources: connect.Env("adb-port")},
@@ -115,7 +117,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	defer l.Conn().Close()
 	file := cmd.String("streamer-config")
 	cfg := streamer.Config{
-		Log: l, Logger: log, Region: region, Session: session, Screen: screen, Audio: cmd.Bool("audio"),
+		Log: l, Logger: log, Region: region, Session: session, Attempt: cmd.Int("attempt"), Screen: screen, Audio: cmd.Bool("audio"),
 		Resize: func(ctx context.Context, s events.Screen) (events.Screen, error) {
 			return resize(ctx, os.Getenv("DISPLAY"), device, s)
 		},
@@ -130,7 +132,11 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	return s.Run(ctx)
+	if err = s.Run(ctx); !errors.Is(err, streamer.ErrOver) {
+		return err
+	}
+	log.Info("the session is over")
+	return instance.End(ctx, os.Getenv(instance.Marker), log)
 }
 
 // open connects to the log, by --nats or by what standard input says.
