@@ -147,9 +147,9 @@ func TestConnectionOutlastsAPayloadViolation(t *testing.T) {
 	require.NoError(t, nc.Flush())
 }
 
-func newPair(t *testing.T, make func() (nkeys.KeyPair, error)) nkeys.KeyPair {
+func newPair(t *testing.T, create func() (nkeys.KeyPair, error)) nkeys.KeyPair {
 	t.Helper()
-	kp, err := make()
+	kp, err := create()
 	require.NoError(t, err)
 	return kp
 }
