@@ -60,8 +60,8 @@ func TestDeviceSmoothMouse(t *testing.T) {
 	w.Expect(t, "+b9", "-b9")
 }
 
-// TestDeviceFollowsTheScreen: another size of the screen is the limit of places.
-func TestDeviceFollowsTheScreen(t *testing.T) {
+// TestDeviceHearsOfTheScreensSize: another size of the screen is the limit of places.
+func TestDeviceHearsOfTheScreensSize(t *testing.T) {
 	device, server := startAble(t)
 	handle(t, device, moveTo(5000, 5000))
 	server.Resize(t, 320, 240)
