@@ -267,7 +267,9 @@ func (w *wire) ping(ctx context.Context) {
 	}
 }
 
-// attach appends attached and replays what there is for this peer.
+// attach appends attached and replays what there is for this peer: from the start of its negotiation, also for a socket that is
+// opened again with the same token and does not resume. The token names the peer, and a peer is one negotiation: an offer that
+// it has answered is not made anew. A page that has lost its peer connection joins again, and gets another peer.
 func (w *wire) attach(ctx context.Context) error {
 	s := w.session
 	if err := w.state(ctx, s); err != nil {
