@@ -19,7 +19,7 @@ func BenchmarkCaptureToSink(b *testing.B) {
 	for _, codec := range []frame.Codec{frame.H264, frame.VP8} {
 		b.Run(string(codec), func(b *testing.B) {
 			x := startX(b, 1280, 720)
-			x.connect(b).rectangles(b)
+			x.connect(b).rectangles(b, time.Second/30)
 			_, frames := capture(b, x, media.VideoConfig{Width: 1280, Height: 720, FPS: 30, Codec: codec, BitrateKbps: 3000})
 			frames.wait(b, 0, 30)
 			b.ResetTimer()
@@ -39,20 +39,20 @@ func BenchmarkCaptureToSink(b *testing.B) {
 	}
 }
 
-// rectangles paints coloured rectangles all over the root window, 30 times a second until the test ends.
-func (s screen) rectangles(t testing.TB) {
+// rectangles paints coloured rectangles all over the root window, one each time until the test ends.
+func (s screen) rectangles(t testing.TB, every time.Duration) {
 	t.Helper()
 	gc, err := xproto.NewGcontextId(s.conn)
 	require.NoError(t, err)
 	require.NoError(t, xproto.CreateGCChecked(s.conn, gc, xproto.Drawable(s.info.Root), 0, nil).Check())
 	painted := make(chan struct{})
-	ticker := time.NewTicker(time.Second / 30)
+	ticker := time.NewTicker(every)
 	go func() {
 		defer close(painted)
 		defer ticker.Stop()
 		for range ticker.C {
 			xproto.ChangeGC(s.conn, gc, xproto.GcForeground, []uint32{rand.Uint32N(1 << 24)})
-			place := xproto.Rectangle{X: int16(rand.IntN(1280)), Y: int16(rand.IntN(720)), Width: 200, Height: 120}
+			place := xproto.Rectangle{X: int16(rand.IntN(int(s.info.WidthInPixels))), Y: int16(rand.IntN(int(s.info.HeightInPixels))), Width: 200, Height: 120}
 			if xproto.PolyFillRectangleChecked(s.conn, xproto.Drawable(s.info.Root), gc, []xproto.Rectangle{place}).Check() != nil {
 				return // the connection was closed by the clean-up below
 			}
