@@ -35,8 +35,12 @@ type VideoConfig struct {
 	Codec frame.Codec
 	// Encoder is the name of an encoder as Probe tells it; empty means the best one that is installed for the codec.
 	Encoder string
+	// NVENC is how NVIDIA's encoder is to work, if it is that.
+	NVENC encoder.NVENC
 	// BitrateKbps is the target bitrate at the start, kbit/s.
 	BitrateKbps int
+	// FailAfter, for tests, makes the pipeline fail after so many pictures, with an error of GStreamer right before the encoder. 0 is never.
+	FailAfter int
 	// Log receives what GStreamer warns of; nil means nobody.
 	Log *slog.Logger
 }
@@ -93,7 +97,7 @@ func StartVideo(ctx context.Context, cfg VideoConfig, sink func(frame.Video)) (*
 		return nil, err
 	}
 	end := newEnding()
-	v := &Video{row: row, fps: cfg.FPS}
+	v := &Video{row: row.Tuned(cfg.NVENC), fps: cfg.FPS}
 	v.kbps.Store(int64(cfg.BitrateKbps))
 	if v.feed, err = newFeed(ctx, cfg, end); err != nil {
 		return nil, err
@@ -108,8 +112,8 @@ func (v *Video) start(ctx context.Context, cfg VideoConfig, end ending, sink fun
 	// The source is a queue of one picture with a thread of its own, which converts and encodes; see feed for who fills it.
 	v.pipeline, err = newPipeline(orDiscard(cfg.Log), "display "+cfg.Display, fmt.Sprintf(
 		"appsrc name=source is-live=true format=time max-buffers=1 max-bytes=0 "+
-			"caps=video/x-raw,format=BGRx,width=%d,height=%d,framerate=%d/1,pixel-aspect-ratio=1/1 ! %s ! %s",
-		cfg.Width, cfg.Height, cfg.FPS, describe(v.row, cfg.FPS, cfg.BitrateKbps), sinkElement), end)
+			"caps=video/x-raw,format=BGRx,width=%d,height=%d,framerate=%d/1,pixel-aspect-ratio=1/1 ! %s%s ! %s",
+		cfg.Width, cfg.Height, cfg.FPS, fault(cfg.FailAfter), describe(v.row, cfg.FPS, cfg.BitrateKbps), sinkElement), end)
 	if err != nil {
 		return err
 	}
@@ -134,6 +138,14 @@ func (v *Video) start(ctx context.Context, cfg VideoConfig, end ending, sink fun
 		}
 		sink(f)
 	})
+}
+
+// fault is the element that fails, none for 0.
+func fault(after int) string {
+	if after <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("identity error-after=%d ! ", after+1)
 }
 
 // RequestKeyframe makes the next picture a keyframe. It does not block, and does nothing once the capture has ended.
