@@ -152,6 +152,8 @@ type EncoderChangedData struct {
 	From   string `json:"from"`   // the encoder that failed
 	To     string `json:"to"`     // the one in its place
 	Reason string `json:"reason"` // for people
+	// PauseMs is the time from the failure to the other encoder's first picture; missing from events of earlier releases.
+	PauseMs int64 `json:"pause_ms,omitempty"`
 }
 
 // The reasons of a disconnection.

@@ -20,6 +20,7 @@ import (
 	"streamstack/streamer/input"
 	"streamstack/streamer/instance"
 	"streamstack/streamer/peer"
+	"streamstack/streamer/settings"
 )
 
 const (
@@ -53,19 +54,20 @@ func Command() *cli.Command {
 	}
 }
 
-// NetworkFlags are the flags of a streamer's ports and addresses, and of its configuration. Agents pass them on.
+// NetworkFlags are the flags of a streamer's ports and addresses, and of its configuration, and a hidden one for tests. Agents pass them on.
 func NetworkFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "ice-ports", Usage: "UDP ports for media, `MIN-MAX`; default any", Sources: connect.Env("ice-ports")},
 		&cli.IntFlag{Name: "ice-udp-port", Usage: "one UDP port `N` for all media of a streamer", Sources: connect.Env("ice-udp-port")},
 		&cli.StringFlag{Name: "nat-1to1", Usage: "public `IP` that stands for this machine's own", Sources: connect.Env("nat-1to1")},
 		configFlag(),
+		&cli.StringFlag{Name: "fault", Usage: "for tests: `ELEMENT:N`, an encoder that fails after N pictures", Hidden: true, Sources: connect.Env("fault")},
 	}
 }
 
 // NetworkEnv are [NetworkFlags] as a streamer's environment.
 func NetworkEnv(cmd *cli.Command) (env []string) {
-	for _, f := range []string{"ice-ports", "nat-1to1", "streamer-config"} {
+	for _, f := range []string{"ice-ports", "nat-1to1", "streamer-config", "fault"} {
 		if v := cmd.String(f); cmd.IsSet(f) && v != "" {
 			env = append(env, connect.EnvName(f)+"="+v)
 		}
@@ -93,6 +95,10 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	broken, err := parseFault(cmd)
+	if err != nil {
+		return err
+	}
 	network, err := parseNetwork(cmd, log)
 	if err != nil {
 		return err
@@ -115,14 +121,14 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer l.Conn().Close()
-	file := cmd.String("streamer-config")
+	file := settings.Read(cmd.String("streamer-config"), log)
 	cfg := streamer.Config{
 		Log: l, Logger: log, Region: region, Session: session, Attempt: cmd.Int("attempt"), Screen: screen, Audio: cmd.Bool("audio"),
 		Resize: func(ctx context.Context, s events.Screen) (events.Screen, error) {
 			return resize(ctx, os.Getenv("DISPLAY"), device, s)
 		},
-		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Encoders: <-found,
-		DisabledCodecs: disabledCodecs(file, log), Bitrate: bitrateLimits(file, log), Network: n, ClientFile: cmd.String("client-file"),
+		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), broken, file.NVENC, log}, Input: device, Encoders: <-found,
+		DisabledCodecs: file.Disabled, Bitrate: file.Bitrate, Network: n, ClientFile: cmd.String("client-file"),
 		DataSockets: cmd.String("data-sockets"),
 	}
 	if port != 0 {
