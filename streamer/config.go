@@ -63,7 +63,7 @@ type Encoder struct {
 	Hardware bool
 }
 
-// Config is what a streamer is made of; all fields but DisabledCodecs, Network, ADB, ClientFile and QualityEvery are required.
+// Config is what a streamer is made of; all fields but DisabledCodecs, Network, ADB, ClientFile, Extras and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
@@ -72,6 +72,7 @@ type Config struct {
 	Screen  events.Screen
 	Media   Media
 	Input   Input
+	Extras  Extras
 	// Encoders are those that work, best first.
 	Encoders []Encoder
 	// DisabledCodecs are not offered though they could be encoded.

@@ -44,6 +44,7 @@ func Command() *cli.Command {
 			&cli.IntFlag{Name: "adb-port", Usage: "TCP port `N` of the application that shares lead to; 0 for none", Sources: connect.Env("adb-port")},
 			&cli.StringFlag{Name: "client-file", Usage: "`FILE` in which the application finds what its client asks of it", Sources: connect.Env("client-file")},
 			&cli.StringFlag{Name: "input-folder", Usage: "`FOLDER` of the sockets mouse and touch of the display's inputtest devices", Sources: connect.Env("input-folder")},
+			&cli.StringFlag{Name: "sensor-socket", Usage: "Unix socket `FILE` where programs of the instance get the client's sensors and location", Sources: connect.Env("sensor-socket")},
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server", Sources: connect.Env("nats")},
 			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for --nats", Sources: connect.Env("creds")},
 		}, NetworkFlags()...),
@@ -51,18 +52,19 @@ func Command() *cli.Command {
 	}
 }
 
-// NetworkFlags are the flags of a streamer's ports and addresses. Agents pass them on.
+// NetworkFlags are the flags of a streamer's ports and addresses, and of what it may share with clients. Agents pass them on.
 func NetworkFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "ice-ports", Usage: "UDP ports for media, `MIN-MAX`; default any", Sources: connect.Env("ice-ports")},
 		&cli.IntFlag{Name: "ice-udp-port", Usage: "one UDP port `N` for all media of a streamer", Sources: connect.Env("ice-udp-port")},
 		&cli.StringFlag{Name: "nat-1to1", Usage: "public `IP` that stands for this machine's own", Sources: connect.Env("nat-1to1")},
+		&cli.StringFlag{Name: "clipboard", Usage: "share text with the client's clipboard: `WAY` both, in (to the application), out or off", Value: clipboardBoth, Sources: connect.Env("clipboard")},
 	}
 }
 
 // NetworkEnv are [NetworkFlags] as a streamer's environment.
 func NetworkEnv(cmd *cli.Command) (env []string) {
-	for _, f := range []string{"ice-ports", "nat-1to1"} {
+	for _, f := range []string{"ice-ports", "nat-1to1", "clipboard"} {
 		if v := cmd.String(f); v != "" {
 			env = append(env, connect.EnvName(f)+"="+v)
 		}
@@ -107,6 +109,11 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer func() { _ = device.Close() }() // the process ends
+	more, closeMore, err := extras(ctx, cmd, os.Getenv("DISPLAY"), device, log)
+	if err != nil {
+		return err
+	}
+	defer closeMore()
 	l, err := open(ctx, cmd, session, log)
 	if err != nil {
 		return err
@@ -114,7 +121,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	defer l.Conn().Close()
 	cfg := streamer.Config{
 		Log: l, Logger: log, Region: region, Session: session, Screen: screen, Audio: cmd.Bool("audio"),
-		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Encoders: <-found,
+		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Extras: more, Encoders: <-found,
 		DisabledCodecs: disabledCodecs(configFile, log), Bitrate: bitrate.Table{}, Network: n, ClientFile: cmd.String("client-file"),
 	}
 	if port != 0 {

@@ -35,6 +35,8 @@ func (in *instance) clientEnvironment() []string {
 		"PULSE_SERVER=unix:"+in.soundSocket(),
 		// Written by the streamer, read by the application.
 		"STREAMSTACK_CLIENT_FILE="+in.clientFile(),
+		// Made by the streamer, for programs that want the client's sensors and location (package sensors).
+		"STREAMSTACK_SENSOR_SOCKET="+in.runtimeFile("sensors"),
 	)
 }
 
