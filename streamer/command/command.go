@@ -58,7 +58,7 @@ func NetworkFlags() []cli.Flag {
 		&cli.StringFlag{Name: "ice-ports", Usage: "UDP ports for media, `MIN-MAX`; default any", Sources: connect.Env("ice-ports")},
 		&cli.IntFlag{Name: "ice-udp-port", Usage: "one UDP port `N` for all media of a streamer", Sources: connect.Env("ice-udp-port")},
 		&cli.StringFlag{Name: "nat-1to1", Usage: "public `IP` that stands for this machine's own", Sources: connect.Env("nat-1to1")},
-		&cli.StringFlag{Name: "clipboard", Usage: "share text with the client's clipboard: `WAY` both, in (to the application), out or off", Value: clipboardBoth, Sources: connect.Env("clipboard")},
+		&cli.StringFlag{Name: "clipboard", Usage: "share text with the client's clipboard: `WAY` both (the default), in (to the application), out or off", Sources: connect.Env("clipboard")},
 	}
 }
 
@@ -94,6 +94,9 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	}
 	network, err := parseNetwork(cmd, log)
 	if err != nil {
+		return err
+	}
+	if _, _, err := parseClipboard(cmd); err != nil {
 		return err
 	}
 	n, err := peer.NewNetwork(network)
