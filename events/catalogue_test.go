@@ -31,6 +31,8 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 		events.AgentsStream: {
 			"agents.online": events.NewAgentDraft(region, "a1", events.AgentOnline, events.OnlineData{Driver: "process", Slots: 4, Version: "1",
 				Applications: []events.ApplicationData{{Name: "testcard", Versions: []int{1, 2}, Screen: screen}}}),
+			"agents.drain":   events.NewOrderDraft(region, "a1", events.AgentDrain, events.DrainData{By: "account:alice", Until: "2026-11-22T07:27:09Z"}),
+			"agents.resume":  events.NewOrderDraft(region, "a1", events.AgentResume, events.DrainData{By: "account:alice"}),
 			"agents.offline": events.NewAgentDraft(region, "a1", events.AgentOffline, events.OfflineData{Reason: "drained"}),
 		},
 		events.AccountsStream: {

@@ -10,7 +10,7 @@ import (
 // these are worth (testdata/schema).
 const (
 	sessionsVersion = 2
-	agentsVersion   = 1
+	agentsVersion   = 2
 	accountsVersion = 2
 )
 
