@@ -60,7 +60,7 @@ func (m *master) run(ctx context.Context) {
 	m.g.log.Debug("master socket ended", "session", m.session.ID, "err", err, "reader", <-read)
 	m.pings.Wait()
 	if p := m.session.Connected; p != "" && m.readyAt > 0 && c.code != closeReplaced && c.code != closeEnded {
-		m.say(context.WithoutCancel(ctx), events.Disconnected, events.DisconnectedData{Peer: p, Reason: events.ReasonLost, Message: "the master's socket closed", Connected: true})
+		_ = m.say(context.WithoutCancel(ctx), events.Disconnected, events.DisconnectedData{Peer: p, Reason: events.ReasonLost, Message: "the master's socket closed", Connected: true}) // it is logged
 	}
 }
 
@@ -230,7 +230,7 @@ func (m *master) fromClient(ctx context.Context, e events.Event) error {
 	}
 	switch e.Name {
 	case events.Settings:
-		return m.write(ctx, json.RawMessage(decoded[events.SettingsData](e).Settings))
+		return m.write(ctx, decoded[events.SettingsData](e).Settings)
 	case events.Offer, events.Answer:
 		m.described.client = true
 		d := decoded[events.SDPData](e)
@@ -243,7 +243,7 @@ func (m *master) fromClient(ctx context.Context, e events.Event) error {
 		d := decoded[events.CandidateData](e)
 		return m.write(ctx, candidateMessage{"candidate", toBase64(d.Candidate), d.SDPMid, d.SDPMLineIndex, 0})
 	case events.Message:
-		return m.write(ctx, json.RawMessage(decoded[events.MessageData](e).Message))
+		return m.write(ctx, decoded[events.MessageData](e).Message)
 	case events.Detached:
 		code := websocket.StatusCode(decoded[events.DetachedData](e).Code)
 		inOrder := code == websocket.StatusNormalClosure || code == websocket.StatusGoingAway || code == websocket.StatusNoStatusRcvd

@@ -151,7 +151,7 @@ func models() map[string]struct {
 		step{events.Gateway, events.Created, events.CreatedData{App: "testcard", AppVersion: 2, Joinable: true, IdleTimeMin: &three, Ephemeral: true, Screen: screen, Account: "ada", HasExtraData: true}},
 		joined(peer1, 1), claimed(1), attemptFailed("display"), claimed(2),
 		step{events.Agent, events.Launched, events.LaunchedData{Agent: agent1, Attempt: 2, Instance: "i1"}},
-		step{events.Streamer, events.Ready, events.ReadyData{Encoders: []events.EncoderData{{Codec: "H264", Element: "x264enc", Hardware: true}}, Codecs: []string{"H264"}, Screen: screen, ADB: true,
+		step{events.Streamer, events.Ready, events.ReadyData{Encoders: []events.EncoderData{{Codec: "H264", Element: "x264enc", Hardware: true}}, Codecs: []string{"H264"}, Screen: screen, ADB: true, Via: events.ViaMaster,
 			Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: 60, Capabilities: []string{"resize"}}}},
 		connected(peer1), step{events.Gateway, events.Shared, events.SharedData{ID: "share-1", Type: "adb", Description: "for bob", ExpiryAt: 1800000000}},
 		terminating("left"),

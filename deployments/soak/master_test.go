@@ -58,14 +58,14 @@ func refused(t *testing.T, url string) (status int, code string) {
 	return res.StatusCode, body.Code
 }
 
-func (f *foreigner) write(m any) {
+func (f *foreigner) write(ctx context.Context, m any) {
 	f.wmu.Lock()
 	defer f.wmu.Unlock()
 	text, err := json.Marshal(m)
 	if err == nil {
-		err = f.conn.Write(f.h.t.Context(), websocket.MessageText, text)
+		err = f.conn.Write(ctx, websocket.MessageText, text)
 	}
-	if err != nil && f.h.t.Context().Err() == nil {
+	if err != nil && ctx.Err() == nil {
 		f.h.t.Logf("master: %v", err) // the session may be over
 	}
 }
@@ -88,7 +88,7 @@ func (f *foreigner) serve(ctx context.Context) (websocket.StatusCode, error) {
 		switch m.Type {
 		case "discover":
 			f.discovers++
-			f.write(map[string]any{"type": "resp:discover", "max_api_version": 2, "fps": 30})
+			f.write(ctx, map[string]any{"type": "resp:discover", "max_api_version": 2, "fps": 30})
 		case "settings":
 			err = f.offer(ctx)
 		case "answer":
@@ -127,7 +127,7 @@ func (f *foreigner) offer(ctx context.Context) (err error) {
 	f.pc.OnICECandidate(func(c *webrtc.ICECandidate) {
 		if c != nil {
 			j := c.ToJSON()
-			f.write(map[string]any{"type": "candidate", "candidate": base64.StdEncoding.EncodeToString([]byte(j.Candidate)), "sdpMid": j.SDPMid, "sdpMLineIndex": j.SDPMLineIndex})
+			f.write(ctx, map[string]any{"type": "candidate", "candidate": base64.StdEncoding.EncodeToString([]byte(j.Candidate)), "sdpMid": j.SDPMid, "sdpMLineIndex": j.SDPMLineIndex})
 		}
 	})
 	go func() { // ends with the test
@@ -146,7 +146,7 @@ func (f *foreigner) offer(ctx context.Context) (err error) {
 	if err := f.pc.SetLocalDescription(offer); err != nil {
 		return err
 	}
-	f.write(map[string]any{"type": "offer", "sdp": base64.StdEncoding.EncodeToString([]byte(offer.SDP))})
+	f.write(ctx, map[string]any{"type": "offer", "sdp": base64.StdEncoding.EncodeToString([]byte(offer.SDP))})
 	return nil
 }
 
