@@ -3,6 +3,7 @@
  * @module stage
  */
 
+import { Extras } from './extras.js';
 import { Input } from './input.js';
 import { page } from './page.js';
 import { FrameCounter, readStats } from './stats.js';
@@ -37,6 +38,8 @@ export class Stage extends EventTarget {
   stream = null;
   /** @type {Input | null} */
   #input = null;
+  /** @type {Extras | null} */
+  #extras = null;
   /** @type {FrameCounter | null} */
   #frames = null;
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -123,7 +126,8 @@ export class Stage extends EventTarget {
   #startLive() {
     const { stream } = this;
     this.#frames = new FrameCounter(page.video);
-    this.#input = new Input(page.video, (type, data) => stream?.send(type, data), () => page.leave.focus());
+    this.#input = new Input(page.video, (type, data) => stream?.send(type, data), () => page.leave.focus(), stream?.capabilities);
+    if (stream) this.#extras = new Extras(stream, this.#input);
     this.#ticker = setInterval(() => this.#tick(), STATUS_EVERY_MS);
     page.video.focus({ preventScroll: true });
     this.#showSound();
@@ -131,9 +135,11 @@ export class Stage extends EventTarget {
 
   #stopLive() {
     clearInterval(this.#ticker);
+    this.#extras?.stop();
     this.#input?.stop();
     this.#frames?.stop();
     this.#input = null;
+    this.#extras = null;
     this.#frames = null;
   }
 

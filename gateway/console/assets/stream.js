@@ -3,7 +3,7 @@
  * @module stream
  */
 
-import { Signalling } from './signalling.js';
+import { Signalling, parse } from './signalling.js';
 
 /** How long a broken connection may take to come back before it counts as lost, in milliseconds: the SDK's 10 s. */
 const LOST_AFTER_MS = 10000;
@@ -27,7 +27,7 @@ const API_VERSION = 2;
 
 /**
  * Emits `state` (CustomEvent with {state, message}) on each change, `blocked` when the browser wants a click before it plays
- * sound. After `ended` or `error` nothing more comes.
+ * sound, `message` (CustomEvent with {type, data}) for each of the streamer's on the control channel. After `ended` or `error` nothing more comes.
  */
 export class Stream extends EventTarget {
   /** @type {StreamState} */
@@ -36,6 +36,8 @@ export class Stream extends EventTarget {
   pc = null;
   /** @type {RTCDataChannel | null} */
   control = null;
+  /** @type {Set<string>} what the streamer can do beside the contract, such as "touch" */
+  capabilities = new Set();
 
   #options;
   #signalling;
@@ -116,6 +118,7 @@ export class Stream extends EventTarget {
       this.#finish('error', 'The streamer speaks an older protocol than this page.');
       return;
     }
+    this.capabilities = new Set(message.capabilities ?? []);
     // A streamer that introduces itself again after an offer is a new one: the instance was started anew.
     if (this.pc && !this.#offered) return;
     if (this.#offered) this.#signalling.restart();
@@ -154,6 +157,7 @@ export class Stream extends EventTarget {
     this.pc = pc;
     // Made first and by us: the streamer uses the channels it receives.
     this.control = pc.createDataChannel('control');
+    this.control.onmessage = ({ data }) => this.#controlled(data);
     this.control.onclose = () => this.#controlClosed(pc);
     this.control.onerror = () => this.#controlClosed(pc);
     pc.ontrack = (event) => this.#play(event);
@@ -243,6 +247,12 @@ export class Stream extends EventTarget {
    */
   #controlClosed(pc) {
     if (pc === this.pc) this.#finish('ended', 'The session ended, or was opened somewhere else.');
+  }
+
+  /** @param {unknown} data a message of the streamer, which goes to whoever listens */
+  #controlled(data) {
+    const message = parse(data);
+    if (message) this.dispatchEvent(new CustomEvent('message', { detail: message }));
   }
 
   get #over() {
