@@ -282,6 +282,7 @@ Object.assign(window, {
     get state() { return stage.state; },
     get pc() { return stage.stream?.pc ?? null; },
     get control() { return stage.stream?.control ?? null; },
+    get capabilities() { return [...(stage.stream?.capabilities ?? [])]; },
     video: page.video,
     audio: page.audio,
     stats: () => stage.stats(),

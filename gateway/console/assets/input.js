@@ -11,10 +11,12 @@ import { Touches } from './touch.js';
 import { Wheel } from './wheel.js';
 
 /**
- * How often a key that is held is said to be, in milliseconds: the streamer releases what it hears nothing of for 10 s, should this page
- * die or a release be lost.
+ * After how long a key that is still held is said to be, in milliseconds: the streamer releases what it hears nothing of for 10 s, should
+ * this page die or a release be lost.
  */
-const HELD_EVERY_MS = 3000;
+const HELD_MS = 5000;
+/** How often is looked for such keys, in milliseconds. */
+const LOOK_EVERY_MS = 1000;
 /** How long a key that pastes waits for the browser to bring what is pasted, in milliseconds. */
 const PASTE_MS = 100;
 
@@ -38,6 +40,8 @@ export class Input {
   #buttons = 0;
   /** @type {Map<string, number[]>} browser code of each key that is down → what was sent for it */
   #keys = new Map();
+  /** @type {Map<string, number>} browser code of each key that is down → when that was said last */
+  #said = new Map();
   #touches;
   #can;
   #held;
@@ -80,7 +84,7 @@ export class Input {
     }
     this.listenToKeys(video);
     on(document, 'paste', (event) => this.#pasted(/** @type {ClipboardEvent} */ (event)));
-    this.#held = setInterval(() => this.#hold(), HELD_EVERY_MS);
+    this.#held = setInterval(() => this.#hold(performance.now()), LOOK_EVERY_MS);
     on(window, 'blur', () => this.release());
     on(document, 'visibilitychange', () => document.hidden && this.release());
   }
@@ -258,9 +262,13 @@ export class Input {
     this.#pasting();
   }
 
-  /** Says again of the keys that are held that they are. */
-  #hold() {
-    for (const number of new Set([...this.#keys.values()].flat())) this.#send('input::key', { code: number, pressed: true });
+  /** Says again of the keys that are held for long that they are. @param {number} now */
+  #hold(now) {
+    for (const [code, numbers] of this.#keys) {
+      if (now - (this.#said.get(code) ?? now) < HELD_MS) continue;
+      this.#said.set(code, now);
+      for (const number of numbers) this.#send('input::key', { code: number, pressed: true });
+    }
   }
 
   /**
@@ -272,6 +280,7 @@ export class Input {
       if (!this.#isDown(number)) this.#send('input::key', { code: number, pressed: true });
     }
     this.#keys.set(code, numbers);
+    this.#said.set(code, performance.now());
   }
 
   /** @param {KeyboardEvent} event */
@@ -288,6 +297,7 @@ export class Input {
   #releaseKey(code) {
     const numbers = this.#keys.get(code) ?? [];
     this.#keys.delete(code);
+    this.#said.delete(code);
     for (const number of numbers) {
       if (!this.#isDown(number)) this.#send('input::key', { code: number, pressed: false });
     }
