@@ -107,6 +107,14 @@ func TestBesideMouseAndKeyboard(t *testing.T) {
 		return strings.Contains(fmt.Sprint(d.peer.received()), `{"type":"sensor:event","data":{"sensor":"orientation","roll":12,"pitch":10,"azimuth":30}}`)
 	}, "a reading")
 
+	// A key that is held is said to be, so that the streamer does not take its release for lost.
+	d.Exec(`document.querySelector('#video').focus()`)
+	d.key("keyDown", "KeyW", "w")
+	d.arrives("a key", key(26, true)[len("control "):])
+	d.arrives("the key, still down", key(26, true)[len("control "):])
+	d.key("keyUp", "KeyW", "w")
+	d.arrives("and up", key(26, false)[len("control "):])
+
 	// A locked mouse has movement only.
 	d.Click(`#lock`)
 	d.Wait(`document.pointerLockElement?.id === 'video'`, "the locked mouse")
