@@ -56,7 +56,9 @@ func TestBrokenTLS(t *testing.T) {
 		conn := connect(t, server.Addr().String())
 		_, err := conn.Write(begin)
 		require.NoError(t, err)
-		require.NoError(t, conn.(*net.TCPConn).CloseWrite()) //nolint:forcetypeassert // connect's are
+		half, ok := conn.(*net.TCPConn)
+		require.True(t, ok)
+		require.NoError(t, half.CloseWrite())
 		require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
 		for err == nil {
 			_, err = conn.Read(make([]byte, 100))
