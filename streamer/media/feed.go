@@ -16,6 +16,9 @@ import (
 const (
 	// busyRetry is how soon it is looked again whether an encoder that lags behind takes a picture.
 	busyRetry = time.Millisecond
+	// hearAgain is how soon after a change the X server tells of the next one, if the screen has not been read by then. Programs draw a
+	// picture with several requests, which count as one change.
+	hearAgain = 4 * time.Millisecond
 	// maxPointerRate is how often a second the pointer's place is asked for at most.
 	maxPointerRate = 60
 	// remembered is for how many pictures it is known when they were taken: far more than any encoder keeps.
@@ -104,8 +107,9 @@ func (f *feed) ask() {
 func (f *feed) run(ctx context.Context) error {
 	look := time.NewTicker(max(f.step, time.Second/maxPointerRate))
 	defer look.Stop()
-	next := time.NewTimer(0)
+	next, hear := time.NewTimer(0), time.NewTimer(hearAgain)
 	defer next.Stop()
+	defer hear.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -115,6 +119,11 @@ func (f *feed) run(ctx context.Context) error {
 		case <-f.wake:
 		case <-f.screen.Changed():
 			f.cadence.Change(time.Now())
+			hear.Reset(hearAgain)
+		case <-hear.C:
+			if err := f.screen.Hear(ctx); err != nil {
+				return err //nolint:wrapcheck // start does
+			}
 		case <-look.C:
 			if err := f.look(ctx); err != nil {
 				return err
@@ -128,6 +137,7 @@ func (f *feed) run(ctx context.Context) error {
 				next.Reset(busyRetry)
 				continue
 			}
+			hear.Stop() // reading has done it
 		}
 		next.Reset(time.Until(f.cadence.Next()))
 	}
