@@ -212,7 +212,7 @@ func TestOutOfStep(t *testing.T) {
 	c := start(30)
 	at := time.Second
 	for n := range 300 {
-		at += []time.Duration{3, 21, 9, 30, 5}[n%5] * time.Millisecond
+		at += []time.Duration{3 * time.Millisecond, 21 * time.Millisecond, 9 * time.Millisecond, 30 * time.Millisecond, 5 * time.Millisecond}[n%5]
 		c.until(at)
 		c.Change(c.now)
 	}
