@@ -104,6 +104,8 @@ type TURN struct {
 	Credentials turn.Credentials
 	// Address is host:port as clients reach it.
 	Address string
+	// Secure is host:port where it speaks TLS, by a name that its certificate has; empty where it does not.
+	Secure string
 	// External, if not nil, is in place of both.
 	External *turn.External
 	// Networks a relay may reach, for the log line at start only.
@@ -115,5 +117,5 @@ func (t *TURN) servers(now time.Time, id string) []turn.ICEServer {
 	if t.External != nil {
 		return t.External.ICEServers(now, id)
 	}
-	return t.Credentials.ICEServers(now, id, t.Address)
+	return t.Credentials.ICEServers(now, id, t.Address, t.Secure)
 }

@@ -33,6 +33,9 @@ func (s *Source) Config() *tls.Config {
 // Path is the file of the certificate, in PEM: what a client on this machine trusts.
 func (s *Source) Path() string { return s.path }
 
+// Covers tells whether clients that call the server by this name or address find it in the certificate, as it is now.
+func (s *Source) Covers(host string) bool { return s.current().Leaf.VerifyHostname(host) == nil }
+
 // Fingerprint is the SHA-256 of the certificate as it is now, in the form that browsers and openssl show.
 func (s *Source) Fingerprint() string { return fingerprint(s.current()) }
 

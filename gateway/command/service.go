@@ -166,12 +166,16 @@ func (s *Service) openTURN(ctx context.Context, o Options, secrets string) (*gat
 		}
 		return all
 	}
-	s.turn, err = turn.Listen(ctx, turn.Config{Addr: o.TURNListen, SecretsNow: shared, PeerNetworks: o.TURNPeers, Log: o.Logger.With("component", "turn")})
-	if err != nil {
+	config := turn.Config{Addr: o.TURNListen, SecretsNow: shared, PeerNetworks: o.TURNPeers, Log: o.Logger.With("component", "turn")}
+	if s.cert != nil {
+		config.TLS = s.cert.Config()
+	}
+	if s.turn, err = turn.Listen(ctx, config); err != nil {
 		return nil, err
 	}
 	s.turnURL = "turn:" + s.turn.ClientAddr()
-	return &gateway.TURN{Credentials: turn.Credentials{Now: func() turn.Secret { return shared()[0] }}, Address: s.turn.ClientAddr()}, nil
+	return &gateway.TURN{Credentials: turn.Credentials{Now: func() turn.Secret { return shared()[0] }},
+		Address: s.turn.ClientAddr(), Secure: s.secureTURN(s.turn.ClientAddr())}, nil
 }
 
 // Run serves until the context ends, or a part of the gateway fails.

@@ -81,6 +81,25 @@ func (s *Service) hosts() (hosts []string, err error) {
 	return append(hosts, "localhost", "127.0.0.1", "::1"), nil
 }
 
+// secureTURN is where clients reach the embedded TURN server over TLS: at its address, or by the gateway's public name, whichever
+// the certificate has; empty if it has neither, or there is none.
+func (s *Service) secureTURN(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if s.cert == nil || err != nil {
+		return ""
+	}
+	names := []string{host}
+	if u, err := url.Parse(s.public); err == nil && u.Hostname() != "" {
+		names = append(names, u.Hostname())
+	}
+	for _, name := range names {
+		if s.cert.Covers(name) {
+			return net.JoinHostPort(name, port)
+		}
+	}
+	return ""
+}
+
 // Certificate is the file of the certificate that clients on this machine trust, and its SHA-256; both empty without TLS.
 func (s *Service) Certificate() (file, fingerprint string) {
 	if s.cert == nil {

@@ -72,6 +72,7 @@ func TestTLSAuto(t *testing.T) {
 	agent(t, o.Log)
 	g := create(t, c)
 	require.True(t, strings.HasPrefix(g.URL, "wss://127.0.0.1:"), g.URL)
+	require.Contains(t, g.STUN[1].URLs, "turns:"+strings.TrimPrefix(s.TURN(), "turn:")+"?transport=tcp")
 
 	config, err := certificate.Trust(file, "127.0.0.1")
 	require.NoError(t, err)

@@ -28,7 +28,8 @@
 //	#failure                                  shown when the session failed or the stream broke; #failure-message says why
 //	#timeline li[data-event][data-actor]      the session's events in order, data-sequence and data-count (candidates are
 //	                                          collapsed); #timeline-end says what became of the session
-//	#quality [data-figure="fps|rtt|kbps"]     the charts under a live picture; data-points and data-samples count what is
+//	#quality [data-figure="fps|delay|rtt|kbps"]
+//	                                          the charts under a live picture; data-points and data-samples count what is
 //	                                          drawn of the browser's figures and of the streamer's samples
 //	#text-input, #lock                        text input (the field is #text), and the mouse locked into the picture
 //	#clipboard                                the setting: share the clipboard
@@ -39,7 +40,9 @@
 //
 // window.streamstack has session (its id or ""), state ("idle", "creating", "waiting", "connecting", "reconnecting", "live",
 // "interrupted", "ended", "error"), pc (the RTCPeerConnection or null), control (the data channel or null), capabilities (what
-// the streamer announces, such as "touch"), video, audio, and stats(), which resolves to {fps, rtt, framesDecoded, framesDropped, frameWidth, frameHeight, bytesReceived,
-// packetsLost, codec, local, remote, audioEnergy, audioSamples, bufferMs}: rtt and bufferMs in milliseconds, fps as
-// presented on the screen, local and remote the kinds of the chosen candidate pair ("host", "srflx", "prflx", "relay").
+// the streamer announces, such as "touch"), video, audio, and stats(), which resolves to {fps, delay, gap, rtt, framesDecoded,
+// framesDropped, frameWidth, frameHeight, bytesReceived, packetsLost, codec, local, remote, audioEnergy, audioSamples, bufferMs}:
+// delay, gap, rtt and bufferMs in milliseconds, fps as presented on the screen, delay the median from a frame's last packet to there
+// and gap the longest between two of them, both of the last second, local and remote the kinds of the chosen candidate pair
+// ("host", "srflx", "prflx", "relay").
 package console

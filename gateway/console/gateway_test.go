@@ -271,7 +271,7 @@ func (g *gateway) quality(r *http.Request) (int, any) {
 	for n := after; n < 2+int(time.Since(s.begun)/(2*time.Second)); n++ {
 		list = append(list, message{"specversion": "1.0", "id": strconv.Itoa(n), "source": "streamstack/streamer", "type": "streamstack.quality.sample.v1",
 			"subject": "quality.local." + s.id, "datacontenttype": "application/json", "sequence": n + 1, "time": time.Now().UTC().Format(time.RFC3339Nano),
-			"data": whole("streamstack.quality.sample.v1", message{"fps": 29.5, "rtt_ms": 1.5, "video_kbps": 2400, "audio_kbps": 100})})
+			"data": whole("streamstack.quality.sample.v1", message{"fps": 29.5, "rtt_ms": 1.5, "encode_ms": 8.5, "video_kbps": 2400, "audio_kbps": 100})})
 	}
 	return http.StatusOK, eventPage{list, after + len(list)}
 }

@@ -102,7 +102,7 @@ func TestQualityIsDrawn(t *testing.T) {
 	b, _ := openConsole(t, "")
 	b.Wait(`document.querySelector('#quality').hidden`, "no charts before a picture")
 	start(b)
-	for _, figure := range []string{"fps", "rtt", "kbps"} {
+	for _, figure := range []string{"fps", "delay", "rtt", "kbps"} {
 		drawn := `((f) => f && f.dataset.points >= 3 && f.dataset.samples >= 3 && f.querySelector('.own').points.length >= 3 && f.querySelector('output').textContent !== '–')`
 		b.Wait(drawn+`(document.querySelector('#quality [data-figure="`+figure+`"]'))`, "the chart of "+figure)
 	}

@@ -80,16 +80,17 @@ type ICEServer struct {
 
 // ICEServers returns the `stun_servers` of an answer for the server at addr (host:port as clients reach it, the same for
 // UDP and TCP), with credentials for id. STUN and TURN are separate entries, since browsers refuse a `turn:` URL
-// without credentials and have no use for them with a `stun:` URL.
-func (c Credentials) ICEServers(now time.Time, id, addr string) []ICEServer {
+// without credentials and have no use for them with a `stun:` URL. secure, if not empty, is where the same server speaks
+// TLS, by a name in its certificate.
+func (c Credentials) ICEServers(now time.Time, id, addr, secure string) []ICEServer {
 	username, password := c.Issue(now, id)
+	relays := []string{"turn:" + addr + "?transport=udp", "turn:" + addr + "?transport=tcp"}
+	if secure != "" {
+		relays = append(relays, "turns:"+secure+"?transport=tcp")
+	}
 	return []ICEServer{
 		{URLs: []string{"stun:" + addr}},
-		{
-			URLs:     []string{"turn:" + addr + "?transport=udp", "turn:" + addr + "?transport=tcp"},
-			Username: username,
-			Password: password,
-		},
+		{URLs: relays, Username: username, Password: password},
 	}
 }
 

@@ -28,7 +28,7 @@ func TestIssueDefaultsToAnHour(t *testing.T) {
 
 func TestICEServersAreWhatBrowsersAccept(t *testing.T) {
 	servers := turn.Credentials{Secret: "logen", TTL: time.Minute}.
-		ICEServers(time.Unix(1433895918-60, 0), "ninefingers", "turn.example.net:3478")
+		ICEServers(time.Unix(1433895918-60, 0), "ninefingers", "turn.example.net:3478", "")
 	printed, err := json.Marshal(servers)
 	require.NoError(t, err)
 	require.JSONEq(t, `[

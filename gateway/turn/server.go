@@ -2,6 +2,7 @@ package turn
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +38,7 @@ const (
 // Config is what a server needs to know.
 type Config struct {
 	Addr         string          // host:port for UDP and TCP alike; port 0 picks one that is free for both
+	TLS          *tls.Config     // if not nil, TCP clients may speak TLS as well, on the same port (`turns:`, RFC 7065)
 	Secrets      []Secret        // the current shared secret and, while it is being replaced, the one before
 	SecretsNow   func() []Secret // if not nil, in place of Secrets, as they are at the moment
 	Realm        string          // default DefaultRealm
@@ -63,6 +65,7 @@ type Server struct {
 
 	udp     net.PacketConn
 	tcp     net.Listener
+	tls     *tls.Config    // nil: plain TCP only
 	running sync.WaitGroup // the accepting goroutine, transports that pion reads from, and open relays
 	stop    context.CancelFunc
 
@@ -121,6 +124,9 @@ func newServer(cfg Config) (*Server, error) {
 		refusals: rate.Sometimes{Interval: logInterval},
 		denials:  rate.Sometimes{Interval: logInterval},
 		streams:  make(map[*guard]struct{}),
+	}
+	if cfg.TLS != nil {
+		server.tls = secured(cfg.TLS)
 	}
 	if server.log == nil {
 		server.log = slog.New(slog.DiscardHandler)
@@ -206,6 +212,9 @@ func (s *Server) accept(ctx context.Context) {
 			case <-time.After(acceptPause):
 			}
 		default:
+			if s.tls != nil {
+				conn = &eitherConn{Conn: conn, config: s.tls}
+			}
 			if err := s.serve(pion.NewSTUNConn(conn), true); err != nil {
 				s.refusals.Do(func() { s.log.Warn("turn: refused", "client", conn.RemoteAddr().String(), "error", err) })
 				_ = conn.Close() // its client is told nothing more

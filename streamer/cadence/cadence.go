@@ -3,7 +3,8 @@
 // Where nothing changes nothing needs to be encoded; but a screen that changes must be seen at once, and a stream that says nothing at all
 // looks dead. So there are four reasons for a picture:
 //
-//   - change: something on the screen is new. It is taken at once, or, when pictures follow each other, as soon as the frame rate allows.
+//   - change: something on the screen is new. It is taken at once, or, when pictures follow each other, as soon as the frame rate allows,
+//     in step with a program that draws evenly: its picture is taken when it has just been drawn.
 //   - request: a key frame was asked for. It is made of whatever is on the screen, at once: a client that joins a still screen has nothing to show.
 //   - refinement: a picture of a moving screen gets few bits. When it has come to rest the same picture is encoded some more times, each
 //     time sharper, until the encoder has nothing to add.
@@ -31,6 +32,10 @@ const (
 	refineMost  = 30
 	// A refinement has nothing to add when calmPictures in a row take less than 1/calmShare of their share of the bitrate.
 	calmPictures, calmShare = 3, 4
+	// Changes that come evenly, steadyGaps in a row within 1/steadyShare of their mean, are those of a program with a rhythm of its own:
+	// where one is more than stale old when its picture is due, the next is worth waiting for, up to late longer than it should take.
+	steadyGaps, steadyShare = 4, 4
+	stale, late             = 3 * time.Millisecond, 2 * time.Millisecond
 )
 
 // Picture is why a picture was taken.
@@ -50,9 +55,13 @@ type Cadence struct {
 	// pictures come evenly but for a little jitter gets all of them, each without waiting; the mean rate is kept all the same.
 	due     time.Time
 	changed time.Time // when something changed that no picture shows yet; zero for nothing
-	asked   bool
-	left    int // pictures of refinement to come
-	calm    int // of them in a row that added nothing
+	// latest is when something last changed, gaps the times between the last changes, in turn.
+	latest time.Time
+	gaps   [steadyGaps]time.Duration
+	turn   int
+	asked  bool
+	left   int // pictures of refinement to come
+	calm   int // of them in a row that added nothing
 }
 
 // New makes a cadence of at most fps pictures a second of change, which must be positive.
@@ -75,6 +84,35 @@ func (c *Cadence) Change(now time.Time) {
 	if c.changed.IsZero() {
 		c.changed = now
 	}
+	c.gaps[c.turn%steadyGaps] = now.Sub(c.latest)
+	c.turn++
+	c.latest = now
+}
+
+// period is the time between two changes where they come evenly, 0 where they do not.
+func (c *Cadence) period() (mean time.Duration) {
+	for _, gap := range c.gaps {
+		mean += gap / steadyGaps
+	}
+	for _, gap := range c.gaps {
+		if (gap - mean).Abs() > mean/steadyShare {
+			return 0
+		}
+	}
+	return mean
+}
+
+// afresh is when a change is taken that may be at a time, but would be stale by then: with the next one, if that is known to come
+// soon enough. A program that draws faster than pictures are taken would be seen half of its period late otherwise.
+func (c *Cadence) afresh(at time.Time) time.Time {
+	if at.Sub(c.latest) <= stale {
+		return at
+	}
+	next := c.latest.Add(c.period() + settle + late)
+	if next.Before(at) || next.After(c.due.Add(c.interval/4)) {
+		return at
+	}
+	return next
 }
 
 // Ask tells that a key frame is wanted.
@@ -92,7 +130,9 @@ func (c *Cadence) Next() time.Time {
 	case c.asked, c.last.IsZero():
 		return c.last
 	case !c.changed.IsZero():
-		return later(c.changed.Add(settle), c.due.Add(-c.interval/2))
+		// A program that draws without a pause is not waited for.
+		settled := earlier(c.latest.Add(settle), c.changed.Add(c.interval))
+		return earlier(c.afresh(later(settled, c.due.Add(-c.interval/2))), c.last.Add(KeepAlive))
 	case c.left == refineMost:
 		return c.last.Add(max(refineAfter, c.interval))
 	case c.left > 0:
@@ -127,6 +167,13 @@ func (c *Cadence) Encoded(size, share int) {
 	if c.calm++; c.calm >= calmPictures && c.left < refineMost {
 		c.left = 0
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func later(a, b time.Time) time.Time {

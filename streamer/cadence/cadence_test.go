@@ -122,7 +122,7 @@ func TestRate(t *testing.T) {
 			if !p.ChangedAt.IsZero() {
 				changes++
 				waited := begin.Add(p.at).Sub(p.ChangedAt)
-				if waited > settle && waited > 3*interval/2 {
+				if waited > settle && waited > 7*interval/4 {
 					t.Fatalf("a change waited for %v at %d pictures a second", waited, fps)
 				}
 				if i > 0 && !before.Still && p.at-before.at < interval/2 {
@@ -173,4 +173,52 @@ func TestSetRate(t *testing.T) {
 	}
 	require.InDelta(t, 10, len(c.times(0))-len(c.times(time.Second)), 2)
 	require.InDelta(t, 50, len(c.times(time.Second)), 3)
+}
+
+// A program that draws more often than pictures are taken is seen fresh: its pictures are taken in step with it, at the rate that
+// was asked for.
+func TestInStep(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		fps, draws int
+		age        time.Duration // mean, at most
+	}{{30, 61, 4 * time.Millisecond}, {60, 61, 4 * time.Millisecond}, {30, 144, 3 * time.Millisecond}, {60, 144, 4 * time.Millisecond}, {25, 60, 4 * time.Millisecond}} {
+		k := start(c.fps)
+		var drawn []time.Time
+		for n := range 30 * c.draws {
+			k.until(time.Second + time.Duration(n)*time.Second/time.Duration(c.draws))
+			k.Change(k.now)
+			drawn = append(drawn, k.now)
+		}
+		var sum time.Duration
+		shown, last := 0, 0
+		for _, p := range k.taken {
+			if at := begin.Add(p.at); !p.ChangedAt.IsZero() && p.at > 2*time.Second {
+				for last+1 < len(drawn) && !drawn[last+1].After(at) {
+					last++
+				}
+				sum += at.Sub(drawn[last])
+				shown++
+			}
+		}
+		require.InDelta(t, 29*c.fps, shown, 29*float64(c.fps)*0.015, "pictures of 29 s, %+v", c)
+		require.Less(t, sum/time.Duration(shown), c.age, "their mean age, %+v", c)
+	}
+}
+
+// A program without a rhythm is not waited for.
+func TestOutOfStep(t *testing.T) {
+	t.Parallel()
+	c := start(30)
+	at := time.Second
+	for n := range 300 {
+		at += []time.Duration{3 * time.Millisecond, 21 * time.Millisecond, 9 * time.Millisecond, 30 * time.Millisecond, 5 * time.Millisecond}[n%5]
+		c.until(at)
+		c.Change(c.now)
+	}
+	for _, p := range c.taken {
+		if !p.ChangedAt.IsZero() {
+			require.LessOrEqual(t, begin.Add(p.at).Sub(p.ChangedAt), c.interval, "at %v", p.at)
+		}
+	}
 }

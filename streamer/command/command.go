@@ -61,6 +61,7 @@ func NetworkFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "ice-ports", Usage: "UDP ports for media, `MIN-MAX`; default any", Sources: connect.Env("ice-ports")},
 		&cli.IntFlag{Name: "ice-udp-port", Usage: "one UDP port `N` for all media of a streamer", Sources: connect.Env("ice-udp-port")},
+		&cli.BoolFlag{Name: "ice-tcp", Usage: "let clients connect over TCP as well, on the ports of --ice-ports or --ice-udp-port; default: only by way of TURN", Sources: connect.Env("ice-tcp")},
 		&cli.StringFlag{Name: "nat-1to1", Usage: "public `IP` that stands for this machine's own", Sources: connect.Env("nat-1to1")},
 		configFlag(),
 		&cli.StringFlag{Name: "fault", Usage: "for tests: `ELEMENT:N`, an encoder that fails after N pictures", Hidden: true, Sources: connect.Env("fault")},
@@ -74,6 +75,9 @@ func NetworkEnv(cmd *cli.Command) (env []string) {
 		if v := cmd.String(f); cmd.IsSet(f) && v != "" {
 			env = append(env, connect.EnvName(f)+"="+v)
 		}
+	}
+	if cmd.Bool("ice-tcp") {
+		env = append(env, connect.EnvName("ice-tcp")+"=true")
 	}
 	if n := cmd.Int("ice-udp-port"); n != 0 {
 		env = append(env, fmt.Sprintf("%s=%d", connect.EnvName("ice-udp-port"), n))

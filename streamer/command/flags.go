@@ -45,7 +45,7 @@ func parsePort(cmd *cli.Command) (int, error) {
 
 // parseNetwork reads [NetworkFlags].
 func parseNetwork(cmd *cli.Command, log *slog.Logger) (peer.NetworkConfig, error) {
-	c := peer.NetworkConfig{Log: log, UDPPort: cmd.Int("ice-udp-port")}
+	c := peer.NetworkConfig{Log: log, UDPPort: cmd.Int("ice-udp-port"), TCP: cmd.Bool("ice-tcp")}
 	if text := cmd.String("ice-ports"); text != "" {
 		var lo, hi int
 		if n, _ := fmt.Sscanf(text, "%d-%d", &lo, &hi); n != 2 || lo < 1 || hi > 65535 || lo > hi || fmt.Sprintf("%d-%d", lo, hi) != text {

@@ -183,7 +183,23 @@ func (s *Screen) wrap(err error) error {
 // Damage tells whether the X server tells of changes. Where it does not, Changed is of no use, and the screen is to be read all the time.
 func (s *Screen) Damage() bool { return s.damage != 0 }
 
-// Changed has a value when something has changed since the last Grab began. The pointer's place is no change: see PointerMoved.
+// Hear has the next change told, before the screen is read again: until then one that has been told stands for all that follow. Changes that
+// come before the server knows are not told either, and in the next picture all the same.
+func (s *Screen) Hear(ctx context.Context) error {
+	if s.damage == 0 {
+		return nil
+	}
+	err := s.conn.Guard(ctx, func() error {
+		damage.Subtract(s.conn.Conn, s.damage, xfixes.RegionNone, xfixes.RegionNone)
+		return nil
+	})
+	if err != nil {
+		return s.wrap(err)
+	}
+	return nil
+}
+
+// Changed has a value when something has changed since the last Grab or Hear began. The pointer's place is no change: see PointerMoved.
 func (s *Screen) Changed() <-chan struct{} { return s.changed }
 
 // Grab reads the whole screen, with the pointer, into a segment of this screen. What changes from now on is told by Changed.

@@ -252,3 +252,20 @@ func segments(t *testing.T) (n int) {
 	}
 	return n
 }
+
+// Changes are told one by one to who hears each, also while the screen is not read.
+func TestEachChangeIsTold(t *testing.T) {
+	t.Parallel()
+	_, s, p := start(t)
+	g := segment(t, s)
+	still(t, s, g)
+	for n := range 5 {
+		p.fill(uint32(n)<<16|0x8080, 10, 10, 20, 20)
+		changes(t, s)
+		require.NoError(t, s.Hear(t.Context()))
+		_, err := s.PointerMoved(t.Context()) // a round trip: the server has heard of it
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Grab(t.Context(), g))
+	require.Equal(t, uint32(0x48080), at(g, 15, 15))
+}

@@ -16,6 +16,9 @@ import (
 const (
 	// busyRetry is how soon it is looked again whether an encoder that lags behind takes a picture.
 	busyRetry = time.Millisecond
+	// hearAgain is how soon after a change the X server tells of the next one, if the screen has not been read by then. Programs draw a
+	// picture with several requests, which count as one change.
+	hearAgain = 4 * time.Millisecond
 	// maxPointerRate is how often a second the pointer's place is asked for while it moves; one that has been at rest for pointerRest is looked
 	// for every idlePointer: most of what a still screen costs is this.
 	maxPointerRate = 60
@@ -108,8 +111,9 @@ func (f *feed) run(ctx context.Context) error {
 	lookEvery, moved := max(f.step, time.Second/maxPointerRate), time.Now()
 	look := time.NewTimer(lookEvery)
 	defer look.Stop()
-	next := time.NewTimer(0)
+	next, hear := time.NewTimer(0), time.NewTimer(hearAgain)
 	defer next.Stop()
+	defer hear.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -119,6 +123,11 @@ func (f *feed) run(ctx context.Context) error {
 		case <-f.wake:
 		case <-f.screen.Changed():
 			f.cadence.Change(time.Now())
+			hear.Reset(hearAgain)
+		case <-hear.C:
+			if err := f.screen.Hear(ctx); err != nil {
+				return err //nolint:wrapcheck // start does
+			}
 		case <-look.C:
 			seen, err := f.look(ctx)
 			if err != nil {
@@ -143,6 +152,7 @@ func (f *feed) run(ctx context.Context) error {
 				next.Reset(busyRetry)
 				continue
 			}
+			hear.Stop() // reading has done it
 		}
 		next.Reset(time.Until(f.cadence.Next()))
 	}

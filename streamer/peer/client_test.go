@@ -33,6 +33,7 @@ type clientOptions struct {
 	channels []string      // besides control
 	v1       bool
 	muteable bool
+	tcp      bool // it has no UDP
 }
 
 func newClient(t *testing.T, options clientOptions) *client {
@@ -62,6 +63,9 @@ func newClient(t *testing.T, options clientOptions) *client {
 	c := &client{}
 	engine := webrtc.SettingEngine{}
 	engine.SetIncludeLoopbackCandidate(true)
+	if options.tcp {
+		engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4})
+	}
 	if options.muteable {
 		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		require.NoError(t, err)

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -37,6 +38,8 @@ type NetworkConfig struct {
 	PortMin, PortMax uint16
 	// UDPPort is one port for all peers instead, 1 to 65535; zero means none.
 	UDPPort int
+	// TCP lets clients connect over TCP too (RFC 6544), on UDPPort, in the range, or on any port.
+	TCP bool
 	// NAT1To1 are public addresses that stand for the machine's own, which are then not shown to clients.
 	NAT1To1 []string
 	// Disconnected and Failed are how long nothing may come before a connection counts as disturbed, and how long
@@ -50,6 +53,7 @@ type NetworkConfig struct {
 type Network struct {
 	config NetworkConfig
 	mux    *ice.MultiUDPMuxDefault // nil without UDPPort
+	tcp    ice.TCPMux              // nil without TCP
 }
 
 // NewNetwork checks the configuration and, with UDPPort, opens the port. The caller closes it after its peers.
@@ -75,22 +79,33 @@ func NewNetwork(config NetworkConfig) (*Network, error) {
 		config.Failed = defaultFailed
 	}
 	n := &Network{config: config}
+	var err error
+	if config.TCP {
+		if n.tcp, err = tcpMux(config); err != nil {
+			return nil, err
+		}
+	}
 	if config.UDPPort == 0 {
 		return n, nil
 	}
-	var err error
 	n.mux, err = ice.NewMultiUDPMuxFromPort(config.UDPPort,
 		ice.UDPMuxFromPortWithLoopback(),
 		ice.UDPMuxFromPortWithIPFilter(usableIP),
 		ice.UDPMuxFromPortWithLogger(pionLog{config.Log}.NewLogger("udpmux")))
 	if err != nil {
-		return nil, fmt.Errorf("peer: open UDP port %d: %w: choose a free port", config.UDPPort, err)
+		n.mux = nil
+		return nil, errors.Join(fmt.Errorf("peer: open UDP port %d: %w: choose a free port", config.UDPPort, err), n.Close())
 	}
 	return n, nil
 }
 
-// Close closes the shared port, if there is one.
+// Close closes the shared ports, if there are any.
 func (n *Network) Close() error {
+	if n.tcp != nil {
+		if err := n.tcp.Close(); err != nil {
+			return fmt.Errorf("peer: close the TCP port: %w", err)
+		}
+	}
 	if n.mux == nil {
 		return nil
 	}
@@ -108,8 +123,13 @@ func (n *Network) apply(engine *webrtc.SettingEngine) error {
 	engine.SetPrflxAcceptanceMinWait(prflxWait)
 	engine.SetSrflxAcceptanceMinWait(srflxWait)
 	engine.SetRelayAcceptanceMinWait(relayWait)
+	types := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
+	if n.tcp != nil {
+		engine.SetICETCPMux(n.tcp)
+		types = append(types, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6)
+	}
+	engine.SetNetworkTypes(types)
 	// A client names our TCP targets with its candidates; we connect to none.
-	engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
 	engine.DisableActiveTCP(true)
 	// A `.local` candidate is ignored: its owner's checks reach us and make a peer reflexive candidate of it. Multicast
 	// does not leave a data centre anyway.

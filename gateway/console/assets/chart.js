@@ -3,8 +3,15 @@
  * @module chart
  */
 
-/** @typedef {'fps' | 'rtt' | 'kbps'} Figure */
-/** @typedef {{time: number, fps: number | null, rtt: number | null, kbps: number | null}} Point time in milliseconds since 1970 */
+/** @typedef {'fps' | 'delay' | 'rtt' | 'kbps'} Figure */
+/**
+ * @typedef {object} Point
+ * @property {number} time in milliseconds since 1970
+ * @property {number | null} fps
+ * @property {number | null} delay of the picture from the screen that is captured to this one, in milliseconds; as sent, to the encoder's end
+ * @property {number | null} rtt in milliseconds
+ * @property {number | null} kbps
+ */
 
 /** The time that is shown, in milliseconds. */
 const WINDOW_MS = 60_000;
@@ -16,6 +23,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 /** @type {Record<Figure, {least: number, words: (value: number) => string}>} the least that the height stands for, and words for a value */
 const FIGURES = {
   fps: { least: 30, words: (value) => `${Math.round(value)} fps` },
+  delay: { least: 50, words: (value) => `${Math.round(value)} ms` },
   rtt: { least: 20, words: (value) => (value < 1 ? 'under 1 ms' : `${Math.round(value)} ms`) },
   kbps: { least: 1000, words: (value) => (value < 1000 ? `${Math.round(value)} kbit/s` : `${(value / 1000).toFixed(1)} Mbit/s`) },
 };
@@ -50,15 +58,18 @@ export class QualityChart {
 
   /**
    * Takes what the browser measured.
-   * @param {{fps: number, rtt: number | null, bytesReceived?: number}} stats
+   * @param {{fps: number, delay?: number | null, rtt: number | null, bytesReceived?: number}} stats
    * @param {number} [time] in milliseconds since 1970
    */
-  measured({ fps, rtt, bytesReceived = 0 }, time = Date.now()) {
+  measured({ fps, delay = null, rtt, bytesReceived = 0 }, time = Date.now()) {
     const before = this.#own.at(-1);
     const took = before ? time - before.time : 0;
     const kbps = took > 0 && bytesReceived >= this.#bytes ? ((bytesReceived - this.#bytes) * 8) / took : null;
     this.#bytes = bytesReceived;
-    this.#own.push({ time, fps, rtt: rtt ?? null, kbps });
+    // The two ends have two clocks: what each knows of itself is added to half of the way there and back.
+    const encode = this.#sent.findLast((sample) => sample.delay !== null)?.delay ?? null;
+    const whole = encode !== null && delay !== null && rtt !== null ? encode + rtt / 2 + delay : null;
+    this.#own.push({ time, fps, delay: whole, rtt: rtt ?? null, kbps });
     this.#draw(time);
   }
 
@@ -68,7 +79,7 @@ export class QualityChart {
    */
   sampled(samples) {
     for (const { time, data } of samples) {
-      this.#sent.push({ time: Date.parse(time), fps: data.fps, rtt: data.rtt_ms ?? null, kbps: data.video_kbps + data.audio_kbps });
+      this.#sent.push({ time: Date.parse(time), fps: data.fps, delay: data.encode_ms ?? null, rtt: data.rtt_ms ?? null, kbps: data.video_kbps + data.audio_kbps });
     }
     if (samples.length > 0 && this.#own.length > 0) this.#draw(Date.now());
   }

@@ -109,7 +109,8 @@ export class Stage extends EventTarget {
   /** @returns {Promise<object>} see the package comment in doc.go */
   async stats() {
     const pc = this.stream?.pc;
-    return { fps: this.#frames?.fps ?? 0, ...(pc ? await readStats(pc) : {}) };
+    const frames = this.#frames;
+    return { fps: frames?.fps ?? 0, delay: frames?.delay ?? null, gap: frames?.gap ?? 0, ...(pc ? await readStats(pc) : {}) };
   }
 
   /** @param {{state: import('./stream.js').StreamState, message: string}} change */

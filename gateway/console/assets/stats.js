@@ -6,19 +6,25 @@
 /** The frame rate is taken over this time, in milliseconds. */
 const WINDOW_MS = 1000;
 
-/** Counts the frames that an element presents. */
+/** Looks at the frames that an element presents (requestVideoFrameCallback, WICG). */
 export class FrameCounter {
   /** @type {number[]} when the frames of the last second were presented */
   #times = [];
+  /** @type {(number | null)[]} how long before its callback the last packet of each had come, in milliseconds */
+  #delays = [];
   #stopped = false;
   #started = performance.now();
 
   /** @param {HTMLVideoElement} video */
   constructor(video) {
-    /** @param {number} now */
-    const count = (now) => {
+    /**
+     * @param {number} now
+     * @param {VideoFrameCallbackMetadata} frame
+     */
+    const count = (now, frame) => {
       if (this.#stopped) return;
       this.#times.push(now);
+      this.#delays.push(frame.receiveTime === undefined ? null : performance.now() - frame.receiveTime);
       this.#forget(now);
       video.requestVideoFrameCallback(count);
     };
@@ -33,13 +39,27 @@ export class FrameCounter {
     return window > 0 ? Math.round((this.#times.length * 1000) / window) : 0;
   }
 
+  /** The median of the time that frames of the last second took in the browser, in milliseconds; null where it does not tell. */
+  get delay() {
+    const known = /** @type {number[]} */ (this.#delays.filter((ms) => ms !== null)).sort((a, b) => a - b);
+    return known.length ? known[known.length >> 1] : null;
+  }
+
+  /** The longest time between two frames of the last second, the one that lasts included, in milliseconds. */
+  get gap() {
+    return this.#times.map((time, i) => (this.#times[i + 1] ?? performance.now()) - time).reduce((a, b) => Math.max(a, b), 0);
+  }
+
   stop() {
     this.#stopped = true;
   }
 
   /** @param {number} now */
   #forget(now) {
-    while (this.#times.length && this.#times[0] <= now - WINDOW_MS) this.#times.shift();
+    while (this.#times.length && this.#times[0] <= now - WINDOW_MS) {
+      this.#times.shift();
+      this.#delays.shift();
+    }
   }
 }
 
