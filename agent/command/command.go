@@ -111,7 +111,7 @@ func Open(ctx context.Context, o Options) (*agent.Agent, error) {
 func Command(version string, s Streamers, more ...*cli.Command) *cli.Command {
 	return &cli.Command{
 		Commands: more,
-		Name: "agent", Usage: "one component: claims sessions for its region and runs their instances, against a NATS server that already runs",
+		Name:     "agent", Usage: "one component: claims sessions for its region and runs their instances, against a NATS server that already runs",
 		OnUsageError: connect.OnUsageError,
 		Flags:        slices.Concat(connect.NATSFlags(), Flags(), DriverFlags(), s.Flags()),
 		Action:       func(ctx context.Context, cmd *cli.Command) error { return run(ctx, cmd, version, s) },
