@@ -44,7 +44,7 @@ const (
 	streamerAck = 2 * time.Second
 )
 
-// Config is what an agent is made of. Version, GPUs, Load, StreamerEnv, Adopt, FollowApplications and the times may be left out.
+// Config is what an agent is made of. Version, Renew, GPUs, Load, StreamerEnv, Adopt, FollowApplications and the times may be left out.
 type Config struct {
 	Log          *events.Log
 	Logger       *slog.Logger
@@ -73,6 +73,10 @@ type Config struct {
 	Load func() float64
 	// Credentials gives a session's streamer its way into the log, see [StreamerSecret].
 	Credentials func(events.Region, events.SessionID) (StreamerSecret, error)
+	// Renew makes a streamer's user anew, by its public key; nil where users are not renewed. RenewEvery is how often that is
+	// asked for.
+	Renew      func(r events.Region, id events.SessionID, user string) (token string, err error)
+	RenewEvery time.Duration
 	// StreamerEnv are further settings of the streamers, STREAMSTACK_…=value; no secrets.
 	StreamerEnv []string
 }

@@ -94,7 +94,7 @@ func Open(ctx context.Context, o Options) (*agent.Agent, error) {
 	}
 	cfg := agent.Config{
 		Log: o.Log, Logger: o.Logger, Region: events.Region(o.Region), ID: id, Slots: o.Slots,
-		DriverName: o.Driver.Name, Version: o.Version, StreamerEnv: o.StreamerEnv, Credentials: secrets, Adopt: o.Adopt,
+		DriverName: o.Driver.Name, Version: o.Version, StreamerEnv: o.StreamerEnv, Credentials: secrets, Adopt: o.Adopt, Renew: o.renewal(), RenewEvery: streamerLife / 2,
 	}
 	if o.Driver.Name == driverAMS {
 		err = o.equipAMS(ctx, &cfg)

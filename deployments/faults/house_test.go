@@ -112,7 +112,7 @@ func (a *worker) start() {
 	require.NoError(a.h.t, err)
 	text, err := json.Marshal(a.config)
 	require.NoError(a.h.t, err)
-	a.cmd = exec.Command(self, "role:agent") //nolint:noctx // kill ends it
+	a.cmd = exec.Command(self, "role:agent")
 	a.said = &eventstest.Output{}
 	a.cmd.Env, a.cmd.Stderr = append(os.Environ(), agentVariable+"="+string(text)), a.said
 	if a.config.Path != "" {
@@ -167,6 +167,22 @@ func (a *worker) nothingLeft() {
 		}
 		return ""
 	})
+}
+
+// withoutStreamer waits until no instance of an agent has a streamer, and returns how many processes there still are.
+func (a *worker) withoutStreamer() (n int) {
+	a.h.t.Helper()
+	eventstest.Wait(a.h.t, patience, func() string {
+		pids := residents(a.h.t, a.config.Data)
+		n = len(pids)
+		for _, pid := range pids {
+			if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && bytes.Contains(line, []byte("role:streamer")) {
+				return fmt.Sprintf("the end of streamer %d", pid)
+			}
+		}
+		return ""
+	})
+	return n
 }
 
 // part is the pid of a part of a session's instance.

@@ -148,22 +148,23 @@ func agentRole(ctx context.Context) error {
 	}
 	return a.Run(ctx, func() {
 		if c.Full {
-			noMoreFiles()
+			if err := noMoreFiles(); err != nil {
+				fmt.Println(err)
+				return
+			}
 		}
 		fmt.Println("ready")
 	})
 }
 
 // noMoreFiles lets this process open nothing any more.
-func noMoreFiles() {
+func noMoreFiles() error {
 	var l unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
-		panic(err)
+		return err
 	}
 	l.Cur = 0
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
-		panic(err)
-	}
+	return unix.Setrlimit(unix.RLIMIT_NOFILE, &l)
 }
 
 // streamerRole is a streamer with nothing to stream.

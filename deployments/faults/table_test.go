@@ -192,7 +192,7 @@ func (f fault) prepare(t *testing.T) *trial {
 	if f.slow {
 		folder := t.TempDir()
 		script := "#!/bin/sh\nsleep 6\nPATH=${PATH#*:}\nexec pulseaudio \"$@\"\n"
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "pulseaudio"), []byte(script), 0o700)) //nolint:gosec // a program
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "pulseaudio"), []byte(script), 0o700))
 		c.Path = folder
 	}
 	x.agent = x.newAgent(c)
