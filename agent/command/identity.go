@@ -19,9 +19,10 @@ import (
 const idFile = "agent.id"
 
 // streamerLife is how long a streamer's credentials are valid. The agent renews them, over the connection that it has, when
-// half of that is over: so a streamer lives through an outage of an hour, and stolen credentials are worth nothing soon after
-// the session's end. Their scope bounds what they are worth before: one session.
-const streamerLife = 2 * time.Hour
+// half of that is over: so a streamer lives through an outage of six hours, and stolen credentials are worth nothing half a
+// day after the session's end. Their scope bounds what they are worth before: one session. A streamer behind a gateway's
+// master socket gives no signs of life by which it could be renewed, so its session can be as long as this and no longer.
+const streamerLife = 12 * time.Hour
 
 // identity is the agent's name: the one that its credentials are for, or the data folder's.
 func (o Options) identity() (events.AgentID, error) {
