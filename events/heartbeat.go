@@ -27,11 +27,12 @@ type Heartbeat struct {
 
 // Value is the key's value.
 func (h Heartbeat) Value() []byte {
-	if h.Load == nil && h.User == "" {
-		return []byte(h.Time.UTC().Format(time.RFC3339Nano))
+	if h.Load != nil || h.User != "" {
+		if text, err := json.Marshal(h); err == nil { // else the load is no number: the sign of life counts
+			return text
+		}
 	}
-	text, _ := json.Marshal(h) // a time and a number, which the sender has checked
-	return text
+	return []byte(h.Time.UTC().Format(time.RFC3339Nano))
 }
 
 // ParseHeartbeat reads a key's value; false for what is none, such as what a server says on the key's subject when somebody
