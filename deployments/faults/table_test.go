@@ -132,7 +132,7 @@ func TestFaults(t *testing.T) {
 		}
 	})
 	t.Log("the faults:\n| fault | event | status | noticed after | left running |\n|---|---|---|---|---|\n" + strings.Join(rows.lines, "\n"))
-	require.Len(t, rows.lines, len(faults))
+	require.NotEmpty(t, rows.lines) // -run may choose some
 }
 
 func (f fault) run(t *testing.T, rows *table) {
