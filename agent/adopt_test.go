@@ -97,7 +97,7 @@ func TestHangs(t *testing.T) {
 		}
 		return ""
 	})
-	require.NoError(t, r.log.Beat(events.StreamerKey(region, hangs)))
+	require.NoError(t, r.log.Beat(events.StreamerKey(region, hangs), ""))
 	e := decoded[events.FailedData](t, r.until(hangs, events.Failed))
 	require.Equal(t, events.FailedData{Agent: "a1", Attempt: 1, Part: "streamer", Cause: events.CauseHung, LogTail: "the last line",
 		Reason: "the streamer gave no sign of life for 500ms: it hung, and was ended"}, e)
@@ -112,7 +112,7 @@ func TestNobodyHangsInAnOutage(t *testing.T) {
 	r.start("a1", 1, r.says(d), func(a *Agent) { a.hangTime = 2 * time.Second })
 	id := r.session()
 	r.until(id, events.Ready)
-	require.NoError(t, r.log.Beat(events.StreamerKey(region, id)))
+	require.NoError(t, r.log.Beat(events.StreamerKey(region, id), ""))
 	r.server.Stop()
 	back := time.Now().Add(6 * time.Second)
 	eventstest.Wait(t, patience, func() string {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	return &Agent{
 		cfg: cfg, log: cfg.Logger.With("component", "agent", "agent", cfg.ID), slots: newSlots(cfg.Slots),
-		offer: newOffer(cfg.Applications), rests: newRests(), gate: newGate(), readyTime: readyTime, janitorTime: janitorEvery, hangTime: hangTime, running: map[events.SessionID]*run{},
+		offer: newOffer(cfg.Applications), rests: newRests(), gate: newGate(), readyTime: cmp.Or(cfg.ReadyTime, readyTime), janitorTime: janitorEvery, hangTime: cmp.Or(cfg.HangTime, hangTime), running: map[events.SessionID]*run{},
 	}, nil
 }
 

@@ -55,7 +55,7 @@ func (r *run) attemptFailed(ctx context.Context, d events.FailedData) {
 		switch {
 		case s.Status == projections.StatusTerminating:
 			return events.NewDraft(s.Region, s.ID, events.Agent, events.Terminated, events.EndedData{Agent: d.Agent, Attempt: d.Attempt, Reason: s.StatusMessage})
-		case s.Attempt < projections.MaxAttempts && s.Ready == nil:
+		case s.Attempt < projections.MaxAttempts && (s.Ready == nil || d.Part == "launch"): // the streamer starts before the application
 			return events.NewDraft(s.Region, s.ID, events.Agent, events.AttemptFailed, d)
 		default:
 			return events.NewDraft(s.Region, s.ID, events.Agent, events.Failed, d)

@@ -169,7 +169,7 @@ func TestTerminatedWhileTheLaunchFails(t *testing.T) {
 	t.Parallel()
 	r, d := newRig(t), newMemory()
 	id := r.create()
-	d.launching = func(context.Context, driver.Spec) error {
+	d.launching = func(context.Context, driver.Spec) error { //nolint:contextcheck // the event is not the launch's
 		r.append(id, events.Gateway, events.Terminating, events.TerminatingData{By: "client", Reason: "deleted by kim"})
 		return errors.New("no luck")
 	}

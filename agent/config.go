@@ -44,7 +44,7 @@ const (
 	streamerAck = 2 * time.Second
 )
 
-// Config is what an agent is made of. Version, GPUs, Load, StreamerEnv, Adopt, FollowApplications and LaunchTime may be left out.
+// Config is what an agent is made of. Version, Renew, GPUs, Load, StreamerEnv, Adopt, FollowApplications and the times may be left out.
 type Config struct {
 	Log          *events.Log
 	Logger       *slog.Logger
@@ -58,8 +58,11 @@ type Config struct {
 	// LaunchTime bounds the launch of an instance; 0 for 30 seconds. The gateways give a launch and the streamer's way to
 	// ready projections.LaunchTime together.
 	LaunchTime time.Duration
-	Driver     driver.Driver
-	DriverName string
+	// ReadyTime bounds the time from the launch to the streamer's ready, 0 for 30 seconds; HangTime is how long a streamer may
+	// give no sign of life, 0 for 20 seconds: more than events.HeartbeatEvery.
+	ReadyTime, HangTime time.Duration
+	Driver              driver.Driver
+	DriverName          string
 	// Adopt tells that the instances outlive this process: those of an earlier run are taken over, where the driver can (see
 	// [driver.Adopter]). Otherwise what an earlier run left is ended.
 	Adopt   bool
@@ -70,6 +73,10 @@ type Config struct {
 	Load func() float64
 	// Credentials gives a session's streamer its way into the log, see [StreamerSecret].
 	Credentials func(events.Region, events.SessionID) (StreamerSecret, error)
+	// Renew makes a streamer's user anew, by its public key; nil where users are not renewed. RenewEvery is how often that is
+	// asked for.
+	Renew      func(r events.Region, id events.SessionID, user string) (token string, err error)
+	RenewEvery time.Duration
 	// StreamerEnv are further settings of the streamers, STREAMSTACK_…=value; no secrets.
 	StreamerEnv []string
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"streamstack/events"
+	"streamstack/events/trust"
 )
 
 // pulse listens for a streamer's signs of life. It judges from the first one on (an image may hold an older streamer that
@@ -30,7 +31,11 @@ func (a *Agent) listen(id events.SessionID) *pulse {
 	p := &pulse{conn: a.cfg.Log.Conn(), beats: make(chan struct{}, 1), late: time.NewTimer(a.hangTime), limit: a.hangTime}
 	p.late.Stop()
 	var err error
-	p.sub, err = p.conn.Subscribe(events.HeartbeatSubject(events.StreamerKey(a.cfg.Region, id)), func(*nats.Msg) {
+	var renewed time.Time // of the subscription's own goroutine
+	p.sub, err = p.conn.Subscribe(events.HeartbeatSubject(events.StreamerKey(a.cfg.Region, id)), func(m *nats.Msg) {
+		if time.Since(renewed) > a.cfg.RenewEvery && a.renew(id, m.Data) {
+			renewed = time.Now()
+		}
 		select {
 		case p.beats <- struct{}{}:
 		default: // it has not been looked at since the last one
@@ -40,6 +45,23 @@ func (a *Agent) listen(id events.SessionID) *pulse {
 		a.log.Warn("a streamer's signs of life are not heard", "session", id, "err", err)
 	}
 	return p
+}
+
+// renew gives a streamer that asks for it a new user, whose life begins now. What a heartbeat says is the streamer's word: by
+// another key than its own it gets nothing that it could not hand on anyhow.
+func (a *Agent) renew(id events.SessionID, beat []byte) (done bool) {
+	h, ok := events.ParseHeartbeat(beat)
+	if !ok || h.User == "" || a.cfg.Renew == nil {
+		return false
+	}
+	token, err := a.cfg.Renew(a.cfg.Region, id, h.User)
+	if err == nil {
+		err = a.cfg.Log.Conn().Publish(trust.RenewSubject(a.cfg.Region, id), []byte(token))
+	}
+	if err != nil {
+		a.log.Warn("a streamer's credentials are not renewed, trying again at its next heartbeat", "session", id, "err", err)
+	}
+	return err == nil
 }
 
 // begin lets the time run anew.

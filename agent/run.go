@@ -82,6 +82,7 @@ func (r *run) run(ctx context.Context) {
 		r.launchFailed(ctx, err)
 		return
 	}
+	log.Info("instance launched", "attempt", r.s.Attempt)
 	r.supervise(ctx, inst)
 }
 

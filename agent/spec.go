@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -87,6 +88,14 @@ func (r *run) extraData(ctx context.Context, s projections.Session) (events.Raw,
 
 // consumer makes the durable through which the streamer reads its session: it may not make one.
 func (r *run) consumer(ctx context.Context, s projections.Session) error {
+	err := r.makeConsumer(ctx, s)
+	if err != nil && (errors.Is(err, context.DeadlineExceeded) || !r.a.cfg.Log.Conn().IsConnected()) {
+		return fmt.Errorf("%w: %w", events.ErrUnavailable, err)
+	}
+	return err
+}
+
+func (r *run) makeConsumer(ctx context.Context, s projections.Session) error {
 	if s.Attempt > 1 {
 		// What an earlier attempt's streamer has read would count as read. Losing its consumer also ends that one.
 		if err := r.deleteConsumer(ctx); err != nil {

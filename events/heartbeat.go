@@ -21,15 +21,18 @@ type Heartbeat struct {
 	Time time.Time `json:"time"` // of its sending
 	// Load is how busy the machine is: processes that run or wait, for each of its processors. nil where it is not known.
 	Load *float64 `json:"load,omitempty"`
+	// User is the public key of a streamer's NATS user, whose agent renews it.
+	User string `json:"user,omitempty"`
 }
 
 // Value is the key's value.
 func (h Heartbeat) Value() []byte {
-	if h.Load == nil {
-		return []byte(h.Time.UTC().Format(time.RFC3339Nano))
+	if h.Load != nil || h.User != "" {
+		if text, err := json.Marshal(h); err == nil { // else the load is no number: the sign of life counts
+			return text
+		}
 	}
-	text, _ := json.Marshal(h) // a time and a number, which the sender has checked
-	return text
+	return []byte(h.Time.UTC().Format(time.RFC3339Nano))
 }
 
 // ParseHeartbeat reads a key's value; false for what is none, such as what a server says on the key's subject when somebody
@@ -44,14 +47,14 @@ func ParseHeartbeat(value []byte) (h Heartbeat, ok bool) {
 	return h, true
 }
 
-// Beat publishes a heartbeat and waits for no answer: the next follows in [HeartbeatEvery], and the key lives for
+// Beat publishes a heartbeat, with the public key of a user that is to be renewed where it is not empty, and waits for no answer: the next follows in [HeartbeatEvery], and the key lives for
 // [HeartbeatTTL]. While NATS is away there is none: one that the client kept for later would be a lie by then.
-func (l *Log) Beat(key string) error {
+func (l *Log) Beat(key, user string) error {
 	if !l.nc.IsConnected() {
 		return fmt.Errorf("%w: no heartbeat", ErrUnavailable)
 	}
 	m := nats.NewMsg(HeartbeatSubject(key))
-	m.Data = Heartbeat{Time: time.Now()}.Value()
+	m.Data = Heartbeat{Time: time.Now(), User: user}.Value()
 	m.Header.Set(jetstream.MsgTTLHeader, HeartbeatTTL.String())
 	if err := l.nc.PublishMsg(m); err != nil {
 		return fmt.Errorf("events: heartbeat: %w", err)

@@ -65,7 +65,7 @@ type Encoder struct {
 	Hardware bool
 }
 
-// Config is what a streamer is made of; all fields but Attempt, Resize, DisabledCodecs, Network, ADB, ClientFile,
+// Config is what a streamer is made of; all fields but Attempt, User, Resize, DisabledCodecs, Network, ADB, ClientFile,
 // DataSockets, Extras and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
@@ -74,9 +74,11 @@ type Config struct {
 	Session events.SessionID
 	// Attempt is the claim of the session that the streamer belongs to, from 1; with 0 it never counts as over.
 	Attempt int
-	Screen  events.Screen
-	Media   Media
-	Input   Input
+	// User is the public key of the streamer's NATS user, which its heartbeats tell so that its agent renews it; may be empty.
+	User   string
+	Screen events.Screen
+	Media  Media
+	Input  Input
 	// Resize gives the display, and the positions of the input, another size and rate, and returns what it has got: a display may have a
 	// least size. It is called while nothing is captured. Nil means that the display cannot be resized.
 	Resize func(context.Context, events.Screen) (events.Screen, error)

@@ -24,7 +24,7 @@ func (s *Streamer) beat(ctx context.Context) error {
 	for {
 		if time.Since(seen) > loopTime {
 			s.log.Error("the streamer's loop hangs; its agent will end it", "since", seen)
-		} else if err := s.cfg.Log.Beat(events.StreamerKey(s.cfg.Region, s.cfg.Session)); err != nil {
+		} else if err := s.cfg.Log.Beat(events.StreamerKey(s.cfg.Region, s.cfg.Session), s.cfg.User); err != nil {
 			s.log.Debug("heartbeat not sent", "err", err)
 		}
 		if !asked {

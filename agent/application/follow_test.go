@@ -22,7 +22,9 @@ import (
 func TestFollow(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	write := func(name, text string) { require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600)) }
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
+	}
 	write("a.yaml", "name: one\ncommand: [xterm]\n")
 	known, err := Load(folder)
 	require.NoError(t, err)

@@ -94,7 +94,7 @@ func Open(ctx context.Context, o Options) (*agent.Agent, error) {
 	}
 	cfg := agent.Config{
 		Log: o.Log, Logger: o.Logger, Region: events.Region(o.Region), ID: id, Slots: o.Slots,
-		DriverName: o.Driver.Name, Version: o.Version, StreamerEnv: o.StreamerEnv, Credentials: secrets, Adopt: o.Adopt,
+		DriverName: o.Driver.Name, Version: o.Version, StreamerEnv: o.StreamerEnv, Credentials: secrets, Adopt: o.Adopt, Renew: o.renewal(), RenewEvery: streamerLife / 2,
 	}
 	if o.Driver.Name == driverAMS {
 		err = o.equipAMS(ctx, &cfg)
@@ -111,7 +111,7 @@ func Open(ctx context.Context, o Options) (*agent.Agent, error) {
 func Command(version string, s Streamers, more ...*cli.Command) *cli.Command {
 	return &cli.Command{
 		Commands: more,
-		Name: "agent", Usage: "one component: claims sessions for its region and runs their instances, against a NATS server that already runs",
+		Name:     "agent", Usage: "one component: claims sessions for its region and runs their instances, against a NATS server that already runs",
 		OnUsageError: connect.OnUsageError,
 		Flags:        slices.Concat(connect.NATSFlags(), Flags(), DriverFlags(), s.Flags()),
 		Action:       func(ctx context.Context, cmd *cli.Command) error { return run(ctx, cmd, version, s) },

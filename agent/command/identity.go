@@ -18,10 +18,11 @@ import (
 // idFile keeps the agent's name in its data folder, by which it knows its sessions again.
 const idFile = "agent.id"
 
-// streamerLife is how long a streamer's credentials are valid: longer than any session, for they are not renewed yet. A
-// streamer is disconnected when they end, and its session with it. What bounds the harm of stolen ones meanwhile is
-// their scope: one session, whose durable and subjects nobody uses after its end.
-const streamerLife = 7 * 24 * time.Hour
+// streamerLife is how long a streamer's credentials are valid. The agent renews them, over the connection that it has, when
+// half of that is over: so a streamer lives through an outage of six hours, and stolen credentials are worth nothing half a
+// day after the session's end. Their scope bounds what they are worth before: one session. A streamer behind a gateway's
+// master socket gives no signs of life by which it could be renewed, so its session can be as long as this and no longer.
+const streamerLife = 12 * time.Hour
 
 // identity is the agent's name: the one that its credentials are for, or the data folder's.
 func (o Options) identity() (events.AgentID, error) {
@@ -61,6 +62,24 @@ func (o Options) streamers() (func(events.Region, events.SessionID) (agent.Strea
 		text, err := c.Text()
 		return agent.StreamerSecret{NATS: o.NATS, Creds: text}, err
 	}, nil
+}
+
+// renewal is how the agent renews its streamers' users; nil where there are no credentials.
+func (o Options) renewal() func(events.Region, events.SessionID, string) (string, error) {
+	if o.Credentials == nil {
+		return nil
+	}
+	return func(_ events.Region, id events.SessionID, user string) (string, error) {
+		c, err := o.Credentials()
+		if err != nil {
+			return "", err
+		}
+		minter, err := c.Minter()
+		if err != nil {
+			return "", err
+		}
+		return minter.Renew(id, user, streamerLife)
+	}
 }
 
 // readCredentials reads --creds. They are for one region; --region need not repeat it.

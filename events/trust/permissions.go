@@ -35,7 +35,7 @@ func (s scope) permissions() jwt.Permissions {
 		return allow(
 			[]string{
 				"sessions." + r + ".*.agent.>", "agents." + r + "." + thisAgent + ".>", heartbeat("agent", r, thisAgent),
-				agentGuard(r, thisAgent) + ".>",
+				agentGuard(r, thisAgent) + ".>", RenewSubject(s.region, "*"),
 			},
 			[]string{"live.sessions." + r + ".>", heartbeat("streamer", r, "*"), "agents." + r + "." + thisAgent + ".*", agentInbox(r, thisAgent) + ".>"},
 		)
@@ -43,7 +43,7 @@ func (s scope) permissions() jwt.Permissions {
 		return allow(
 			slices.Concat([]string{"sessions." + r + "." + thisSession + ".streamer.>", "quality." + r + "." + thisSession, heartbeat("streamer", r, thisSession)},
 				consumer(events.SessionsStream, events.SessionConsumer(thisSession)), bridge.Publishes(s.region, thisSession)),
-			append([]string{"live.sessions." + r + "." + thisSession + ".>", streamerInbox(thisSession) + ".>"}, bridge.Subscribes(s.region, thisSession)...),
+			append([]string{"live.sessions." + r + "." + thisSession + ".>", streamerInbox(thisSession) + ".>", RenewSubject(s.region, thisSession)}, bridge.Subscribes(s.region, thisSession)...),
 		)
 	case Operator:
 		return operatorPermissions()

@@ -26,7 +26,9 @@ func AgentCommands() []*cli.Command {
 		},
 		{
 			Name: "show", Usage: "show one agent", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
-			Flags: gatewayFlags(), Action: ofAgent(func(ctx context.Context, _ *cli.Command, c *Client, id events.AgentID) (Agent, error) { return c.Agent(ctx, id) }),
+			Flags: gatewayFlags(), Action: ofAgent(func(ctx context.Context, _ *cli.Command, c *Client, id events.AgentID) (Agent, error) {
+				return c.Agent(ctx, id)
+			}),
 		},
 		{
 			Name: "drain", Usage: "have an agent take no more work; its sessions go on", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,

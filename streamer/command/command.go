@@ -15,6 +15,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/connect"
+	"streamstack/events/trust"
 	"streamstack/streamer"
 	"streamstack/streamer/adb"
 	"streamstack/streamer/input"
@@ -131,14 +132,14 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer closeMore()
-	l, err := open(ctx, cmd, session, log)
+	l, user, err := open(ctx, cmd, region, session, log)
 	if err != nil {
 		return err
 	}
 	defer l.Conn().Close()
 	file := settings.Read(cmd.String("streamer-config"), log)
 	cfg := streamer.Config{
-		Log: l, Logger: log, Region: region, Session: session, Attempt: cmd.Int("attempt"), Screen: screen, Audio: cmd.Bool("audio"),
+		Log: l, Logger: log, Region: region, Session: session, Attempt: cmd.Int("attempt"), User: user, Screen: screen, Audio: cmd.Bool("audio"),
 		Resize: func(ctx context.Context, s events.Screen) (events.Screen, error) {
 			return resize(ctx, os.Getenv("DISPLAY"), device, s)
 		},
@@ -160,33 +161,63 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	return instance.End(ctx, os.Getenv(instance.Marker), log)
 }
 
-// open connects to the log, by --nats or by what standard input says.
-func open(ctx context.Context, cmd *cli.Command, session events.SessionID, log *slog.Logger) (*events.Log, error) {
+// open connects to the log, by --nats or by what standard input says. user is the public key of the connection's user, where
+// its agent is to renew it.
+func open(ctx context.Context, cmd *cli.Command, region events.Region, session events.SessionID, log *slog.Logger) (l *events.Log, user string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	url, creds, options := cmd.String("nats"), cmd.String("creds"), []nats.Option(nil)
+	var kept *trust.Kept
 	if url == "" {
 		var secret struct{ NATS, Creds string }
 		text, err := io.ReadAll(io.LimitReader(cmd.Root().Reader, maxSecret))
 		if err != nil {
-			return nil, fmt.Errorf("streamer: read standard input: %w", err)
+			return nil, "", fmt.Errorf("streamer: read standard input: %w", err)
 		}
 		if err := json.Unmarshal(text, &secret); err != nil || secret.NATS == "" {
-			return nil, errors.New("streamer: standard input holds no {\"nats\": URL, \"creds\": …}: an agent gives it, or name a server with --nats")
+			return nil, "", errors.New("streamer: standard input holds no {\"nats\": URL, \"creds\": …}: an agent gives it, or name a server with --nats")
 		}
 		url = secret.NATS
 		if secret.Creds != "" {
-			options = append(options, nats.UserCredentialBytes([]byte(secret.Creds)))
+			c, err := trust.Parse(secret.Creds)
+			if err != nil {
+				return nil, "", fmt.Errorf("streamer: standard input: %w", err)
+			}
+			if kept, err = trust.Keep(c); err != nil {
+				return nil, "", fmt.Errorf("streamer: standard input: %w", err)
+			}
+			user, options = kept.User(), kept.Options()
 		}
 	}
 	nc, err := connect.DialPatiently(ctx, url, creds, "s-"+string(session), log, options...)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	l, err := events.New(nc, log)
+	if kept != nil {
+		err = renew(nc, trust.RenewSubject(region, session), kept, log)
+	}
+	if err == nil {
+		l, err = events.New(nc, log)
+	}
 	if err != nil {
 		nc.Close()
-		return nil, err
+		return nil, "", err
 	}
-	return l, nil
+	return l, user, nil
+}
+
+// renew takes what the agent sends in place of the connection's user, for whenever it connects again: the server cuts it off
+// when its user's time is over.
+func renew(nc *nats.Conn, subject string, kept *trust.Kept, log *slog.Logger) error {
+	_, err := nc.Subscribe(subject, func(m *nats.Msg) { // ends with the connection
+		if err := kept.Replace(string(m.Data)); err != nil {
+			log.Warn("credentials not renewed", "err", err)
+			return
+		}
+		log.Debug("credentials renewed")
+	})
+	if err != nil {
+		return fmt.Errorf("streamer: credentials: %w", err)
+	}
+	return nil
 }

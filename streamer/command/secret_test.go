@@ -54,7 +54,7 @@ func opening(t *testing.T, stdin string, args ...string) (log string, err error)
 	cmd.Action = func(ctx context.Context, cmd *cli.Command) error {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
-		l, err := open(ctx, cmd, session, slog.New(slog.NewTextHandler(&out, nil)))
+		l, _, err := open(ctx, cmd, "local", session, slog.New(slog.NewTextHandler(&out, nil)))
 		if err == nil {
 			l.Conn().Close()
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -83,7 +84,7 @@ func (in *instance) start(c command) (*child, error) {
 
 // launch starts all parts, in order. After an error the caller ends what has been started.
 func (in *instance) launch(ctx context.Context, streamer []string, self string) error {
-	if err := in.prepare(); err != nil {
+	if err := in.prepare(self); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -113,9 +114,13 @@ func (in *instance) launch(ctx context.Context, streamer []string, self string) 
 }
 
 // prepare makes the folders and writes the state, before anything runs.
-func (in *instance) prepare() error {
+func (in *instance) prepare(self string) error {
 	if _, err := os.Stat(filepath.Join(in.folder, stateFile)); err == nil {
 		return fmt.Errorf("process: an earlier run left %s behind; Sweep comes first: %w", in.ID(), driver.ErrExists)
+	}
+	argv := in.spec.Application.Argv(self)
+	if _, err := exec.LookPath(argv[0]); err != nil { // rather now than when all else runs
+		return startError(command{part: driver.PartApplication, argv: argv}, err)
 	}
 	if err := os.RemoveAll(in.folder); err != nil { // an earlier attempt's logs
 		return fmt.Errorf("process: %w", err)

@@ -1,0 +1,40 @@
+package agent
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"streamstack/events"
+	"streamstack/events/trust"
+)
+
+// A streamer whose heartbeat names its user gets that renewed, now and then; one that names none does not.
+func TestRenews(t *testing.T) {
+	t.Parallel()
+	r, d := newRig(t), newMemory()
+	cfg, nc := r.config("a1", 1, r.says(d))
+	cfg.RenewEvery = time.Hour
+	cfg.Renew = func(_ events.Region, id events.SessionID, user string) (string, error) {
+		return "new " + user + " of " + string(id), nil
+	}
+	r.run(cfg, nc)
+	id := r.session()
+	r.until(id, events.Ready)
+	got, err := r.server.Connect(t).SubscribeSync(trust.RenewSubject(region, id))
+	require.NoError(t, err)
+	key := events.StreamerKey(region, id)
+	var m string
+	for m == "" { // until the agent listens
+		require.NoError(t, r.log.Beat(key, ""))
+		require.NoError(t, r.log.Beat(key, "UABC"))
+		if next, err := got.NextMsg(100 * time.Millisecond); err == nil {
+			m = string(next.Data)
+		}
+	}
+	require.Equal(t, "new UABC of "+string(id), m)
+	require.NoError(t, r.log.Beat(key, "UABC"))
+	_, err = got.NextMsg(200 * time.Millisecond)
+	require.Error(t, err, "not with each heartbeat")
+}
