@@ -166,8 +166,12 @@ func (w *watched) line(n network, p part) []string {
 	}
 	i := slices.IndexFunc(n.parts, func(q part) bool { return q == p })
 	counts := w.counts[i+1].Since(w.counts[i])
+	p50, p95 := "-", "-"
+	if l := r.Latency(); l.N > 0 {
+		p50, p95 = fmt.Sprintf("%.0f", l.P50), fmt.Sprintf("%.0f", l.P95)
+	}
 	return []string{
-		n.name, p.name, fmt.Sprintf("%.0f", r.Latency().P50), fmt.Sprintf("%.0f", r.Latency().P95), fmt.Sprint(len(freezes)), fmt.Sprintf("%.1f s", frozen.Seconds()),
+		n.name, p.name, p50, p95, fmt.Sprint(len(freezes)), fmt.Sprintf("%.1f s", frozen.Seconds()),
 		recovered, fmt.Sprintf("%.1f", rate/1e6), used, fmt.Sprintf("%.1f", r.Rate()), fmt.Sprintf("%.1f %%", 100*counts.LossRate()),
 		fmt.Sprintf("%.0f", float64(counts.Queued.Quantile(0.95).Microseconds())/1000),
 	}
