@@ -35,7 +35,7 @@ func TestBetween(t *testing.T) {
 	part := between(r, after(200), after(400))
 	require.Len(t, part.Frames, 4)
 	require.Equal(t, []time.Time{after(200), after(350)}, []time.Time{part.Frames[0].Shown, part.Frames[3].Shown})
-	require.Empty(t, part.Freezes(freezeLimit))
+	require.Empty(t, part.Freezes(standstill))
 	require.Empty(t, between(r, after(2000), after(3000)).Frames)
 	require.Len(t, between(r, after(900), after(5000)).Frames, 2)
 	require.Len(t, r.Frames, 20, "it is as it was")

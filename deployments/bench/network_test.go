@@ -145,7 +145,7 @@ func (w *watched) part(p part) g2g.Recording {
 func (w *watched) line(n network, p part) []string {
 	r := w.part(p)
 	var frozen time.Duration
-	freezes := r.Freezes(freezeLimit)
+	freezes := r.Freezes(standstill)
 	for _, g := range freezes {
 		frozen += g.Length()
 	}
