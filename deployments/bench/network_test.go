@@ -17,6 +17,7 @@ import (
 	"streamstack/deployments/bench/g2g"
 	"streamstack/deployments/e2e/stack"
 	"streamstack/deployments/impair"
+	"streamstack/events"
 )
 
 const (
@@ -99,7 +100,7 @@ func watchThrough(b *testing.B, s *stack.Stack, relay *impair.Relay, n network) 
 	w.late = down.Late
 	require.Zero(b, down.Missed, "packets that the relay could not read in time: the machine is too busy to measure")
 	require.Zero(b, down.Dropped[impair.Refused])
-	b.Logf("%s, live %.1f s after the beginning: %s", n.name, w.begun.Sub(begun).Seconds()-networkSettle.Seconds(), w.seconds())
+	b.Logf("%s, live %.1f s after the beginning: %s\n\t%s", n.name, w.begun.Sub(begun).Seconds()-networkSettle.Seconds(), w.seconds(), w.samples(s.History(v.Session, "--quality")))
 	return w
 }
 
@@ -188,4 +189,21 @@ func (w *watched) seconds() string {
 	}
 	return fmt.Sprintf("each second\n\tkbit/s %s\n\tp95 ms %s\n\tshown %s\n\t%d invalid, %d NACKs, %d PLIs, %d keyframes, %d lost",
 		strings.Join(kbps, " "), strings.Join(ages, " "), strings.Join(shown, " "), w.Invalid, w.Stream.NACKs, w.Stream.PLIs, w.Stream.Keyframes, w.Stream.Lost)
+}
+
+// samples are what the streamer said of itself meanwhile.
+func (w *watched) samples(history []events.Event) string {
+	var target, made, dropped, keys []string
+	for _, e := range history {
+		q, err := e.Quality()
+		if err != nil || e.Time.Before(w.begun) || e.Time.After(w.To) {
+			continue
+		}
+		target, made, dropped = append(target, fmt.Sprint(q.TargetKbps)), append(made, fmt.Sprint(q.VideoKbps)), append(dropped, fmt.Sprint(q.FramesDropped))
+		for cause, n := range q.Keyframes {
+			keys = append(keys, fmt.Sprintf("%d %s at %.0f s", n, cause, e.Time.Sub(w.begun).Seconds()))
+		}
+	}
+	return fmt.Sprintf("each 2 s: target kbit/s %s; video sent %s; pictures dropped %s; key frames: %s",
+		strings.Join(target, " "), strings.Join(made, " "), strings.Join(dropped, " "), strings.Join(keys, ", "))
 }
