@@ -19,7 +19,7 @@ type captures struct {
 	closed  bool
 	video   Video
 	kbps    int  // asked for before the video was there
-	wantKey bool // likewise
+	wantKey bool // likewise, and not answered yet
 
 	work   sync.WaitGroup
 	cancel context.CancelFunc
@@ -63,6 +63,9 @@ func (k *captures) play(life context.Context, e Encoder, kbps int) error {
 	defer cancel()
 	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.s.cfg.Screen, k.wanted(kbps), func(f frame.Video) {
 		k.c.quality.latency.add(f)
+		if f.Keyframe {
+			k.answered()
+		}
 		k.c.peer.WriteVideo(f)
 	})
 	if err != nil {
@@ -157,6 +160,14 @@ func (k *captures) keyframe() {
 	if k.video != nil {
 		k.video.RequestKeyframe()
 	}
+}
+
+// answered notes that a key frame is on its way: it is what was asked for before. An encoder's first picture is one by itself,
+// so that the start of a stream needs no second.
+func (k *captures) answered() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.wantKey = false
 }
 
 // bitrate sets the encoder's target, in kbit/s.

@@ -96,17 +96,24 @@ type glass []glassRun
 
 func (g *glass) add(r glassRun) { *g = append(*g, r) }
 
-// median of a figure over the runs; the upper one of an even number.
+// median of a figure over the runs; the upper one of an even number, as of [report].
 func (g *glass) median(of func(glassRun) float64) float64 {
-	var all []float64
+	var all runs
 	for _, r := range *g {
 		all = append(all, of(r))
 	}
-	slices.Sort(all)
-	if len(all) == 0 {
+	return all.median()
+}
+
+// runs are one figure of each run.
+type runs []float64
+
+func (r runs) median() float64 {
+	sorted := slices.Sorted(slices.Values(r))
+	if len(sorted) == 0 {
 		return 0
 	}
-	return all[len(all)/2]
+	return sorted[len(sorted)/2]
 }
 
 func (g *glass) medians(of func(glassRun) g2g.Distribution) string {

@@ -11,6 +11,9 @@ import (
 	"sync"
 
 	"github.com/go-gst/go-gst/gst"
+
+	"streamstack/streamer/media/encoder"
+	"streamstack/streamer/media/yuv"
 )
 
 // initialise starts GStreamer once for the process, at first use; every exported function calls it. It takes no command line, and
@@ -25,5 +28,5 @@ var initialise = sync.OnceValue(func() error {
 	}
 	gst.Init(nil) // a no-op in C by now; it sets up what the bindings need
 	guardXlib()
-	return nil
+	return yuv.Register(encoder.Converter)
 })

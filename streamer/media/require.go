@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"streamstack/streamer/media/encoder"
 )
 
 // ErrMissing is wrapped when an element of GStreamer is not installed.
@@ -28,6 +30,8 @@ var packages = map[string]string{
 	"cudaupload":    "gstreamer1.0-plugins-bad",
 	"cudaconvert":   "gstreamer1.0-plugins-bad",
 	"vapostproc":    "gstreamer1.0-plugins-bad",
+
+	encoder.Converter: "libyuv0", // the library of it; the element itself is ours
 }
 
 // required lists the elements without which a stream cannot be promised: an encoder without hardware for each of the two codecs that
