@@ -43,6 +43,7 @@ type OfflineData struct {
 type AccountData struct {
 	TokenID string `json:"token_id,omitempty"` // the id of the token that was issued, which is not secret
 	Expiry  string `json:"expiry,omitempty"`   // RFC 3339
+	Scopes  string `json:"scopes,omitempty"`   // what the token may do, such as read,create; empty in older events
 }
 
 // NewAgentDraft makes a draft of an agent's event.

@@ -16,7 +16,7 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 	t.Parallel()
 	l := eventstest.Log(t, events.WithClock(func() time.Time { return at }))
 	screen := events.Screen{Width: 1280, Height: 720, FPS: 30, Density: 160}
-	account := events.AccountData{TokenID: "0192f1c2", Expiry: "2027-11-22T06:27:09Z"}
+	account := events.AccountData{TokenID: "0192f1c2", Expiry: "2027-11-22T06:27:09Z", Scopes: "read,create"}
 	rtt, encode, p95 := 1.25, 9.5, 14.75
 	origin := "https://app.example.net"
 	hook := events.WebhookData{URL: "https://example.net/hook", Types: []string{"failed"}, Region: region, After: 17}

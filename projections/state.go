@@ -11,7 +11,7 @@ import (
 const (
 	sessionsVersion = 2
 	agentsVersion   = 1
-	accountsVersion = 1
+	accountsVersion = 2
 )
 
 // State is a read model that can be written down and read back.

@@ -61,7 +61,7 @@ func (k *captures) startVideo(ctx context.Context, encoders []Encoder, kbps int)
 func (k *captures) play(life context.Context, e Encoder, kbps int) error {
 	start, cancel := context.WithTimeout(life, captureTime)
 	defer cancel()
-	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.s.cfg.Screen, k.wanted(kbps), func(f frame.Video) {
+	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.screen, k.wanted(kbps), func(f frame.Video) {
 		k.c.quality.latency.add(f)
 		if f.Keyframe {
 			k.answered()

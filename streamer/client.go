@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/pion/webrtc/v3"
@@ -22,6 +23,7 @@ type client struct {
 	id        events.PeerID
 	peer      *peer.Peer
 	limit     bitrate.Limit
+	screen    events.Screen // the picture keeps its size as long as the client is served
 	begun     time.Time
 	settings  peer.Settings
 	sound     bool // the client wants it, and there is some
@@ -29,6 +31,7 @@ type client struct {
 	quality   *sampler
 	connected bool
 	gone      *events.DisconnectedData // how its service ended, once it has
+	channels  sync.WaitGroup           // that serve the page's own channels
 	// done ends the handlers' waiting for the loop; the loop calls it before it waits for the handlers.
 	done context.CancelFunc
 }
@@ -63,14 +66,14 @@ func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.R
 	sound := s.cfg.Audio && settings.EnableSpeaker
 	// The line of a microphone is one that sends, too (signalling.md, section 5); nothing needs to be sent on it.
 	settings.EnableSpeaker = settings.EnableSpeaker || settings.EnableMicrophone
-	c := &client{s: s, id: id, begun: time.Now(), settings: settings, sound: sound, limit: s.cfg.Bitrate.Select(s.cfg.Screen.Width, s.cfg.Screen.Height, s.cfg.Screen.FPS)}
+	c := &client{s: s, id: id, begun: time.Now(), settings: settings, sound: sound, screen: s.screen, limit: s.cfg.Bitrate.Select(s.screen.Width, s.screen.Height, s.screen.FPS)}
 	c.captures, c.quality = newCaptures(c), &sampler{c: c}
 	life, done := context.WithCancel(ctx)
 	c.done = done
 	c.peer, err = peer.New(ctx, peer.Config{
 		ID: string(id), Settings: settings, Codecs: s.codecs(), Network: s.cfg.Network, Log: s.log.With("peer", id),
 		MinBitrate: c.limit.MinKbps * 1000, MaxBitrate: c.limit.MaxKbps * 1000, StartBitrate: c.startKbps() * 1000,
-		FPS:      s.cfg.Screen.FPS,
+		FPS:      s.screen.FPS,
 		Handlers: c.handlers(life),
 	})
 	if err != nil {
@@ -110,6 +113,7 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 				return c.s.drop(ctx, c, peer.Gone, events.DisconnectedData{Reason: string(e)})
 			})
 		},
+		Channel:       func(ch *peer.Channel) { c.serveChannel(ctx, ch) },
 		Keyframe:      func(peer.KeyframeCause) { c.captures.keyframe() },
 		TargetBitrate: func(bps int) { c.captures.bitrate(c.limit.Clamp(bps / 1000)) },
 		Message: func(label string, data []byte, _ bool) {
@@ -271,6 +275,7 @@ func (c *client) close(ctx context.Context, how peer.Reason) {
 	c.quality.close()
 	c.peer.Close(how)
 	c.captures.close()
+	c.channels.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inputTime)
 	defer cancel()
 	if err := c.s.cfg.Input.ReleaseAll(ctx); err != nil {

@@ -48,6 +48,7 @@ type Options struct {
 	Credentials func() (trust.Credentials, error)
 	StreamerEnv []string
 	Driver      DriverOptions
+	Adopt       bool // instances outlive the agent's process, and the next one takes them over
 	Log         *events.Log
 	Logger      *slog.Logger
 }
@@ -93,7 +94,7 @@ func Open(ctx context.Context, o Options) (*agent.Agent, error) {
 	}
 	cfg := agent.Config{
 		Log: o.Log, Logger: o.Logger, Region: events.Region(o.Region), ID: id, Slots: o.Slots,
-		DriverName: o.Driver.Name, Version: o.Version, StreamerEnv: o.StreamerEnv, Credentials: secrets,
+		DriverName: o.Driver.Name, Version: o.Version, StreamerEnv: o.StreamerEnv, Credentials: secrets, Adopt: o.Adopt,
 	}
 	if o.Driver.Name == driverAMS {
 		err = o.equipAMS(ctx, &cfg)
@@ -145,6 +146,12 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 			return err
 		}
 	}
+	o.Adopt = true
+	unlock, err := lock(o.Data)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	o.Version, o.StreamerEnv, o.NATS = version, s.Env(cmd), cmd.String("nats")
 	var options []events.Option
 	if path := cmd.String("creds"); path != "" {

@@ -88,9 +88,6 @@ func watchOnce(b *testing.B, s *stack.Stack, c g2g.Config) (r glassRun) {
 	return r
 }
 
-// freezeLimit is what the table of networks counts too.
-const freezeLimit = 200 * time.Millisecond
-
 // glass are the runs of one screen.
 type glass []glassRun
 

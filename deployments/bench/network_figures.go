@@ -7,6 +7,9 @@ import (
 	"streamstack/deployments/bench/g2g"
 )
 
+// freezeLimit is how long a picture may stand still before the tables count it as a freeze.
+const freezeLimit = 200 * time.Millisecond
+
 const (
 	// standstill is how long a picture may stand still until it counts as frozen.
 	standstill = 200 * time.Millisecond

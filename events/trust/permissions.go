@@ -37,7 +37,7 @@ func (s scope) permissions() jwt.Permissions {
 				"sessions." + r + ".*.agent.>", "agents." + r + "." + thisAgent + ".>", heartbeat("agent", r, thisAgent),
 				agentGuard(r, thisAgent) + ".>",
 			},
-			[]string{"live.sessions." + r + ".>", agentInbox(r, thisAgent) + ".>"},
+			[]string{"live.sessions." + r + ".>", heartbeat("streamer", r, "*"), agentInbox(r, thisAgent) + ".>"},
 		)
 	case Streamer:
 		return allow(

@@ -18,6 +18,7 @@ import (
 	"streamstack/streamer"
 	"streamstack/streamer/adb"
 	"streamstack/streamer/input"
+	"streamstack/streamer/instance"
 	"streamstack/streamer/peer"
 )
 
@@ -38,10 +39,13 @@ func Command() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "session", Usage: "the session's `ID`", Required: true, Sources: connect.Env("session")},
 			&cli.StringFlag{Name: "region", Usage: "the session's region, `NAME`", Required: true, Sources: connect.Env("region")},
+			&cli.IntFlag{Name: "attempt", Usage: "which claim of the session the streamer belongs to, `N` from 1: it ends itself when that is over", Sources: connect.Env("attempt")},
 			&cli.StringFlag{Name: "screen", Usage: "`WxH@FPS` of the display", Required: true, Sources: connect.Env("screen")},
 			&cli.BoolFlag{Name: "audio", Usage: "stream the sound", Value: true, Sources: connect.Env("audio")},
 			&cli.IntFlag{Name: "adb-port", Usage: "TCP port `N` of the application that shares lead to; 0 for none", Sources: connect.Env("adb-port")},
 			&cli.StringFlag{Name: "client-file", Usage: "`FILE` in which the application finds what its client asks of it", Sources: connect.Env("client-file")},
+			&cli.StringFlag{Name: "data-sockets", Usage: "`FOLDER` for the sockets of the page's own data channels", Value: dataSockets(os.Getenv("XDG_RUNTIME_DIR")), Sources: connect.Env("data-sockets")},
+			&cli.StringFlag{Name: "input-folder", Usage: "`FOLDER` of the sockets mouse and touch of the display's inputtest devices", Sources: connect.Env("input-folder")},
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server", Sources: connect.Env("nats")},
 			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for --nats", Sources: connect.Env("creds")},
 		}, NetworkFlags()...),
@@ -101,7 +105,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	// The way into the log, the encoders and the display take a while each, and do not need each other.
 	found := make(chan []streamer.Encoder, 1)
 	go func() { found <- encoders(ctx, log) }()
-	device, err := input.Open(ctx, os.Getenv("DISPLAY"), screen.Width, screen.Height, log)
+	device, err := input.Open(ctx, os.Getenv("DISPLAY"), cmd.String("input-folder"), screen.Width, screen.Height, log)
 	if err != nil {
 		return err
 	}
@@ -113,9 +117,13 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	defer l.Conn().Close()
 	file := cmd.String("streamer-config")
 	cfg := streamer.Config{
-		Log: l, Logger: log, Region: region, Session: session, Screen: screen, Audio: cmd.Bool("audio"),
+		Log: l, Logger: log, Region: region, Session: session, Attempt: cmd.Int("attempt"), Screen: screen, Audio: cmd.Bool("audio"),
+		Resize: func(ctx context.Context, s events.Screen) (events.Screen, error) {
+			return resize(ctx, os.Getenv("DISPLAY"), device, s)
+		},
 		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Encoders: <-found,
 		DisabledCodecs: disabledCodecs(file, log), Bitrate: bitrateLimits(file, log), Network: n, ClientFile: cmd.String("client-file"),
+		DataSockets: cmd.String("data-sockets"),
 	}
 	if port != 0 {
 		cfg.ADB = adb.Dialer{Port: port, Instance: os.Getenv(adb.Marker)}.Dial
@@ -124,7 +132,11 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	return s.Run(ctx)
+	if err = s.Run(ctx); !errors.Is(err, streamer.ErrOver) {
+		return err
+	}
+	log.Info("the session is over")
+	return instance.End(ctx, os.Getenv(instance.Marker), log)
 }
 
 // open connects to the log, by --nats or by what standard input says.

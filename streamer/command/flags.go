@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"regexp"
 	"strconv"
 
@@ -72,4 +73,13 @@ func CheckNetworkFlags(cmd *cli.Command, slots int) error {
 		return connect.Usagef("--ice-udp-port is one session's at a time: give --slots 1 with it, or a range with --ice-ports")
 	}
 	return err
+}
+
+// dataSockets is where programs of an instance look for the page's data channels (control-channel.md, section 13); runtime is the
+// user's XDG_RUNTIME_DIR, if there is one.
+func dataSockets(runtime string) string {
+	if runtime == "" {
+		runtime = "/run/user/1000"
+	}
+	return filepath.Join(runtime, "anbox", "sockets")
 }

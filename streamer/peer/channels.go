@@ -10,9 +10,12 @@ import (
 )
 
 const (
-	// MaxMessage is the largest message either way, in bytes. Without a max-message-size in the description it is the
-	// limit of the other side too (RFC 8841, section 6.1), less the one byte pion's buffer lacks.
+	// MaxMessage is the largest message we send, in bytes. Without a max-message-size in the client's description it is the
+	// limit of the other side (RFC 8841, section 6.1), less one byte for stacks that count like pion.
 	MaxMessage = 64<<10 - 1
+	// maxReceived is the largest message we take, in bytes; our descriptions say so (RFC 8841, section 6), and a browser
+	// refuses to send a larger one. It is what Chromium and Firefox have as their own largest.
+	maxReceived = 256 << 10
 	// maxBuffered bytes may wait in one channel; a client that reads no more must not fill the memory.
 	maxBuffered = 1 << 20
 	// offerChannelID is the stream of a channel made only so that the offer has an application line. It is negotiated
@@ -103,27 +106,47 @@ func (p *Peer) onDataChannel(channel *webrtc.DataChannel) {
 		})
 		return
 	}
-	// pion starts the open callback and the reading side by side; whichever is first announces the channel.
-	var once sync.Once
-	announce := func() {
-		once.Do(func() {
-			p.tell(func(h *Handlers) {
-				if h.ChannelOpen != nil {
-					h.ChannelOpen(label)
-				}
-			})
-		})
+	channel.OnOpen(func() {
+		raw, err := channel.Detach()
+		if err != nil {
+			p.log.Error("data channel cannot be read", "label", cut(label), "error", err)
+			return
+		}
+		p.serveChannel(channel, raw)
+	})
+}
+
+// serveChannel hands an open channel to the owner, or reads it for the owner's Message handler.
+func (p *Peer) serveChannel(channel *webrtc.DataChannel, raw rawChannel) {
+	c := newChannel(p, channel, raw)
+	if take := p.cfg.Handlers.Channel; take != nil && c.label != ControlChannel {
+		p.dispatcher.post(func() { take(c) })
+		return
 	}
-	channel.OnOpen(announce)
-	channel.OnClose(func() { p.channels.drop(channel) })
-	channel.OnMessage(func(msg webrtc.DataChannelMessage) {
-		announce()
+	p.tell(func(h *Handlers) {
+		if h.ChannelOpen != nil {
+			h.ChannelOpen(c.label)
+		}
+	})
+	p.signalling.Lock()
+	defer p.signalling.Unlock()
+	if p.step != stepClosed { // Close waits for the goroutines after that
+		p.goroutines.Go(func() { p.readChannel(c) })
+	}
+}
+
+func (p *Peer) readChannel(c *Channel) {
+	for {
+		data, text, err := c.Receive()
+		if err != nil {
+			return
+		}
 		p.dispatcher.postWait(func() {
 			if p.cfg.Handlers.Message != nil {
-				p.cfg.Handlers.Message(label, msg.Data, msg.IsString)
+				p.cfg.Handlers.Message(c.label, data, text)
 			}
 		})
-	})
+	}
 }
 
 // Send sends a text message on the client's channel of that label. It does not wait. Errors: ErrNoChannel, ErrTooLarge,

@@ -61,6 +61,9 @@ type Handlers struct {
 	// Message is called for every message on an accepted channel. data is the handler's to keep. A slow handler holds
 	// back the client (SCTP flow control), never loses messages.
 	Message func(label string, data []byte, isString bool)
+	// Channel, if set, is given each of the page's own channels when it opens, in place of ChannelOpen and Message. The owner
+	// serves it on goroutines of its own, which end after Close.
+	Channel func(*Channel)
 	// Track is called when the client's microphone or camera starts. The handler reads it on a goroutine of its own.
 	Track func(*webrtc.TrackRemote)
 }

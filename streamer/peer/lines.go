@@ -2,6 +2,7 @@ package peer
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pion/webrtc/v3"
 )
@@ -68,4 +69,11 @@ func (p *Peer) addReceiver(kind webrtc.RTPCodecType) error {
 		return fmt.Errorf("peer: add the client's %s line: %w", kind, err)
 	}
 	return nil
+}
+
+// withMessageSize adds the largest message we take to the application line of a description (RFC 8841, section 6); pion has no
+// way to say it, and without it a browser takes 64 KiB for the limit.
+func withMessageSize(text string) string {
+	const port = "a=sctp-port:5000\r\n"
+	return strings.Replace(text, port, port+fmt.Sprintf("a=max-message-size:%d\r\n", maxReceived), 1)
 }

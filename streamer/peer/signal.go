@@ -43,7 +43,7 @@ func (p *Peer) Offer(ctx context.Context) (string, error) {
 	if err := p.pc.SetLocalDescription(offer); err != nil {
 		return "", fmt.Errorf("peer: apply our offer: %w", err)
 	}
-	return offer.SDP, nil
+	return withMessageSize(offer.SDP), nil
 }
 
 // AcceptAnswer applies the client's answer to Offer and starts connecting. Errors: ErrDescription, ErrNoCommonCodec,
@@ -107,7 +107,7 @@ func (p *Peer) AcceptOffer(ctx context.Context, sdp string, channels []string) (
 		return "", describe("apply our answer", err)
 	}
 	p.described()
-	return answer.SDP, nil
+	return withMessageSize(answer.SDP), nil
 }
 
 // AddCandidate takes a candidate of the client, also before its description. A `.local` name that cannot be resolved is

@@ -35,6 +35,7 @@ func (in *instance) clientEnvironment() []string {
 		"PULSE_SERVER=unix:"+in.soundSocket(),
 		// Written by the streamer, read by the application.
 		"STREAMSTACK_CLIENT_FILE="+in.clientFile(),
+		"STREAMSTACK_DATA_SOCKETS="+in.runtimeFile("anbox/sockets"),
 	)
 }
 
@@ -43,7 +44,8 @@ func (in *instance) clientEnvironment() []string {
 func (in *instance) streamerEnvironment() []string {
 	width, height := displaySize(in.spec.Screen.Width, in.spec.Screen.Height)
 	screen := fmt.Sprintf("STREAMSTACK_SCREEN=%dx%d@%d", width, height, in.spec.Screen.FPS)
-	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache, screen), in.spec.Streamer.Env...)
+	input := "STREAMSTACK_INPUT_FOLDER=" + in.inputFolder()
+	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache, screen, input), in.spec.Streamer.Env...)
 }
 
 // applicationEnvironment adds the application's own variables, which cannot name ours (package application).
@@ -64,6 +66,9 @@ func (in *instance) userDataFile() string           { return filepath.Join(in.ho
 func (in *instance) clientFile() string             { return filepath.Join(in.home(), "client.json") }
 func (in *instance) runtimeFile(name string) string { return filepath.Join(in.runtime, name) }
 func (in *instance) soundSocket() string            { return in.runtimeFile("sound") }
+
+// inputFolder has the sockets of the display's mouse and touch screen. (A socket's path is at most 107 bytes.)
+func (in *instance) inputFolder() string { return in.runtimeFile("input") }
 
 // logFile is a log's path; part is one of x, sound, streamer, application.
 func (in *instance) logFile(part string) string { return filepath.Join(in.folder, part+".log") }
