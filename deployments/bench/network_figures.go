@@ -34,6 +34,8 @@ func between(r g2g.Recording, from, to time.Time) g2g.Recording {
 		end = len(r.Frames)
 	}
 	r.From, r.To, r.Frames = from, to, r.Frames[begin:end]
+	r.Smeared = slices.DeleteFunc(slices.Clone(r.Smeared), func(t time.Time) bool { return t.Before(from) || !t.Before(to) })
+	r.Invalid = len(r.Smeared)
 	return r
 }
 

@@ -41,7 +41,7 @@ func BenchmarkNetwork(b *testing.B) {
 	text = fmt.Sprintf(`{"video":{"bitrate_limits":[{"num_pixels":921600,"fps":30,"min_kbps":%d,"max_kbps":%d}]}}`, networkMin, networkMax)
 	require.NoError(b, os.WriteFile(config, []byte(text), 0o600))
 	s, relay := stack.Impaired(b, stack.DataDir(b), networkSeed, "--applications", dir, "--streamer-config", config)
-	lines := [][]string{{"network", "", "latency p50", "p95", "freezes", "frozen", "recovered", "Mbit/s", "of the cap", "shown fps", "lost", "queue p95"}}
+	lines := [][]string{{"network", "", "latency p50", "p95", "freezes", "frozen", "recovered", "Mbit/s", "of the cap", "shown fps", "smeared", "lost", "queue p95"}}
 	var late impair.Delays
 	for _, n := range networks() {
 		b.Run(strings.NewReplacer(" ", "-", ",", "", "%", "pc", "/", "p").Replace(n.name), func(b *testing.B) {
@@ -173,22 +173,22 @@ func (w *watched) line(n network, p part) []string {
 	}
 	return []string{
 		n.name, p.name, p50, p95, fmt.Sprint(len(freezes)), fmt.Sprintf("%.1f s", frozen.Seconds()),
-		recovered, fmt.Sprintf("%.1f", rate/1e6), used, fmt.Sprintf("%.1f", r.Rate()), fmt.Sprintf("%.1f %%", 100*counts.LossRate()),
+		recovered, fmt.Sprintf("%.1f", rate/1e6), used, fmt.Sprintf("%.1f", r.Rate()), fmt.Sprint(r.Invalid), fmt.Sprintf("%.1f %%", 100*counts.LossRate()),
 		fmt.Sprintf("%.0f", float64(counts.Queued.Quantile(0.95).Microseconds())/1000),
 	}
 }
 
 // seconds are the rate, the latency and the pictures of each second, for whoever looks into a figure.
 func (w *watched) seconds() string {
-	var kbps, ages, shown []string
+	var kbps, ages, shown, smeared []string
 	for from := w.begun; !from.Add(time.Second).After(w.To); from = from.Add(time.Second) {
 		second := between(w.Recording, from, from.Add(time.Second))
 		kbps = append(kbps, fmt.Sprintf("%.0f", w.passage.bitsPerSecond(from, from.Add(time.Second))/1000))
 		ages = append(ages, fmt.Sprintf("%.0f", second.Latency().P95))
-		shown = append(shown, fmt.Sprint(second.Distinct()))
+		shown, smeared = append(shown, fmt.Sprint(second.Distinct())), append(smeared, fmt.Sprint(second.Invalid))
 	}
-	return fmt.Sprintf("each second\n\tkbit/s %s\n\tp95 ms %s\n\tshown %s\n\t%d invalid, %d NACKs, %d PLIs, %d keyframes, %d lost",
-		strings.Join(kbps, " "), strings.Join(ages, " "), strings.Join(shown, " "), w.Invalid, w.Stream.NACKs, w.Stream.PLIs, w.Stream.Keyframes, w.Stream.Lost)
+	return fmt.Sprintf("each second\n\tkbit/s %s\n\tp95 ms %s\n\tshown %s\n\tsmeared %s\n\t%d NACKs, %d PLIs, %d keyframes, %d lost",
+		strings.Join(kbps, " "), strings.Join(ages, " "), strings.Join(shown, " "), strings.Join(smeared, " "), w.Stream.NACKs, w.Stream.PLIs, w.Stream.Keyframes, w.Stream.Lost)
 }
 
 // samples are what the streamer said of itself meanwhile.
