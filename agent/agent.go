@@ -21,6 +21,7 @@ type Agent struct {
 	slots *slots
 	offer *offer
 	rests *rests
+	gate  *gate
 	// readyTime is how long a launched streamer may take to be ready; tests shorten it.
 	readyTime time.Duration
 	// janitorTime is the time between two looks of the janitor, hangTime how long a streamer may give no sign of life; tests
@@ -47,7 +48,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	return &Agent{
 		cfg: cfg, log: cfg.Logger.With("component", "agent", "agent", cfg.ID), slots: newSlots(cfg.Slots),
-		offer: newOffer(cfg.Applications), rests: newRests(), readyTime: readyTime, janitorTime: janitorEvery, hangTime: hangTime, running: map[events.SessionID]*run{},
+		offer: newOffer(cfg.Applications), rests: newRests(), gate: newGate(), readyTime: readyTime, janitorTime: janitorEvery, hangTime: hangTime, running: map[events.SessionID]*run{},
 	}, nil
 }
 
@@ -85,9 +86,11 @@ func (a *Agent) work(ctx context.Context, kept []driver.Instance, ready func()) 
 		if err := a.takeOver(ctx, kept); err != nil {
 			return err
 		}
-		if err := a.online(ctx); err != nil {
+		since, err := a.online(ctx, false)
+		if err != nil {
 			return err
 		}
+		group.Go(func() error { return a.obey(ctx, since) })
 		a.serve(ctx, group)
 		if ready != nil {
 			ready()
@@ -105,12 +108,12 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// online tells the gateways what this agent can do.
-func (a *Agent) online(ctx context.Context) error {
+// online tells the gateways what this agent can do, and returns where that stands in the log; again tells that it did before.
+func (a *Agent) online(ctx context.Context, again bool) (events.Seq, error) {
 	if err := a.heartbeat(ctx); err != nil {
-		return err
+		return 0, err
 	}
-	d := events.OnlineData{Driver: a.cfg.DriverName, Slots: a.cfg.Slots, Version: a.cfg.Version, Applications: []events.ApplicationData{}}
+	d := events.OnlineData{Driver: a.cfg.DriverName, Slots: a.cfg.Slots, Version: a.cfg.Version, Applications: []events.ApplicationData{}, GPUs: a.cfg.GPUs, Again: again}
 	apps := a.offer.get()
 	for _, name := range apps.Names() {
 		app := events.ApplicationData{Name: name}
@@ -122,10 +125,11 @@ func (a *Agent) online(ctx context.Context) error {
 		}
 		d.Applications = append(d.Applications, app)
 	}
-	if _, err := a.cfg.Log.Append(ctx, events.NewAgentDraft(a.cfg.Region, a.cfg.ID, events.AgentOnline, d)); err != nil {
-		return fmt.Errorf("agent: %w", err)
+	seq, err := a.cfg.Log.Append(ctx, events.NewAgentDraft(a.cfg.Region, a.cfg.ID, events.AgentOnline, d))
+	if err != nil {
+		return 0, fmt.Errorf("agent: %w", err)
 	}
-	return nil
+	return seq, nil
 }
 
 // drain ends all instances and says good-bye. The context is over by then, so it has a time of its own; abandon ends the
@@ -134,11 +138,7 @@ func (a *Agent) drain(ctx context.Context, abandon func()) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime+appendTime)
 	defer cancel()
 	defer context.AfterFunc(ctx, abandon)()
-	a.mu.Lock()
-	for _, r := range a.running {
-		r.requestStop("the agent was stopped")
-	}
-	a.mu.Unlock()
+	a.stopAll("the agent was stopped")
 	a.runs.Wait()
 	err := a.cfg.Driver.Close(ctx)
 	_, aerr := a.cfg.Log.Append(ctx, events.NewAgentDraft(a.cfg.Region, a.cfg.ID, events.AgentOffline, events.OfflineData{Reason: "stopped"}))

@@ -29,6 +29,9 @@ func (a *Agent) pull(ctx context.Context, app string) error {
 		if err := a.rests.wait(ctx, app); err != nil {
 			return err
 		}
+		if err := a.gate.wait(ctx); err != nil {
+			return err
+		}
 		m, err := next(ctx, cons)
 		switch {
 		case ctx.Err() != nil:
@@ -58,7 +61,7 @@ func next(ctx context.Context, cons jetstream.Consumer) (jetstream.Msg, error) {
 
 // take claims the session that a message of the work queue for an application is about, and starts its run.
 func (a *Agent) take(ctx context.Context, m jetstream.Msg, app string) {
-	if a.rests.left(app) > 0 || !a.slots.take() {
+	if a.gate.shut() || a.rests.left(app) > 0 || !a.slots.take() {
 		_ = a.cfg.Log.Again(m, bounce) // without the answer it comes after workAck
 		return
 	}

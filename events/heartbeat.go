@@ -1,6 +1,7 @@
 package events
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -15,6 +16,34 @@ func StreamerKey(r Region, id SessionID) string { return "streamer." + string(r)
 // that never expires.
 func HeartbeatSubject(key string) string { return "$KV." + HeartbeatBucket + "." + key }
 
+// Heartbeat is what a heartbeat says.
+type Heartbeat struct {
+	Time time.Time `json:"time"` // of its sending
+	// Load is how busy the machine is: processes that run or wait, for each of its processors. nil where it is not known.
+	Load *float64 `json:"load,omitempty"`
+}
+
+// Value is the key's value.
+func (h Heartbeat) Value() []byte {
+	if h.Load == nil {
+		return []byte(h.Time.UTC().Format(time.RFC3339Nano))
+	}
+	text, _ := json.Marshal(h) // a time and a number, which the sender has checked
+	return text
+}
+
+// ParseHeartbeat reads a key's value; false for what is none, such as what a server says on the key's subject when somebody
+// names that for an answer: it would be a heartbeat that never expires.
+func ParseHeartbeat(value []byte) (h Heartbeat, ok bool) {
+	if t, err := time.Parse(time.RFC3339Nano, string(value)); err == nil {
+		return Heartbeat{Time: t}, true
+	}
+	if json.Unmarshal(value, &h) != nil || h.Time.IsZero() {
+		return Heartbeat{}, false
+	}
+	return h, true
+}
+
 // Beat publishes a heartbeat and waits for no answer: the next follows in [HeartbeatEvery], and the key lives for
 // [HeartbeatTTL]. While NATS is away there is none: one that the client kept for later would be a lie by then.
 func (l *Log) Beat(key string) error {
@@ -22,7 +51,7 @@ func (l *Log) Beat(key string) error {
 		return fmt.Errorf("%w: no heartbeat", ErrUnavailable)
 	}
 	m := nats.NewMsg(HeartbeatSubject(key))
-	m.Data = []byte(time.Now().UTC().Format(time.RFC3339Nano))
+	m.Data = Heartbeat{Time: time.Now()}.Value()
 	m.Header.Set(jetstream.MsgTTLHeader, HeartbeatTTL.String())
 	if err := l.nc.PublishMsg(m); err != nil {
 		return fmt.Errorf("events: heartbeat: %w", err)

@@ -107,7 +107,12 @@ type ReadyData struct {
 	Discover DiscoverData `json:"discover"`
 	// ADB tells that a share leads to a TCP port of the application.
 	ADB bool `json:"adb,omitempty"`
+	// Via is how the streamer speaks, ViaMaster or empty: by itself.
+	Via string `json:"via,omitempty"` // master: behind the gateway's master socket, which appends for it as its user
 }
+
+// ViaMaster is [ReadyData.Via] of a streamer that is not ours: what it says comes through the gateway's master socket.
+const ViaMaster = "master"
 
 // DiscoverData is the body of resp:discover.
 type DiscoverData struct {
@@ -152,6 +157,8 @@ type EncoderChangedData struct {
 	From   string `json:"from"`   // the encoder that failed
 	To     string `json:"to"`     // the one in its place
 	Reason string `json:"reason"` // for people
+	// PauseMs is the time from the failure to the other encoder's first picture; missing from events of earlier releases.
+	PauseMs int64 `json:"pause_ms,omitempty"`
 }
 
 // The reasons of a disconnection.

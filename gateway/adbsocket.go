@@ -209,11 +209,3 @@ func (u *adbUse) ending(err error, ws *bytesocket.Socket) closing {
 	c.reason = shorten(c.reason, 120) // a close reason has at most 123 bytes (RFC 6455, section 5.5.1)
 	return c
 }
-
-// masterSocket is GET …/sockets/master, which instances signalled through before release 1.17 of the original service. Here
-// a streamer appends its events itself, with credentials of its session, and NATS lets nobody else do so: not a gateway
-// either. One that appended for a master would make `streamer` in a history mean "or whoever held a token", so there is none.
-func (g *Gateway) masterSocket(echo.Context) error {
-	return &apiError{status: http.StatusBadRequest, code: codeNoMaster,
-		message: "instances do not signal through the gateway (the original's do not since 1.17): a streamer appends to the session's events, see `streamstack streamer --help`"}
-}

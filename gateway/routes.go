@@ -24,7 +24,7 @@ func (g *Gateway) routes() *echo.Echo {
 	for _, prefix := range []string{"/1.0/sessions", "/1.0/session"} {
 		e.GET(prefix+"/:id/sockets/slave", g.socket, g.whenReady, g.perAddress, g.denials)
 		e.GET(prefix+"/:id/sockets/adb", g.adbSocket, g.whenReady, g.perAddress, g.denials)
-		e.GET(prefix+"/:id/sockets/master", g.masterSocket, g.perAddress)
+		e.GET(prefix+"/:id/sockets/master", g.masterSocket, g.whenReady, g.perAddress, g.denials)
 		e.GET(prefix+"/:id/connect", g.connect, g.whenReady, g.perAddress, g.denials)
 	}
 	// Not a group: echo gives one a route for all that is not found, and a wrong method would be 404 in place of 405.
@@ -34,6 +34,10 @@ func (g *Gateway) routes() *echo.Echo {
 	}{
 		{http.MethodGet, "/1.0/applications", g.getApplications},
 		{http.MethodGet, "/1.0/regions", g.getRegions},
+		{http.MethodGet, "/1.0/agents", g.listAgents},
+		{http.MethodGet, "/1.0/agents/:id", g.getAgent},
+		{http.MethodPost, "/1.0/agents/:id/drain", g.drainAgent},
+		{http.MethodDelete, "/1.0/agents/:id/drain", g.resumeAgent},
 		{http.MethodPost, "/1.0/sessions", g.createSession},
 		{http.MethodGet, "/1.0/sessions", g.listSessions},
 		{http.MethodGet, "/1.0/sessions/:id", g.getSession},

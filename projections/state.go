@@ -9,8 +9,8 @@ import (
 // changes: snapshots written before are then not used. A changed field of a type shows by itself. A test keeps what
 // these are worth (testdata/schema).
 const (
-	sessionsVersion = 2
-	agentsVersion   = 1
+	sessionsVersion = 3
+	agentsVersion   = 2
 	accountsVersion = 2
 )
 

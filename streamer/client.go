@@ -11,7 +11,6 @@ import (
 
 	"streamstack/events"
 	"streamstack/streamer/bitrate"
-	"streamstack/streamer/control"
 	"streamstack/streamer/frame"
 	"streamstack/streamer/peer"
 )
@@ -29,6 +28,7 @@ type client struct {
 	sound     bool // the client wants it, and there is some
 	captures  *captures
 	quality   *sampler
+	controls  *controls
 	connected bool
 	gone      *events.DisconnectedData // how its service ended, once it has
 	channels  sync.WaitGroup           // that serve the page's own channels
@@ -67,7 +67,7 @@ func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.R
 	// The line of a microphone is one that sends, too (signalling.md, section 5); nothing needs to be sent on it.
 	settings.EnableSpeaker = settings.EnableSpeaker || settings.EnableMicrophone
 	c := &client{s: s, id: id, begun: time.Now(), settings: settings, sound: sound, screen: s.screen, limit: s.cfg.Bitrate.Select(s.screen.Width, s.screen.Height, s.screen.FPS)}
-	c.captures, c.quality = newCaptures(c), &sampler{c: c}
+	c.captures, c.quality, c.controls = newCaptures(c), &sampler{c: c}, newControls(c)
 	life, done := context.WithCancel(ctx)
 	c.done = done
 	c.peer, err = peer.New(ctx, peer.Config{
@@ -118,7 +118,12 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 		TargetBitrate: func(bps int) { c.captures.bitrate(c.limit.Clamp(bps / 1000)) },
 		Message: func(label string, data []byte, _ bool) {
 			if label == peer.ControlChannel {
-				c.input(ctx, data, post)
+				c.controls.message(ctx, data, post)
+			}
+		},
+		ChannelOpen: func(label string) {
+			if label == peer.ControlChannel {
+				c.controls.opened()
 			}
 		},
 	}
@@ -249,26 +254,6 @@ func (c *client) tried() (list []events.TriedData) {
 	return list
 }
 
-// input handles a message of the control channel, on the peer's goroutine: a slow X server slows the client down.
-func (c *client) input(ctx context.Context, data []byte, post func(func(context.Context) error)) {
-	m, err := control.Parse(data)
-	if err != nil {
-		c.s.log.Debug("control message ignored", "peer", c.id, "err", err)
-		return
-	}
-	if _, leaving := m.(control.Disconnect); leaving {
-		post(func(ctx context.Context) error {
-			return c.s.drop(ctx, c, peer.Gone, events.DisconnectedData{Reason: events.ReasonLeft})
-		})
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, inputTime)
-	defer cancel()
-	if err := c.s.cfg.Input.Handle(ctx, m); err != nil {
-		c.s.log.Debug("input not taken", "peer", c.id, "err", err)
-	}
-}
-
 // close ends the peer first, so that no input of it comes any more, and then lets go of what it held down.
 func (c *client) close(ctx context.Context, how peer.Reason) {
 	c.done()
@@ -276,9 +261,5 @@ func (c *client) close(ctx context.Context, how peer.Reason) {
 	c.peer.Close(how)
 	c.captures.close()
 	c.channels.Wait()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inputTime)
-	defer cancel()
-	if err := c.s.cfg.Input.ReleaseAll(ctx); err != nil {
-		c.s.log.Warn("keys and buttons may still be down", "err", err)
-	}
+	c.controls.close(ctx)
 }

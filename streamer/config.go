@@ -66,7 +66,7 @@ type Encoder struct {
 }
 
 // Config is what a streamer is made of; all fields but Attempt, Resize, DisabledCodecs, Network, ADB, ClientFile,
-// DataSockets and QualityEvery are required.
+// DataSockets, Extras and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
@@ -80,6 +80,7 @@ type Config struct {
 	// Resize gives the display, and the positions of the input, another size and rate, and returns what it has got: a display may have a
 	// least size. It is called while nothing is captured. Nil means that the display cannot be resized.
 	Resize func(context.Context, events.Screen) (events.Screen, error)
+	Extras Extras
 	// Encoders are those that work, best first.
 	Encoders []Encoder
 	// DisabledCodecs are not offered though they could be encoded.

@@ -58,6 +58,9 @@ func (s *Streamer) Run(ctx context.Context) error {
 		b := &bridge.Server{Conn: s.cfg.Log.Conn(), Region: s.cfg.Region, Session: s.cfg.Session, Dial: s.cfg.ADB, Log: s.log}
 		group.Go(func() error { return ended(ctx, b.Run(ctx)) })
 	}
+	if out := s.cfg.Extras.ClipboardOut; out != nil {
+		group.Go(func() error { return ended(ctx, s.shareClipboard(ctx, out)) })
+	}
 	return group.Wait()
 }
 
@@ -98,7 +101,7 @@ func (s *Streamer) post(ctx context.Context, f func(context.Context) error) {
 
 // ready is what the streamer says of itself.
 func (s *Streamer) ready() events.ReadyData {
-	d := events.ReadyData{Screen: s.screen, Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: s.screen.FPS}, ADB: s.cfg.ADB != nil}
+	d := events.ReadyData{Screen: s.screen, Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: s.screen.FPS, Capabilities: s.cfg.Extras.Capabilities}, ADB: s.cfg.ADB != nil}
 	for _, e := range s.cfg.Encoders {
 		d.Encoders = append(d.Encoders, events.EncoderData{Codec: string(e.Codec), Element: e.Element, Hardware: e.Hardware})
 	}

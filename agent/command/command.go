@@ -107,9 +107,10 @@ func Open(ctx context.Context, o Options) (*agent.Agent, error) {
 	return agent.New(cfg)
 }
 
-// Command is `streamstack agent`.
-func Command(version string, s Streamers) *cli.Command {
+// Command is `streamstack agent`; more are its sub-commands, which ask about agents.
+func Command(version string, s Streamers, more ...*cli.Command) *cli.Command {
 	return &cli.Command{
+		Commands: more,
 		Name: "agent", Usage: "one component: claims sessions for its region and runs their instances, against a NATS server that already runs",
 		OnUsageError: connect.OnUsageError,
 		Flags:        slices.Concat(connect.NATSFlags(), Flags(), DriverFlags(), s.Flags()),

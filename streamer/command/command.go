@@ -20,6 +20,7 @@ import (
 	"streamstack/streamer/input"
 	"streamstack/streamer/instance"
 	"streamstack/streamer/peer"
+	"streamstack/streamer/settings"
 )
 
 const (
@@ -46,6 +47,7 @@ func Command() *cli.Command {
 			&cli.StringFlag{Name: "client-file", Usage: "`FILE` in which the application finds what its client asks of it", Sources: connect.Env("client-file")},
 			&cli.StringFlag{Name: "data-sockets", Usage: "`FOLDER` for the sockets of the page's own data channels", Value: dataSockets(os.Getenv("XDG_RUNTIME_DIR")), Sources: connect.Env("data-sockets")},
 			&cli.StringFlag{Name: "input-folder", Usage: "`FOLDER` of the sockets mouse and touch of the display's inputtest devices", Sources: connect.Env("input-folder")},
+			&cli.StringFlag{Name: "sensor-socket", Usage: "Unix socket `FILE` where programs of the instance get the client's sensors and location", Sources: connect.Env("sensor-socket")},
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server", Sources: connect.Env("nats")},
 			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for --nats", Sources: connect.Env("creds")},
 		}, NetworkFlags()...),
@@ -53,19 +55,22 @@ func Command() *cli.Command {
 	}
 }
 
-// NetworkFlags are the flags of a streamer's ports and addresses, and of its configuration. Agents pass them on.
+// NetworkFlags are the flags of a streamer's ports and addresses, of its configuration and of what it may share with clients, and a
+// hidden one for tests. Agents pass them on.
 func NetworkFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "ice-ports", Usage: "UDP ports for media, `MIN-MAX`; default any", Sources: connect.Env("ice-ports")},
 		&cli.IntFlag{Name: "ice-udp-port", Usage: "one UDP port `N` for all media of a streamer", Sources: connect.Env("ice-udp-port")},
 		&cli.StringFlag{Name: "nat-1to1", Usage: "public `IP` that stands for this machine's own", Sources: connect.Env("nat-1to1")},
 		configFlag(),
+		&cli.StringFlag{Name: "fault", Usage: "for tests: `ELEMENT:N`, an encoder that fails after N pictures", Hidden: true, Sources: connect.Env("fault")},
+		&cli.StringFlag{Name: "clipboard", Usage: "share text with the client's clipboard: `WAY` both (the default), in (to the application), out or off", Sources: connect.Env("clipboard")},
 	}
 }
 
 // NetworkEnv are [NetworkFlags] as a streamer's environment.
 func NetworkEnv(cmd *cli.Command) (env []string) {
-	for _, f := range []string{"ice-ports", "nat-1to1", "streamer-config"} {
+	for _, f := range []string{"ice-ports", "nat-1to1", "streamer-config", "fault", "clipboard"} {
 		if v := cmd.String(f); cmd.IsSet(f) && v != "" {
 			env = append(env, connect.EnvName(f)+"="+v)
 		}
@@ -93,8 +98,15 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	broken, err := parseFault(cmd)
+	if err != nil {
+		return err
+	}
 	network, err := parseNetwork(cmd, log)
 	if err != nil {
+		return err
+	}
+	if _, _, err := parseClipboard(cmd); err != nil {
 		return err
 	}
 	n, err := peer.NewNetwork(network)
@@ -110,19 +122,24 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer func() { _ = device.Close() }() // the process ends
+	more, closeMore, err := extras(ctx, cmd, os.Getenv("DISPLAY"), device, log)
+	if err != nil {
+		return err
+	}
+	defer closeMore()
 	l, err := open(ctx, cmd, session, log)
 	if err != nil {
 		return err
 	}
 	defer l.Conn().Close()
-	file := cmd.String("streamer-config")
+	file := settings.Read(cmd.String("streamer-config"), log)
 	cfg := streamer.Config{
 		Log: l, Logger: log, Region: region, Session: session, Attempt: cmd.Int("attempt"), Screen: screen, Audio: cmd.Bool("audio"),
 		Resize: func(ctx context.Context, s events.Screen) (events.Screen, error) {
 			return resize(ctx, os.Getenv("DISPLAY"), device, s)
 		},
-		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Encoders: <-found,
-		DisabledCodecs: disabledCodecs(file, log), Bitrate: bitrateLimits(file, log), Network: n, ClientFile: cmd.String("client-file"),
+		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), broken, file.NVENC, log}, Input: device, Extras: more, Encoders: <-found,
+		DisabledCodecs: file.Disabled, Bitrate: file.Bitrate, Network: n, ClientFile: cmd.String("client-file"),
 		DataSockets: cmd.String("data-sockets"),
 	}
 	if port != 0 {

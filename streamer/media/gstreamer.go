@@ -27,6 +27,5 @@ var initialise = sync.OnceValue(func() error {
 		return fmt.Errorf("media: GStreamer does not start (is the package libgstreamer1.0-0 complete?): %s", C.GoString(reason.message))
 	}
 	gst.Init(nil) // a no-op in C by now; it sets up what the bindings need
-	guardXlib()
 	return yuv.Register(encoder.Converter)
 })

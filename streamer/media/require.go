@@ -18,12 +18,12 @@ var packages = map[string]string{
 	"queue":         "libgstreamer1.0-0",
 	"capsfilter":    "libgstreamer1.0-0",
 	"appsink":       "gstreamer1.0-plugins-base",
+	"appsrc":        "gstreamer1.0-plugins-base",
 	"videoconvert":  "gstreamer1.0-plugins-base",
 	"videotestsrc":  "gstreamer1.0-plugins-base",
 	"audioconvert":  "gstreamer1.0-plugins-base",
 	"audioresample": "gstreamer1.0-plugins-base",
 	"opusenc":       "gstreamer1.0-plugins-base",
-	"ximagesrc":     "gstreamer1.0-plugins-good",
 	"pulsesrc":      "gstreamer1.0-plugins-good",
 	"h264parse":     "gstreamer1.0-plugins-bad",
 	"av1parse":      "gstreamer1.0-plugins-bad",
@@ -38,7 +38,7 @@ var packages = map[string]string{
 // every browser decodes (RFC 7742, section 5), and what leads to it.
 func required() []string {
 	return []string{
-		"queue", "capsfilter", "appsink", "ximagesrc", "videoconvert", "videotestsrc", "h264parse",
+		"queue", "capsfilter", "appsink", "appsrc", "videoconvert", "videotestsrc", "h264parse",
 		"pulsesrc", "audioconvert", "audioresample", "opusenc", "x264enc", "vp8enc",
 	}
 }

@@ -36,6 +36,8 @@ func (in *instance) clientEnvironment() []string {
 		// Written by the streamer, read by the application.
 		"STREAMSTACK_CLIENT_FILE="+in.clientFile(),
 		"STREAMSTACK_DATA_SOCKETS="+in.runtimeFile("anbox/sockets"),
+		// Made by the streamer, for programs that want the client's sensors and location (package sensors).
+		"STREAMSTACK_SENSOR_SOCKET="+in.runtimeFile("sensors"),
 	)
 }
 
