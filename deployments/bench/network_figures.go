@@ -11,6 +11,8 @@ import (
 const freezeLimit = 200 * time.Millisecond
 
 const (
+	// standstill is how long a picture may stand still until it counts as frozen.
+	standstill = 200 * time.Millisecond
 	// freshLatency is the age up to which a picture counts as in time, on top of the path's own delay.
 	freshLatency = 150 * time.Millisecond
 	// steadyTime is how long all must be well until it counts as recovered.
@@ -32,11 +34,13 @@ func between(r g2g.Recording, from, to time.Time) g2g.Recording {
 		end = len(r.Frames)
 	}
 	r.From, r.To, r.Frames = from, to, r.Frames[begin:end]
+	r.Smeared = slices.DeleteFunc(slices.Clone(r.Smeared), func(t time.Time) bool { return t.Before(from) || !t.Before(to) })
+	r.Invalid = len(r.Smeared)
 	return r
 }
 
 // recovery is the time from a moment to the first picture after it with which a second begins in which the pictures are in
-// time, for a path of this delay, none stands still for longer than freezeLimit, and what else is asked for holds. ok is false
+// time, for a path of this delay, none stands still for longer than standstill, and what else is asked for holds. ok is false
 // where there is none.
 func recovery(r g2g.Recording, from time.Time, path time.Duration, also func(from, to time.Time) bool) (took time.Duration, ok bool) {
 	for _, f := range r.Frames {
@@ -51,7 +55,7 @@ func recovery(r g2g.Recording, from time.Time, path time.Duration, also func(fro
 				late++
 			}
 		}
-		if float64(late) <= (1-steadyPart)*float64(len(second.Frames)) && len(second.Freezes(freezeLimit)) == 0 {
+		if float64(late) <= (1-steadyPart)*float64(len(second.Frames)) && len(second.Freezes(standstill)) == 0 {
 			return f.Shown.Sub(from), true
 		}
 	}

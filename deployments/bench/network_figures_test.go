@@ -32,13 +32,17 @@ func recording(length int, parts ...[]g2g.Frame) g2g.Recording {
 
 func TestBetween(t *testing.T) {
 	r := recording(1000, pictures(0, 1000, 30))
+	r.Smeared = []time.Time{after(199), after(200), after(399), after(400)}
 	part := between(r, after(200), after(400))
+	require.Equal(t, 2, part.Invalid)
+	require.Equal(t, []time.Time{after(200), after(399)}, part.Smeared)
 	require.Len(t, part.Frames, 4)
 	require.Equal(t, []time.Time{after(200), after(350)}, []time.Time{part.Frames[0].Shown, part.Frames[3].Shown})
-	require.Empty(t, part.Freezes(freezeLimit))
+	require.Empty(t, part.Freezes(standstill))
 	require.Empty(t, between(r, after(2000), after(3000)).Frames)
 	require.Len(t, between(r, after(900), after(5000)).Frames, 2)
 	require.Len(t, r.Frames, 20, "it is as it was")
+	require.Equal(t, []time.Time{after(199), after(200), after(399), after(400)}, r.Smeared)
 }
 
 // always asks for nothing else.

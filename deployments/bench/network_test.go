@@ -17,6 +17,7 @@ import (
 	"streamstack/deployments/bench/g2g"
 	"streamstack/deployments/e2e/stack"
 	"streamstack/deployments/impair"
+	"streamstack/events"
 )
 
 const (
@@ -40,7 +41,7 @@ func BenchmarkNetwork(b *testing.B) {
 	text = fmt.Sprintf(`{"video":{"bitrate_limits":[{"num_pixels":921600,"fps":30,"min_kbps":%d,"max_kbps":%d}]}}`, networkMin, networkMax)
 	require.NoError(b, os.WriteFile(config, []byte(text), 0o600))
 	s, relay := stack.Impaired(b, stack.DataDir(b), networkSeed, "--applications", dir, "--streamer-config", config)
-	lines := [][]string{{"network", "", "latency p50", "p95", "freezes", "frozen", "recovered", "Mbit/s", "of the cap", "shown fps", "lost", "queue p95"}}
+	lines := [][]string{{"network", "", "latency p50", "p95", "freezes", "frozen", "recovered", "Mbit/s", "of the cap", "shown fps", "smeared", "lost", "queue p95"}}
 	var late impair.Delays
 	for _, n := range networks() {
 		b.Run(strings.NewReplacer(" ", "-", ",", "", "%", "pc", "/", "p").Replace(n.name), func(b *testing.B) {
@@ -99,7 +100,7 @@ func watchThrough(b *testing.B, s *stack.Stack, relay *impair.Relay, n network) 
 	w.late = down.Late
 	require.Zero(b, down.Missed, "packets that the relay could not read in time: the machine is too busy to measure")
 	require.Zero(b, down.Dropped[impair.Refused])
-	b.Logf("%s, live %.1f s after the beginning: %s", n.name, w.begun.Sub(begun).Seconds()-networkSettle.Seconds(), w.seconds())
+	b.Logf("%s, live %.1f s after the beginning: %s\n\t%s", n.name, w.begun.Sub(begun).Seconds()-networkSettle.Seconds(), w.seconds(), w.samples(s.History(v.Session, "--quality")))
 	return w
 }
 
@@ -145,7 +146,7 @@ func (w *watched) part(p part) g2g.Recording {
 func (w *watched) line(n network, p part) []string {
 	r := w.part(p)
 	var frozen time.Duration
-	freezes := r.Freezes(freezeLimit)
+	freezes := r.Freezes(standstill)
 	for _, g := range freezes {
 		frozen += g.Length()
 	}
@@ -166,22 +167,43 @@ func (w *watched) line(n network, p part) []string {
 	}
 	i := slices.IndexFunc(n.parts, func(q part) bool { return q == p })
 	counts := w.counts[i+1].Since(w.counts[i])
+	p50, p95 := "-", "-"
+	if l := r.Latency(); l.N > 0 {
+		p50, p95 = fmt.Sprintf("%.0f", l.P50), fmt.Sprintf("%.0f", l.P95)
+	}
 	return []string{
-		n.name, p.name, fmt.Sprintf("%.0f", r.Latency().P50), fmt.Sprintf("%.0f", r.Latency().P95), fmt.Sprint(len(freezes)), fmt.Sprintf("%.1f s", frozen.Seconds()),
-		recovered, fmt.Sprintf("%.1f", rate/1e6), used, fmt.Sprintf("%.1f", r.Rate()), fmt.Sprintf("%.1f %%", 100*counts.LossRate()),
+		n.name, p.name, p50, p95, fmt.Sprint(len(freezes)), fmt.Sprintf("%.1f s", frozen.Seconds()),
+		recovered, fmt.Sprintf("%.1f", rate/1e6), used, fmt.Sprintf("%.1f", r.Rate()), fmt.Sprint(r.Invalid), fmt.Sprintf("%.1f %%", 100*counts.LossRate()),
 		fmt.Sprintf("%.0f", float64(counts.Queued.Quantile(0.95).Microseconds())/1000),
 	}
 }
 
 // seconds are the rate, the latency and the pictures of each second, for whoever looks into a figure.
 func (w *watched) seconds() string {
-	var kbps, ages, shown []string
+	var kbps, ages, shown, smeared []string
 	for from := w.begun; !from.Add(time.Second).After(w.To); from = from.Add(time.Second) {
 		second := between(w.Recording, from, from.Add(time.Second))
 		kbps = append(kbps, fmt.Sprintf("%.0f", w.passage.bitsPerSecond(from, from.Add(time.Second))/1000))
 		ages = append(ages, fmt.Sprintf("%.0f", second.Latency().P95))
-		shown = append(shown, fmt.Sprint(second.Distinct()))
+		shown, smeared = append(shown, fmt.Sprint(second.Distinct())), append(smeared, fmt.Sprint(second.Invalid))
 	}
-	return fmt.Sprintf("each second\n\tkbit/s %s\n\tp95 ms %s\n\tshown %s\n\t%d invalid, %d NACKs, %d PLIs, %d keyframes, %d lost",
-		strings.Join(kbps, " "), strings.Join(ages, " "), strings.Join(shown, " "), w.Invalid, w.Stream.NACKs, w.Stream.PLIs, w.Stream.Keyframes, w.Stream.Lost)
+	return fmt.Sprintf("each second\n\tkbit/s %s\n\tp95 ms %s\n\tshown %s\n\tsmeared %s\n\t%d NACKs, %d PLIs, %d keyframes, %d lost",
+		strings.Join(kbps, " "), strings.Join(ages, " "), strings.Join(shown, " "), strings.Join(smeared, " "), w.Stream.NACKs, w.Stream.PLIs, w.Stream.Keyframes, w.Stream.Lost)
+}
+
+// samples are what the streamer said of itself meanwhile.
+func (w *watched) samples(history []events.Event) string {
+	var target, made, dropped, keys []string
+	for _, e := range history {
+		q, err := e.Quality()
+		if err != nil || e.Time.Before(w.begun) || e.Time.After(w.To) {
+			continue
+		}
+		target, made, dropped = append(target, fmt.Sprint(q.TargetKbps)), append(made, fmt.Sprint(q.VideoKbps)), append(dropped, fmt.Sprint(q.FramesDropped))
+		for cause, n := range q.Keyframes {
+			keys = append(keys, fmt.Sprintf("%d %s at %.0f s", n, cause, e.Time.Sub(w.begun).Seconds()))
+		}
+	}
+	return fmt.Sprintf("each 2 s: target kbit/s %s; video sent %s; pictures dropped %s; key frames: %s",
+		strings.Join(target, " "), strings.Join(made, " "), strings.Join(dropped, " "), strings.Join(keys, ", "))
 }

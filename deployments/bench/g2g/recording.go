@@ -30,8 +30,9 @@ type Recording struct {
 	FPS int
 	// Frames are those whose time could be read, in the order of their callbacks.
 	Frames []Frame
-	// Invalid frames could not be read: torn, corrupt or smeared.
+	// Invalid frames could not be read: torn, corrupt or smeared. Smeared is when they were shown.
 	Invalid int
+	Smeared []time.Time
 	// Inputs are when they reached the page.
 	Inputs []time.Time
 	// Cost is what the probe took of the page's thread, a frame.
@@ -76,6 +77,7 @@ func (raw rawRecording) recording() (r Recording) {
 		}
 		if l := f.Latency(); row.Painted == nil || l < -future || l > oldest {
 			r.Invalid++
+			r.Smeared = append(r.Smeared, f.Shown)
 			continue
 		}
 		if row.DecodeMs != nil {
