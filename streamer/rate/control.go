@@ -6,6 +6,8 @@ const (
 	// queueLong is a queue that is too long, whatever its trend, when it lasts for queueLasts; queueShort is one that is drained.
 	queueLong, queueLasts = 60 * time.Millisecond, 120 * time.Millisecond
 	queueShort            = 12 * time.Millisecond
+	// queueLeast is a queue that may grow: it is empty now and then, and the trend is that of a few pictures.
+	queueLeast = 8 * time.Millisecond
 	// drainTime is within which a decrease drains the queue; leastDrain and mostDrain bound how far below the capacity it goes.
 	drainTime             = 250 * time.Millisecond
 	leastDrain, mostDrain = 0.88, 0.30
@@ -19,10 +21,14 @@ const (
 	fruitlessPart = 0.2
 	// holdTime is added to the time of a round trip in which a change cannot yet be seen.
 	holdTime = 50 * time.Millisecond
-	// limitedDecrease is that of a sender that did not use what it had: what arrives is no measure then.
+	// limitedDecrease is that of a sender that did not use what it had: what arrives is no measure then. Likewise where the queue
+	// is shorter than queueBusy: it may have been empty in between.
 	limitedDecrease = 0.9
+	queueBusy       = 40 * time.Millisecond
 	// growth is the increase per second where the capacity is not known.
 	growth = 1.10
+	// nearCapacity is the part of it from which on the increase is careful.
+	nearCapacity = 0.85
 	// packetBits and responseTime make the increase where it is (draft-ietf-rmcat-gcc-02, section 5.5): a packet more for each
 	// time that it takes to see the effect, but at least leastIncrease of the estimate a second.
 	packetBits    = 1200 * 8
@@ -48,13 +54,13 @@ func (e *Estimator) control(t time.Duration) {
 	e.increased = t
 	e.limited.tick(t, e.estimate)
 	long := e.stands(t)
-	if excess := e.losses.judge(t); excess > 0 && t-e.decreased > e.hold() {
+	if excess := e.losses.judge(t); excess > 0 && !e.draining && t-e.decreased > e.hold() {
 		e.lower(t, e.estimate*(1-excess), CauseLoss)
 		e.capacity.add(e.estimate)
 	}
 	e.readProbe(t)
 	switch {
-	case e.usage == Overuse || long:
+	case e.usage == Overuse && e.queue.wait >= queueLeast || long:
 		if t-e.decreased > e.hold() {
 			e.decrease(t)
 		}
@@ -96,7 +102,7 @@ func (e *Estimator) decrease(t time.Duration) {
 		e.trend, e.groups, e.standing, e.fruitless, e.draining = trend{}, grouper{}, 0, 0, false
 		return
 	}
-	if e.raised != 0 && t-e.raised < doubtTime {
+	if e.raised != 0 && t-e.raised < doubtTime && wait > queueBusy {
 		e.prober.wrong(t)
 		e.set(min(e.estimate, e.trusted), CauseDelay)
 	}
@@ -104,7 +110,7 @@ func (e *Estimator) decrease(t time.Duration) {
 		e.before = e.estimate
 	}
 	e.raised = 0
-	carried, ok := e.carried()
+	carried, ok := e.carried(wait)
 	if !ok {
 		e.lower(t, limitedDecrease*e.estimate, CauseDelay)
 		return
@@ -128,13 +134,13 @@ func (e *Estimator) hopeless(wait time.Duration) bool {
 	return e.fruitless >= fruitlessMost
 }
 
-// carried is what the path delivers while it is full; ok is false where what arrives is all that was sent, and little.
-func (e *Estimator) carried() (bps float64, ok bool) {
+// carried is what the path delivers while it is full; ok is false where what arrives tells nothing of that.
+func (e *Estimator) carried(wait time.Duration) (bps float64, ok bool) {
 	bps, ok = e.goodput.rate(goodputTime)
-	if short, known := e.goodput.rate(goodputShort); known && (!ok || short < bps) {
-		bps, ok = short, true
+	if short, known := e.goodput.rate(goodputShort); known && wait > 2*queueBusy && (!ok || short < bps) {
+		bps, ok = short, true // there was no gap in so short a time
 	}
-	if !ok {
+	if !ok || wait < queueBusy && bps < limitedDecrease*e.before {
 		return 0, false
 	}
 	if e.limited.active {
@@ -143,7 +149,7 @@ func (e *Estimator) carried() (bps float64, ok bool) {
 			return 0, false
 		}
 	}
-	return min(bps, e.estimate), true
+	return min(bps, e.before), true
 }
 
 // drain waits for the queue to be empty and then goes back to the capacity.
@@ -169,7 +175,7 @@ func (e *Estimator) increase(step time.Duration) {
 		e.capacity = capacity{}
 	}
 	to := e.estimate * (1 + (growth-1)*step.Seconds())
-	if e.capacity.known {
+	if e.capacity.known && e.estimate > nearCapacity*e.capacity.mean {
 		packets := packetBits / (time.Duration(e.rtt*float64(time.Second)) + responseTime).Seconds()
 		to = e.estimate + max(packets, leastIncrease*e.estimate)*step.Seconds()
 	}

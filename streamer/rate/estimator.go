@@ -19,6 +19,9 @@ const (
 	windowRoom = 200 * time.Millisecond
 	// windowLeast is always allowed to be under way, bytes.
 	windowLeast = 8000
+	// firstTrip is assumed for the round trip before the first feedback. A receiver that sends none for firstPatience is one that
+	// never will.
+	firstTrip, firstPatience = 100 * time.Millisecond, 3 * time.Second
 	// roundTripWeight is that of a new measurement.
 	roundTripWeight = 0.1
 )
@@ -78,7 +81,7 @@ type State struct {
 	// long to go on sending.
 	Silence time.Duration
 	Outage  bool
-	// InFlight is under way, Window what may be, in bytes; Window is 0 before the first feedback, for no bound.
+	// InFlight is under way, Window what may be, in bytes; Window is 0 for no bound, where no feedback ever came.
 	InFlight, Window int
 }
 
@@ -268,8 +271,11 @@ func (e *Estimator) State() State {
 		Limited: e.limited.active, Draining: e.draining, Silence: e.silence(e.now), Outage: e.outage,
 		InFlight: e.history.inFlight,
 	}
-	if e.hears {
+	switch {
+	case e.hears:
 		s.Window = windowLeast + int(e.estimate/8*(e.round.base+windowRoom).Seconds())
+	case e.now < firstPatience:
+		s.Window = windowLeast + int(e.estimate/8*(firstTrip+windowRoom).Seconds())
 	}
 	return s
 }

@@ -70,7 +70,7 @@ func (h *history) find(seq uint16) *sending {
 
 // settle takes all packets up to a number out of flight: also those whose report was lost itself.
 func (h *history) settle(upTo int64) {
-	if upTo <= h.settled {
+	if upTo = min(upTo, h.newest); upTo <= h.settled {
 		return
 	}
 	for n := max(h.settled, upTo-historySize) + 1; n <= upTo; n++ {

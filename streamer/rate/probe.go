@@ -15,7 +15,7 @@ const (
 	probeEnough = 0.8
 	// probeFull is the part of the rate of sending below which the rate of arrival is the path's capacity; probeBelow is how much
 	// of that is taken then.
-	probeFull, probeBelow = 0.9, 0.95
+	probeFull, probeBelow = 0.9, 0.92
 	// probeGain is how much more than the estimate a probe must find to count as a success.
 	probeGain = 1.08
 	// probeGrowth makes probes that find nothing rarer, between probeSoon and probeLate.

@@ -43,16 +43,15 @@ type Call struct {
 	receiver  *Receiver
 	random    *rand.Rand
 
+	t                                                   TB
 	now                                                 time.Duration
 	seq                                                 uint16
-	current                                             int // picture in the pacer
 	frames                                              []Frame
 	arrivals                                            []arrival
 	feedback                                            []answer
 	repeats                                             []repeat
 	nextAudio, nextLook, nextFrame, keyNot, nextTrickle time.Duration
 	wantKey, wasOut                                     bool
-	other                                               float64
 	// Result is filled while the call runs.
 	Result Result
 }
@@ -108,8 +107,14 @@ type Point struct {
 
 var epoch = time.Unix(1_700_000_000, 0)
 
-// Run runs the call for a time.
-func (c *Call) Run(length time.Duration) *Result {
+// TB is what a call needs of a test.
+type TB interface {
+	Fatalf(format string, args ...any)
+}
+
+// Run runs the call for a time. What makes no sense fails the test.
+func (c *Call) Run(t TB, length time.Duration) *Result {
+	c.t = t
 	c.begin()
 	for ; c.now < length; c.now += tick {
 		c.deliver()
@@ -130,14 +135,14 @@ func (c *Call) begin() {
 	}
 	var err error
 	if c.targeter, err = rate.NewTargeter(c.Target); err != nil {
-		panic(err)
+		c.t.Fatalf("linktest: %v", err)
 	}
 	start := c.Target.Start*107/100 + 150_000
 	if c.Estimator, err = rate.New(rate.Config{Min: 150_000, Start: start, Max: c.Target.Max*125/100 + 200_000}); err != nil {
-		panic(err)
+		c.t.Fatalf("linktest: %v", err)
 	}
 	c.pacer = pacer.New[packet](padSize)
-	c.receiver, c.random, c.wantKey = NewReceiver(), rand.New(rand.NewPCG(c.Path.Seed, 2)), true //nolint:gosec // repeatable
+	c.receiver, c.random, c.wantKey = NewReceiver(), rand.New(rand.NewPCG(c.Path.Seed, 2)), true
 	c.pace()
 }
 
@@ -169,14 +174,14 @@ func (c *Call) deliver() {
 		}
 	}
 	c.arrivals = kept
-	for _, f := range c.receiver.Feedback(c.now) {
+	for _, f := range c.receiver.Feedback(c.t, c.now) {
 		if at, ok := c.Path.back(c.now); ok {
 			c.feedback = append(c.feedback, answer{at, f})
 		}
 	}
 	for len(c.feedback) > 0 && c.feedback[0].at <= c.now {
 		if err := c.Estimator.Feedback(c.at(), c.feedback[0].f); err != nil {
-			panic(err)
+			c.t.Fatalf("linktest: %v", err)
 		}
 		c.feedback = c.feedback[1:]
 		c.pace()

@@ -45,7 +45,7 @@ func Always(bps float64) func(time.Duration) float64 {
 // Send sends a packet at a time and tells when it arrives, if it does.
 func (p *Path) Send(now time.Duration, size int) (at time.Duration, ok bool) {
 	if p.random == nil {
-		p.random = rand.New(rand.NewPCG(p.Seed, 1)) //nolint:gosec // repeatable on purpose
+		p.random = rand.New(rand.NewPCG(p.Seed, 1))
 	}
 	if p.Out != nil && p.Out(now) {
 		return 0, false
@@ -96,7 +96,7 @@ func (r *Receiver) Take(at time.Duration, seq uint16) {
 }
 
 // Feedback is what is sent at a time, if anything.
-func (r *Receiver) Feedback(now time.Duration) []*rtcp.TransportLayerCC {
+func (r *Receiver) Feedback(t TB, now time.Duration) []*rtcp.TransportLayerCC {
 	if now < r.next || !r.some {
 		return nil
 	}
@@ -105,13 +105,16 @@ func (r *Receiver) Feedback(now time.Duration) []*rtcp.TransportLayerCC {
 	for _, packet := range r.recorder.BuildFeedbackPacket() {
 		raw, err := packet.Marshal()
 		if err != nil {
-			panic(err)
+			t.Fatalf("linktest: %v", err)
 		}
 		feedback := &rtcp.TransportLayerCC{}
 		if err := feedback.Unmarshal(raw); err != nil {
-			panic(err)
+			t.Fatalf("linktest: %v", err)
 		}
 		list = append(list, feedback)
 	}
 	return list
 }
+
+// Rest lets the next feedback come at any time again.
+func (r *Receiver) Rest() { r.next = 0 }
