@@ -50,6 +50,7 @@ func TestConstantCapacity(t *testing.T) {
 		path linktest.Path
 		low  int           // of the table, default 2.5 Mbit/s
 		from time.Duration // the queue is looked at; the start is at 4 Mbit/s
+		late time.Duration // more than other pictures may be: a packet alone takes 20 ms there
 		used float64       // default 0.88
 	}{
 		"500 kbit/s":                     {path: linktest.Path{Capacity: linktest.Always(mbit / 2), Delay: 10 * ms}, low: mbit / 2, from: 3 * time.Second, late: 40 * ms, used: 0.80},
