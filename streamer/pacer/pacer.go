@@ -69,9 +69,12 @@ func New[T any](pad int) *Pacer[T] { return &Pacer[T]{pad: max(1, pad)} }
 
 // SetRate says how fast packets may go, in bit/s, and how many bytes at once.
 func (p *Pacer[T]) SetRate(now time.Time, bps, burst int) {
+	first := p.last.IsZero()
 	p.refill(now)
 	p.rate, p.depth = float64(max(bps, 1))/8, float64(max(burst, 1))
-	p.bucket = min(p.bucket, p.depth)
+	if p.bucket = min(p.bucket, p.depth); first {
+		p.bucket = p.depth
+	}
 }
 
 // SetProbe asks for a probe of bytes and at least packets, at a rate in bit/s. It replaces one that has not ended.
@@ -179,7 +182,7 @@ func (p *Pacer[T]) count(size int) {
 
 func (p *Pacer[T]) refill(now time.Time) {
 	if p.last.IsZero() {
-		p.last, p.bucket = now, p.depth
+		p.last = now
 	}
 	if passed := now.Sub(p.last); passed > 0 {
 		p.bucket += p.rate * passed.Seconds()
