@@ -140,7 +140,7 @@ func TestProbe(t *testing.T) {
 	p.SetProbe(epoch, 7, 8*mbit, 6000, 5)
 	now, bytes, waiting := epoch, 0, 0
 	for range 100 {
-		if bytes == 2*pad {
+		if bytes == 2*pad && p.Bytes(Video) == 0 {
 			for range 2 {
 				put(t, p, Video, "picture", 1200)
 			}
