@@ -9,6 +9,8 @@ import (
 
 	"streamstack/events"
 	"streamstack/streamer/frame"
+	"streamstack/streamer/media/encoder"
+	"streamstack/streamer/peer"
 )
 
 // captures are the video and the sound of one client. They start in the background, for a start waits for the first
@@ -19,8 +21,9 @@ type captures struct {
 	mu      sync.Mutex
 	closed  bool
 	video   Video
-	kbps    int  // asked for before the video was there
-	wantKey bool // likewise, and not answered yet
+	encoder Encoder     // of the video
+	target  peer.Target // asked for before the video was there, zero for nothing
+	wantKey bool        // likewise, and not answered yet
 
 	work   sync.WaitGroup
 	cancel context.CancelFunc
@@ -70,7 +73,7 @@ type failure struct {
 func (k *captures) play(life context.Context, e Encoder, kbps int, before *failure) error {
 	start, cancel := context.WithTimeout(life, captureTime)
 	defer cancel()
-	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.screen, k.wanted(kbps), func(f frame.Video) {
+	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.screen, k.wanted(e, kbps), func(f frame.Video) {
 		k.c.quality.latency.add(f)
 		if f.Keyframe {
 			k.answered()
@@ -84,10 +87,10 @@ func (k *captures) play(life context.Context, e Encoder, kbps int, before *failu
 	if before != nil {
 		k.replaced(life, *before, e)
 	}
-	if !k.keepVideo(v) {
+	if !k.keepVideo(v, e) {
 		return nil
 	}
-	defer k.keepVideo(nil)
+	defer k.keepVideo(nil, e)
 	select {
 	case <-v.Done():
 		return orElse(v.Err(), "it ended")
@@ -97,13 +100,18 @@ func (k *captures) play(life context.Context, e Encoder, kbps int, before *failu
 }
 
 // wanted is the bitrate that was asked for last, else the given one.
-func (k *captures) wanted(kbps int) int {
+func (k *captures) wanted(e Encoder, kbps int) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.kbps > 0 {
-		return k.kbps
+	if k.target != (peer.Target{}) {
+		return k.nominal(e)
 	}
 	return kbps
+}
+
+// nominal is what the encoder is told for the target, in kbit/s.
+func (k *captures) nominal(e Encoder) int {
+	return encoder.Thinned(e.Element, k.target.Bitrate/1000, k.target.FPS, k.c.screen.FPS)
 }
 
 // failed keeps an encoder that has failed from being the first choice for the next client.
@@ -130,17 +138,15 @@ func (k *captures) replaced(ctx context.Context, before failure, to Encoder) {
 }
 
 // keepVideo takes a started capture in and tells it what was asked for meanwhile; nil takes the one that is there out.
-func (k *captures) keepVideo(v Video) bool {
+func (k *captures) keepVideo(v Video, e Encoder) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.video = nil
 	if v == nil || k.closed {
 		return false
 	}
-	k.video = v
-	if k.kbps > 0 {
-		k.ignore(v.SetBitrate(k.kbps))
-	}
+	k.video, k.encoder = v, e
+	k.tell()
 	if k.wantKey {
 		v.RequestKeyframe()
 	}
@@ -194,14 +200,21 @@ func (k *captures) answered() {
 	k.wantKey = false
 }
 
-// bitrate sets the encoder's target, in kbit/s.
-func (k *captures) bitrate(kbps int) {
+// aim sets the encoder's target.
+func (k *captures) aim(t peer.Target) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.kbps = kbps
-	if k.video != nil {
-		k.ignore(k.video.SetBitrate(kbps))
+	k.target = t
+	k.tell()
+}
+
+// tell tells the video its target, if there are both.
+func (k *captures) tell() {
+	if k.video == nil || k.target == (peer.Target{}) {
+		return
 	}
+	k.ignore(k.video.SetFrameRate(k.target.FPS))
+	k.ignore(k.video.SetBitrate(k.nominal(k.encoder)))
 }
 
 // close ends both and waits for them.

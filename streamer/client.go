@@ -113,9 +113,9 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 				return c.s.drop(ctx, c, peer.Gone, events.DisconnectedData{Reason: string(e)})
 			})
 		},
-		Channel:       func(ch *peer.Channel) { c.serveChannel(ctx, ch) },
-		Keyframe:      func(peer.KeyframeCause) { c.captures.keyframe() },
-		TargetBitrate: func(bps int) { c.captures.bitrate(c.limit.Clamp(bps / 1000)) },
+		Channel:  func(ch *peer.Channel) { c.serveChannel(ctx, ch) },
+		Keyframe: func(peer.KeyframeCause) { c.captures.keyframe() },
+		Target:   c.captures.aim,
 		Message: func(label string, data []byte, _ bool) {
 			if label == peer.ControlChannel {
 				c.controls.message(ctx, data, post)
