@@ -25,7 +25,7 @@ func (r *rig) samples(p events.PeerID) (list []events.QualitySample) {
 	err := r.log.Read(context.WithoutCancel(r.t.Context()), events.QualityStream, events.QualityFilter(region, session), 0, func(e events.Event) error {
 		s, err := e.Quality()
 		if errors.Is(err, events.ErrQuality) {
-			return nil //nolint:nilerr // decisions
+			return nil // decisions
 		}
 		if s.Peer == p {
 			list = append(list, s)

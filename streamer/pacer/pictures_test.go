@@ -16,14 +16,14 @@ func TestPicturesOverflow(t *testing.T) {
 	require.False(t, ask, "which was asked for already")
 	dropped, _ = add(1, 4000, true)
 	require.Zero(t, dropped)
-	// 150 ms at 1 Mbit/s are 18,750 bytes; 6,000 more are for the key frame.
-	for n := range 10 {
+	// 150 ms at 1 Mbit/s are 18,750 bytes; the key frame does not count.
+	for n := range 9 {
 		dropped, ask = add(2+n, 2000, false)
 		require.Zero(t, dropped)
 		require.False(t, ask)
 	}
 	dropped, ask = add(12, 2000, false)
-	require.Equal(t, 12, dropped)
+	require.Equal(t, 11, dropped)
 	require.True(t, ask)
 	dropped, ask = add(13, 2000, false)
 	require.Equal(t, 1, dropped)
@@ -37,6 +37,40 @@ func TestPicturesOverflow(t *testing.T) {
 	_, ok = q.Pop()
 	require.False(t, ok)
 	require.Zero(t, q.Bytes())
+}
+
+// Room that a key frame had is nobody else's once it is gone: else the queue would be as long as the largest one ever was.
+func TestKeyFrameLeavesNoRoom(t *testing.T) {
+	t.Parallel()
+	var q Pictures[int]
+	add := func(size, ahead int) bool {
+		_, ask := q.Put(Picture[int]{Size: size}, ahead, mbit)
+		return ask
+	}
+	_, _ = q.Put(Picture[int]{Size: 300_000, Key: true}, 0, mbit)
+	_, ok := q.Pop()
+	require.True(t, ok)
+	require.False(t, add(9000, 300_000), "while it is being sent others wait for it")
+	require.False(t, add(9000, 10_000))
+	_, _ = q.Pop()
+	require.False(t, add(9000, 0))
+	require.True(t, add(9000, 9000))
+}
+
+// A path that becomes narrower while pictures wait makes them late.
+func TestTrim(t *testing.T) {
+	t.Parallel()
+	var q Pictures[int]
+	_, _ = q.Put(Picture[int]{Size: 1000, Key: true}, 0, 8*mbit)
+	for range 10 {
+		_, _ = q.Put(Picture[int]{Size: 10_000}, 0, 8*mbit)
+	}
+	dropped, ask := q.Trim(0, 6*mbit)
+	require.Zero(t, dropped)
+	require.False(t, ask)
+	dropped, ask = q.Trim(0, mbit)
+	require.Equal(t, 11, dropped)
+	require.True(t, ask)
 }
 
 // Whatever comes, each picture that comes out can be shown: it is a key frame, or the one before it came out too. And what waits

@@ -18,6 +18,9 @@ import (
 const (
 	// maxAudioQueue packets of sound may wait (50 ms); one more and the oldest is dropped. What waits here is late.
 	maxAudioQueue = 5
+	// staleWait is how long a picture that was begun may still take when the path has become narrower, to less than a part
+	// staleShare of what it was when the picture was begun.
+	staleWait, staleShare = 400 * time.Millisecond, 0.5
 	// repeatWait is how long repeats may take at the rate of the moment. More are not taken: they are asked for again.
 	repeatWait = 250 * time.Millisecond
 	// silence is how long nothing may be heard of what was sent before something small is sent every trickleEvery, so that the
@@ -48,6 +51,7 @@ type sender struct {
 	pacer    *pacer.Pacer[outgoing]
 	padding  bool   // something was sent, after which there may be padding
 	keySeq   uint16 // of the first packet of the last key frame
+	begunAt  int    // rate when the picture that is being sent was begun
 	trickled time.Time
 
 	wake      chan struct{}
@@ -99,21 +103,47 @@ func (s *sender) setPace(p rate.Pace) {
 	s.signal()
 }
 
-// setPath takes what is known of the path. It returns how many pictures were dropped since nothing gets through: they would be late
-// when something does again.
+// setPath takes what is known of the path. It returns how many pictures were dropped because nothing gets through, or less than
+// before: they would be late.
 func (s *sender) setPath(estimate int, out bool) (dropped int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rate = estimate
-	if out && !s.out {
+	if s.pacer.Bytes(pacer.Repeat) > s.within(repeatWait) {
+		s.pacer.Drop(pacer.Repeat)
+	}
+	switch {
+	case out && !s.out:
 		dropped = s.pictures.Drop()
-		s.counters.dropped.Add(uint64(dropped))
 		s.pacer.Drop(pacer.Repeat)
 		s.pacer.Drop(pacer.Video) // the gap is in front of a key frame then
+	case !out && s.live:
+		dropped = s.trim()
 	}
+	s.counters.dropped.Add(uint64(dropped))
 	s.out = out
 	return dropped
 }
+
+// trim drops what takes too long on a path that has become narrower, and asks for a key frame then.
+func (s *sender) trim() (dropped int) {
+	begun := s.pacer.Bytes(pacer.Video)
+	if begun > s.within(staleWait) && float64(s.rate) < staleShare*float64(s.begunAt) {
+		s.pacer.Drop(pacer.Video)
+		dropped = 1 + s.pictures.Drop()
+	} else if n, ask := s.pictures.Trim(begun, s.rate); ask {
+		dropped = n
+	}
+	if dropped > 0 {
+		s.counters.overflows.Add(1)
+		s.dropped(dropped)
+		s.keyframes.request(KeyframeOverflow)
+	}
+	return dropped
+}
+
+// within is how many bytes go in a time at the present rate.
+func (s *sender) within(d time.Duration) int { return int(float64(s.rate) / 8 * d.Seconds()) }
 
 // probe sends a probe.
 func (s *sender) probe(p rate.Probe) {
@@ -159,7 +189,7 @@ func (s *sender) writeAudio(a frame.Audio) {
 func (s *sender) repeat(r repeat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.live || s.out || s.outdated(r) || s.pacer.Bytes(pacer.Repeat) > int(float64(s.rate)/8*repeatWait.Seconds()) {
+	if !s.live || s.out || s.outdated(r) || s.pacer.Bytes(pacer.Repeat) > s.within(repeatWait) {
 		return
 	}
 	p := packet{r.header, r.payload}
@@ -277,6 +307,7 @@ func (s *sender) packPicture(now time.Time) {
 		s.keyframes.sent()
 		s.keySeq = of.header.SequenceNumber
 	}
+	s.begunAt = s.rate
 	s.freezes.sent(now, v)
 	packets, err := of.pack(v.Data, v.PTS, v.CapturedAt)
 	s.note(err)

@@ -77,18 +77,6 @@ type follower struct {
 func (f *follower) look(now time.Time) {
 	p := f.p
 	s, probe, ok := p.estimator.tick()
-	dropped := p.sender.setPath(s.Estimate, s.Outage)
-	switch {
-	case s.Outage && !f.before.Outage:
-		p.decided(Decision{At: now, Kind: DecidedOutage, Cause: string(s.Cause), Pictures: dropped}, s)
-	case f.before.Outage && !s.Outage:
-		p.decided(Decision{At: now, Kind: DecidedResume, Cause: string(s.Cause)}, s)
-		p.keyframes.request(KeyframeOutage)
-	}
-	f.before = s
-	if ok {
-		p.sender.probe(probe)
-	}
 	use := f.meter.add(now, p.estimator.used(), p.counters.video.bytes.Load())
 	if t, tell := p.targeter.Next(now, s, use); tell {
 		target := Target{Bitrate: t.Bitrate, FPS: t.FPS}
@@ -100,6 +88,19 @@ func (f *follower) look(now time.Time) {
 			}
 		})
 		p.decided(Decision{At: now, Kind: DecidedTarget, Cause: string(t.Cause), Target: target}, s)
+	}
+	// After the target: a key frame that is asked for now is to be made at the new one.
+	dropped := p.sender.setPath(s.Estimate, s.Outage)
+	switch {
+	case s.Outage && !f.before.Outage:
+		p.decided(Decision{At: now, Kind: DecidedOutage, Cause: string(s.Cause), Pictures: dropped}, s)
+	case f.before.Outage && !s.Outage:
+		p.decided(Decision{At: now, Kind: DecidedResume, Cause: string(s.Cause)}, s)
+		p.keyframes.request(KeyframeOutage)
+	}
+	f.before = s
+	if ok {
+		p.sender.probe(probe)
 	}
 	p.sender.setPace(rate.PaceOf(s, p.targeter.Told()))
 }

@@ -12,13 +12,14 @@ const (
 	drainTime             = 250 * time.Millisecond
 	leastDrain, mostDrain = 0.88, 0.30
 	// drainPatience is how long draining may take: afterwards the queue is not ours.
-	drainPatience = 1500 * time.Millisecond
+	drainPatience = 4 * time.Second
 	// drainedShare of the capacity is used once the queue is empty.
 	drainedShare = 0.95
-	// fruitlessMost decreases in a row that do not shorten the queue by fruitlessPart mean that it is somebody else's, or that
-	// the way has become longer.
+	// fruitlessMost decreases in a row that do not shorten the queue by fruitlessPart, in fruitlessTime, mean that it is somebody
+	// else's, or that the way has become longer.
 	fruitlessMost = 3
 	fruitlessPart = 0.2
+	fruitlessTime = 3 * time.Second
 	// holdTime is added to the time of a round trip in which a change cannot yet be seen.
 	holdTime = 50 * time.Millisecond
 	// limitedDecrease is that of a sender that did not use what it had: what arrives is no measure then. Likewise where the queue
@@ -33,7 +34,7 @@ const (
 	// time that it takes to see the effect, but at least leastIncrease of the estimate a second.
 	packetBits    = 1200 * 8
 	responseTime  = 100 * time.Millisecond
-	leastIncrease = 0.02
+	leastIncrease = 0.04
 	// overArrival bounds the estimate by what arrives, where the sender uses what it has.
 	overArrival, overArrivalBits = 1.5, 10_000
 	// longestStep is the time that one increase counts at most.
@@ -55,7 +56,11 @@ func (e *Estimator) control(t time.Duration) {
 	e.limited.tick(t, e.estimate)
 	long := e.stands(t)
 	if excess := e.losses.judge(t); excess > 0 && !e.draining && t-e.decreased > e.hold() {
-		e.lower(t, e.estimate*(1-excess), CauseLoss)
+		to := e.estimate * (1 - excess)
+		if arrives, ok := e.goodput.rate(goodputTime); ok {
+			to = max(to, drainedShare*arrives) // so much gets through
+		}
+		e.lower(t, to, CauseLoss)
 		e.capacity.add(e.estimate)
 	}
 	e.readProbe(t)
@@ -97,7 +102,7 @@ func (e *Estimator) lower(t time.Duration, bps float64, why Cause) {
 // decrease goes below what the path evidently carries, as far as its queue asks for.
 func (e *Estimator) decrease(t time.Duration) {
 	wait := e.queue.wait
-	if e.hopeless(wait) {
+	if e.hopeless(t, wait) {
 		e.queue.rebase()
 		e.trend, e.groups, e.standing, e.fruitless, e.draining = trend{}, grouper{}, 0, 0, false
 		return
@@ -107,12 +112,13 @@ func (e *Estimator) decrease(t time.Duration) {
 		e.set(min(e.estimate, e.trusted), CauseDelay)
 	}
 	if !e.draining {
-		e.before = e.estimate
+		e.before, e.drains = e.estimate, t
 	}
 	e.raised = 0
 	carried, ok := e.carried(wait)
 	if !ok {
 		e.lower(t, limitedDecrease*e.estimate, CauseDelay)
+		e.draining = true
 		return
 	}
 	e.capacity.add(carried)
@@ -124,14 +130,14 @@ func (e *Estimator) decrease(t time.Duration) {
 }
 
 // hopeless tells that the decreases before this one did not shorten the queue.
-func (e *Estimator) hopeless(wait time.Duration) bool {
+func (e *Estimator) hopeless(t, wait time.Duration) bool {
 	if wait >= queueLong && e.waited > 0 && wait > time.Duration((1-fruitlessPart)*float64(e.waited)) && e.draining {
 		e.fruitless++
 	} else {
 		e.fruitless = 0
 	}
 	e.waited = wait
-	return e.fruitless >= fruitlessMost
+	return e.fruitless >= fruitlessMost && t-e.drains > fruitlessTime
 }
 
 // carried is what the path delivers while it is full; ok is false where what arrives tells nothing of that.
@@ -156,9 +162,11 @@ func (e *Estimator) carried(wait time.Duration) (bps float64, ok bool) {
 func (e *Estimator) drain(t time.Duration) {
 	switch {
 	case e.queue.wait < queueShort:
+		back := drainedShare * e.before
 		if e.capacity.known {
-			e.set(min(max(e.estimate, drainedShare*e.capacity.mean), e.before), CauseDrained)
+			back = min(drainedShare*e.capacity.mean, e.before)
 		}
+		e.set(max(e.estimate, back), CauseDrained)
 	case t-e.decreased < drainPatience:
 		return
 	}

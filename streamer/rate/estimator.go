@@ -17,6 +17,8 @@ const (
 	// windowRoom is what may be under way beyond what a path without a queue holds: the longest queue that we ever cause
 	// knowingly.
 	windowRoom = 200 * time.Millisecond
+	// windowDrain is the same while the queue is to become shorter.
+	windowDrain = 50 * time.Millisecond
 	// windowLeast is always allowed to be under way, bytes.
 	windowLeast = 8000
 	// firstTrip is assumed for the round trip before the first feedback. A receiver that sends none for firstPatience is one that
@@ -83,6 +85,8 @@ type State struct {
 	Outage  bool
 	// InFlight is under way, Window what may be, in bytes; Window is 0 for no bound, where no feedback ever came.
 	InFlight, Window int
+	// Capacity is at which rate the path was full, bit/s; 0 where it never was.
+	Capacity int
 }
 
 // Estimator estimates what a path carries. See the package comment. The zero value is not usable; make it with [New].
@@ -117,6 +121,7 @@ type Estimator struct {
 	decreased, increased time.Duration // last time
 	draining             bool
 	before               float64       // estimate before the draining
+	drains               time.Duration // since when
 	fruitless            int           // decreases in a row that did not shorten the queue
 	waited               time.Duration // queue at the last decrease
 	raised               time.Duration // last raised by a probe,
@@ -271,7 +276,12 @@ func (e *Estimator) State() State {
 		Limited: e.limited.active, Draining: e.draining, Silence: e.silence(e.now), Outage: e.outage,
 		InFlight: e.history.inFlight,
 	}
+	if e.capacity.known {
+		s.Capacity = int(e.capacity.mean)
+	}
 	switch {
+	case e.hears && e.draining:
+		s.Window = windowLeast + int(e.estimate/8*(e.round.base+windowDrain).Seconds())
 	case e.hears:
 		s.Window = windowLeast + int(e.estimate/8*(e.round.base+windowRoom).Seconds())
 	case e.now < firstPatience:

@@ -17,6 +17,8 @@ const (
 	leastFPS = 5
 	// upMargin is what there must be beyond the need of a higher frame rate, upTime the time since the last change.
 	upMargin, upTime = 1.08, time.Second
+	// drainFloor is the part of the capacity that is the floor while a queue is being drained.
+	drainFloor = 0.7
 	// leastShare of the estimate is for the pictures, whatever else is sent.
 	leastShare = 0.5
 )
@@ -87,7 +89,12 @@ func (t *Targeter) Next(now time.Time, s State, u Use) (Target, bool) {
 		payload = 0.93
 	}
 	free := max(float64(s.Estimate-u.Other), leastShare*float64(s.Estimate)) * payload
-	wanted := Target{Bitrate: min(int(free), t.cfg.Max), FPS: t.fps(now, free), Cause: s.Cause}
+	floor := float64(t.cfg.Min)
+	if s.Draining {
+		// For a moment there is less than the path carries: pictures are left out rather than made worse.
+		floor = min(max(floor, drainFloor*float64(s.Capacity)*payload), float64(t.cfg.Max))
+	}
+	wanted := Target{Bitrate: min(int(free), t.cfg.Max), FPS: t.fps(now, free, floor), Cause: s.Cause}
 	wanted.Bitrate = max(wanted.Bitrate, t.cfg.Min*wanted.FPS/t.cfg.FPS)
 	if !t.due(now, wanted) {
 		return Target{}, false
@@ -114,11 +121,11 @@ func (t *Targeter) due(now time.Time, wanted Target) bool {
 }
 
 // fps is the highest frame rate at which the bitrate keeps each picture at its floor.
-func (t *Targeter) fps(now time.Time, free float64) int {
+func (t *Targeter) fps(now time.Time, free, floor float64) int {
 	fps := 0
 	for _, step := range steps {
 		fps = t.cfg.FPS * step[0] / step[1]
-		need := float64(t.cfg.Min) * float64(fps) / float64(t.cfg.FPS)
+		need := floor * float64(fps) / float64(t.cfg.FPS)
 		if fps > t.told.FPS {
 			if need *= upMargin; now.Sub(t.fpsAt) < upTime {
 				continue

@@ -239,6 +239,9 @@ func (c *Call) look() {
 		c.wantKey = true
 	}
 	c.wasOut = s.Outage
+	if n, ask := c.pictures.Trim(c.pacer.Bytes(pacer.Video), s.Estimate); ask {
+		c.Result.Dropped, c.wantKey = c.Result.Dropped+n, true
+	}
 	audio := 0
 	if !c.Silent {
 		audio = int(audioSize * 8 / audioEvery.Seconds())
