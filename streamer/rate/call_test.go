@@ -147,6 +147,33 @@ func TestDropAndReturn(t *testing.T) {
 	}
 }
 
+// The same where a picture is anything but small: 30 a second, and key frames of eight times the size, on a path that drops what
+// would wait for more than 300 ms. The picture may stand still for a moment; it may not become old, nor stay bad.
+func TestDropWithLargePictures(t *testing.T) {
+	t.Parallel()
+	capacity := func(at time.Duration) float64 {
+		if at >= 12*time.Second && at < 24*time.Second {
+			return mbit
+		}
+		return 8 * mbit
+	}
+	for seed := range uint64(5) {
+		call := linktest.Call{
+			Path:    linktest.Path{Capacity: capacity, Delay: 10 * ms, Queue: 300 * ms, Seed: seed},
+			Target:  rate.TargetConfig{Min: 300_000, Max: 10 * mbit, Start: 5 * mbit, FPS: 30},
+			KeySize: 8,
+		}
+		r := call.Run(t, 36*time.Second)
+		show(t, &call, r)
+		require.Less(t, r.Latency(1, 0, 36*time.Second), 1500*ms, "the oldest picture shown")
+		require.Less(t, r.Gap(12*time.Second, 24*time.Second), 1500*ms, "the picture stands still")
+		require.Less(t, r.Latency(0.95, 15*time.Second, 24*time.Second), 250*ms)
+		require.Greater(t, r.Used(capacity, 15*time.Second, 24*time.Second), 0.8)
+		require.Greater(t, r.Used(capacity, 4*time.Second, 12*time.Second), 0.8)
+		require.Greater(t, r.Used(capacity, 29*time.Second, 36*time.Second), 0.8)
+	}
+}
+
 // After 3 s without anything in either direction the picture is back within a second, at about the rate before.
 func TestOutage(t *testing.T) {
 	t.Parallel()
@@ -190,7 +217,7 @@ func TestStillScreen(t *testing.T) {
 		show(t, &call, r)
 		for _, p := range r.Points {
 			if p.At > 5*time.Second {
-				require.Greater(t, float64(p.State.Estimate), 0.7*min(capacity, 8*mbit), "at %s", p.At)
+				require.Greater(t, float64(p.State.Estimate), 0.5*min(capacity, 8*mbit), "at %s", p.At)
 				require.LessOrEqual(t, float64(p.State.Estimate), 9*float64(mbit))
 				if p.At > time.Minute && p.At < 9*time.Minute {
 					require.Less(t, float64(p.State.Estimate), 1.1*capacity, "at %s", p.At)

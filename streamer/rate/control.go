@@ -22,6 +22,8 @@ const (
 	fruitlessTime = 3 * time.Second
 	// holdTime is added to the time of a round trip in which a change cannot yet be seen.
 	holdTime = 50 * time.Millisecond
+	// lossShare of what arrives is kept in spite of loss.
+	lossShare = 0.85
 	// limitedDecrease is that of a sender that did not use what it had: what arrives is no measure then. Likewise where the queue
 	// is shorter than queueBusy: it may have been empty in between.
 	limitedDecrease = 0.9
@@ -34,7 +36,7 @@ const (
 	// time that it takes to see the effect, but at least leastIncrease of the estimate a second.
 	packetBits    = 1200 * 8
 	responseTime  = 100 * time.Millisecond
-	leastIncrease = 0.04
+	leastIncrease = 0.025
 	// overArrival bounds the estimate by what arrives, where the sender uses what it has.
 	overArrival, overArrivalBits = 1.5, 10_000
 	// longestStep is the time that one increase counts at most.
@@ -58,7 +60,7 @@ func (e *Estimator) control(t time.Duration) {
 	if excess := e.losses.judge(t); excess > 0 && !e.draining && t-e.decreased > e.hold() {
 		to := e.estimate * (1 - excess)
 		if arrives, ok := e.goodput.rate(goodputTime); ok {
-			to = max(to, drainedShare*arrives) // so much gets through
+			to = max(to, lossShare*arrives) // about so much gets through
 		}
 		e.lower(t, to, CauseLoss)
 		e.capacity.add(e.estimate)
@@ -118,7 +120,6 @@ func (e *Estimator) decrease(t time.Duration) {
 	carried, ok := e.carried(wait)
 	if !ok {
 		e.lower(t, limitedDecrease*e.estimate, CauseDelay)
-		e.draining = true
 		return
 	}
 	e.capacity.add(carried)
@@ -162,11 +163,7 @@ func (e *Estimator) carried(wait time.Duration) (bps float64, ok bool) {
 func (e *Estimator) drain(t time.Duration) {
 	switch {
 	case e.queue.wait < queueShort:
-		back := drainedShare * e.before
-		if e.capacity.known {
-			back = min(drainedShare*e.capacity.mean, e.before)
-		}
-		e.set(max(e.estimate, back), CauseDrained)
+		e.set(max(e.estimate, min(drainedShare*e.capacity.mean, e.before)), CauseDrained)
 	case t-e.decreased < drainPatience:
 		return
 	}
