@@ -44,6 +44,7 @@ type estimator struct {
 type sending struct {
 	probe           int
 	padding, repeat bool
+	isCopy          bool // of a repeat that was sent just before
 }
 
 // use counts what was sent by what it is, in bytes on the wire.
@@ -91,7 +92,7 @@ func (e *estimator) says(s sending) {
 func (e *estimator) sent(number uint16, size int, video bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.rate.Sent(e.now(), rate.Packet{Seq: number, Size: size, Probe: e.sending.probe, Padding: e.sending.padding})
+	e.rate.Sent(e.now(), rate.Packet{Seq: number, Size: size, Probe: e.sending.probe, Padding: e.sending.padding, Copy: e.sending.isCopy})
 	switch {
 	case e.sending.padding:
 	case e.sending.repeat, !video:

@@ -15,6 +15,7 @@ import (
 
 	"streamstack/streamer/frame"
 	"streamstack/streamer/rate"
+	"streamstack/streamer/rate/linktest"
 )
 
 // wire is a track's way out that keeps the packets.
@@ -187,6 +188,45 @@ func TestRepeats(t *testing.T) {
 	flush(s, now.Add(3*time.Second))
 	require.Len(t, again.packets, 1)
 	require.Equal(t, uint64(1), s.counters.repeats.Load())
+}
+
+// Where much is lost a repeat goes twice, and the copy says that it is one.
+func TestRepeatsGoTwiceOnALossyPath(t *testing.T) {
+	t.Parallel()
+	s, _, video, _ := newTestSender(t)
+	s.start()
+	now := time.Now()
+	s.writeVideo(picture(frame.VP8, 0, true))
+	flush(s, now)
+	loseOneInTen(t, s.path)
+	require.Greater(t, s.path.state().Loss, doubleLoss)
+	s.repeat(repeat{header: video.packets[2].Header, payload: video.packets[2].Payload})
+	for _, isCopy := range []bool{false, true} {
+		out, _, ok := s.next(now.Add(time.Second))
+		require.True(t, ok)
+		require.Equal(t, sending{repeat: true, isCopy: isCopy}, out.says)
+		require.Equal(t, video.packets[2].SequenceNumber, out.packet.header.SequenceNumber)
+	}
+	require.Equal(t, uint64(2), s.counters.repeats.Load())
+}
+
+// loseOneInTen feeds an estimator two seconds of traffic of which a tenth is lost.
+func loseOneInTen(t *testing.T, e *estimator) {
+	t.Helper()
+	now := time.Now()
+	e.now = func() time.Time { return now }
+	receiver := linktest.NewReceiver()
+	for n := range uint16(2000) {
+		now = now.Add(time.Millisecond)
+		e.sent(n, 1200, true)
+		at := time.Duration(n) * time.Millisecond
+		if n%10 > 0 {
+			receiver.Take(at, n)
+		}
+		for _, f := range receiver.Feedback(t, at) {
+			require.NoError(t, e.feed(f))
+		}
+	}
 }
 
 // A probe on a still screen is padding: packets with numbers of the pictures' stream, the time of the last one and nothing in them.

@@ -63,6 +63,8 @@ type Packet struct {
 	Probe int
 	// Padding tells that the application had nothing to send.
 	Padding bool
+	// Copy is a packet that the receiver throws away, unreported, if it has got another that was sent: nothing is learnt from its loss.
+	Copy bool
 }
 
 // State is what an estimator thinks.
@@ -156,7 +158,7 @@ func (e *Estimator) Sent(now time.Time, p Packet) {
 	}
 	t := e.clock(now)
 	e.history.add(p.Seq, t, p.Size, p.Probe)
-	if e.outage {
+	if e.outage || p.Copy {
 		e.history.doubtLast()
 	}
 	if !p.Padding {
