@@ -156,12 +156,9 @@ func (c *Call) pace() {
 
 // deliver brings what has arrived by now, on both sides.
 func (c *Call) deliver() {
-	kept := c.arrivals[:0]
-	for _, a := range c.arrivals {
-		if a.at > c.now {
-			kept = append(kept, a)
-			continue
-		}
+	for len(c.arrivals) > 0 && c.arrivals[0].at <= c.now { // in order, as the path keeps it
+		a := c.arrivals[0]
+		c.arrivals = c.arrivals[1:]
 		c.receiver.Take(a.at, a.seq)
 		if n := len(c.Result.Points); n > 0 {
 			c.Result.Points[n-1].Delivered += a.size
@@ -173,7 +170,6 @@ func (c *Call) deliver() {
 			}
 		}
 	}
-	c.arrivals = kept
 	for _, f := range c.receiver.Feedback(c.t, c.now) {
 		if at, ok := c.Path.back(c.now); ok {
 			c.feedback = append(c.feedback, answer{at, f})
