@@ -138,6 +138,7 @@ func (s *sender) trim() (dropped int) {
 		dropped = n
 	}
 	if dropped > 0 {
+		s.pacer.Drop(pacer.Repeat)
 		s.counters.overflows.Add(1)
 		s.dropped(dropped)
 		s.keyframes.request(KeyframeOverflow)
@@ -166,6 +167,7 @@ func (s *sender) writeVideo(v frame.Video) {
 	dropped, ask := s.pictures.Put(pacer.Picture[frame.Video]{Item: v, Size: len(v.Data), Key: v.Keyframe}, s.pacer.Bytes(pacer.Video), s.rate)
 	s.counters.dropped.Add(uint64(dropped))
 	if ask {
+		s.pacer.Drop(pacer.Repeat) // of what the key frame will take the place of
 		// Each picture builds on the one before, so after a gap only a key frame can be shown.
 		s.counters.overflows.Add(1)
 		s.dropped(dropped)
@@ -192,7 +194,7 @@ func (s *sender) writeAudio(a frame.Audio) {
 func (s *sender) repeat(r repeat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.live || s.out || s.outdated(r) || s.pacer.Bytes(pacer.Repeat) > s.within(repeatWait) {
+	if !s.live || s.out || s.outdated(r) || s.superseded(r) || s.pacer.Bytes(pacer.Repeat) > s.within(repeatWait) {
 		return
 	}
 	s.putRepeat(r, false)
@@ -209,6 +211,12 @@ func (s *sender) putRepeat(r repeat, isCopy bool) {
 	if s.pacer.Put(pacer.Repeat, outgoing{packet: p, again: r.next, says: sending{repeat: true, isCopy: isCopy}}, p.size()) {
 		s.counters.repeats.Add(1)
 	}
+}
+
+// superseded tells that the packet is of a picture that the key frame that is awaited will take the place of.
+func (s *sender) superseded(r repeat) bool {
+	video := s.video.packetizer()
+	return video != nil && r.header.SSRC == video.header.SSRC && !s.pictures.Flowing()
 }
 
 func (s *sender) outdated(r repeat) bool {

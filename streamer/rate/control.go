@@ -43,6 +43,8 @@ const (
 	longestStep = 500 * time.Millisecond
 	// probeCalm is how long nothing may have been wrong before a probe under load.
 	probeCalm = 1500 * time.Millisecond
+	// deepFall is the part of the estimate below which what probes found before counts no more.
+	deepFall = 0.5
 	// doubtTime after a rise to what a probe found, overuse means that the probe was wrong.
 	doubtTime = time.Second
 	// full is the part of the upper bound from which there is nothing more to look for.
@@ -127,7 +129,11 @@ func (e *Estimator) decrease(t time.Duration) {
 	share = min(max(share, mostDrain), leastDrain)
 	e.lower(t, share*carried, CauseDelay)
 	e.draining = true
-	e.prober.calm(t)
+	if e.estimate < deepFall*e.before {
+		e.prober.soon(t) // it is another path now
+	} else {
+		e.prober.calm(t)
+	}
 }
 
 // hopeless tells that the decreases before this one did not shorten the queue.

@@ -187,17 +187,17 @@ func (e *Estimator) Feedback(now time.Time, f *rtcp.TransportLayerCC) error {
 		}
 		newest = max(newest, p.seq)
 		if !r.received {
-			if p.fate == unknown && !p.stale {
+			if p.fate == unknown && e.counts(p) {
 				e.losses.lose(p.at)
 			}
 			p.fate = lost
 			continue
 		}
-		if p.fate == lost && !p.stale {
+		if p.fate == lost && e.counts(p) {
 			e.losses.late()
 		}
 		p.fate = arrived
-		if e.losses.arrive() {
+		if e.counts(p) && e.losses.arrive() {
 			e.goodput.reset() // it would measure the interruption
 			e.sent.reset()
 		}
@@ -239,6 +239,9 @@ func (e *Estimator) Feedback(now time.Time, f *rtcp.TransportLayerCC) error {
 	e.control(t)
 	return nil
 }
+
+// counts tells whether a packet's fate says something of the present rate: it was sent at that, and not into an outage.
+func (e *Estimator) counts(p *sending) bool { return !p.stale && p.at >= e.decreased }
 
 // Tick looks at the clock. It is to be called every 10 to 50 ms.
 func (e *Estimator) Tick(now time.Time) {
