@@ -9,7 +9,6 @@ import (
 
 	"streamstack/events"
 	"streamstack/streamer/frame"
-	"streamstack/streamer/media/encoder"
 	"streamstack/streamer/peer"
 )
 
@@ -21,7 +20,6 @@ type captures struct {
 	mu      sync.Mutex
 	closed  bool
 	video   Video
-	encoder Encoder     // of the video
 	target  peer.Target // asked for before the video was there, zero for nothing
 	wantKey bool        // likewise, and not answered yet
 
@@ -73,7 +71,7 @@ type failure struct {
 func (k *captures) play(life context.Context, e Encoder, kbps int, before *failure) error {
 	start, cancel := context.WithTimeout(life, captureTime)
 	defer cancel()
-	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.screen, k.wanted(e, kbps), func(f frame.Video) {
+	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.screen, k.wanted(kbps), func(f frame.Video) {
 		k.c.quality.latency.add(f)
 		if f.Keyframe {
 			k.answered()
@@ -87,10 +85,10 @@ func (k *captures) play(life context.Context, e Encoder, kbps int, before *failu
 	if before != nil {
 		k.replaced(life, *before, e)
 	}
-	if !k.keepVideo(v, e) {
+	if !k.keepVideo(v) {
 		return nil
 	}
-	defer k.keepVideo(nil, e)
+	defer k.keepVideo(nil)
 	select {
 	case <-v.Done():
 		return orElse(v.Err(), "it ended")
@@ -100,18 +98,18 @@ func (k *captures) play(life context.Context, e Encoder, kbps int, before *failu
 }
 
 // wanted is the bitrate that was asked for last, else the given one.
-func (k *captures) wanted(e Encoder, kbps int) int {
+func (k *captures) wanted(kbps int) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.target != (peer.Target{}) {
-		return k.nominal(e)
+		return k.nominal()
 	}
 	return kbps
 }
 
-// nominal is what the encoder is told for the target, in kbit/s.
-func (k *captures) nominal(e Encoder) int {
-	return encoder.Thinned(e.Element, k.target.Bitrate/1000, k.target.FPS, k.c.screen.FPS)
+// nominal is what an encoder is told for the target, in kbit/s: encoders see pictures at the full rate, and spend the same on each.
+func (k *captures) nominal() int {
+	return k.target.Bitrate / 1000 * k.c.screen.FPS / max(1, k.target.FPS)
 }
 
 // failed keeps an encoder that has failed from being the first choice for the next client.
@@ -138,14 +136,14 @@ func (k *captures) replaced(ctx context.Context, before failure, to Encoder) {
 }
 
 // keepVideo takes a started capture in and tells it what was asked for meanwhile; nil takes the one that is there out.
-func (k *captures) keepVideo(v Video, e Encoder) bool {
+func (k *captures) keepVideo(v Video) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.video = nil
 	if v == nil || k.closed {
 		return false
 	}
-	k.video, k.encoder = v, e
+	k.video = v
 	k.tell()
 	if k.wantKey {
 		v.RequestKeyframe()
@@ -214,7 +212,7 @@ func (k *captures) tell() {
 		return
 	}
 	k.ignore(k.video.SetFrameRate(k.target.FPS))
-	k.ignore(k.video.SetBitrate(k.nominal(k.encoder)))
+	k.ignore(k.video.SetBitrate(k.nominal()))
 }
 
 // close ends both and waits for them.

@@ -17,7 +17,7 @@ func TestOneKeyframeAtTheStart(t *testing.T) {
 			step(k)
 		}
 		v := newPlaying(Encoder{Codec: frame.H264}, 0)
-		require.True(t, k.keepVideo(v, v.encoder))
+		require.True(t, k.keepVideo(v))
 		return v.keys
 	}
 	require.Equal(t, 0, asked())

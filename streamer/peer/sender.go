@@ -26,9 +26,9 @@ const (
 	// doubleLoss is the loss from which a repeat goes twice. Where a picture has thirty packets and one in twenty is lost, every tenth
 	// picture loses one twice, and a browser that sends nothing knows no round trip time and waits 100 ms before it asks again.
 	doubleLoss = 0.015
-	// silence is how long nothing may be heard of what was sent before something small is sent every trickleEvery, so that the
+	// trickleAfter is how long nothing may be heard of what was sent before something small is sent every trickleEvery, so that the
 	// end of an interruption is noticed at once, also without sound.
-	silence, trickleEvery = 200 * time.Millisecond, 50 * time.Millisecond
+	trickleAfter, trickleEvery = 200 * time.Millisecond, 50 * time.Millisecond
 	// padOnWire is what a packet of padding takes.
 	padOnWire = 12 + 4 + lateExtensions + padSize + underRTP
 )
@@ -277,7 +277,7 @@ func (s *sender) next(now time.Time) (out outgoing, wait time.Duration, ok bool)
 	if path.Window > 0 {
 		room = path.Window - path.InFlight
 	}
-	if path.Silence > silence && now.Sub(s.trickled) >= trickleEvery {
+	if path.Silence > trickleAfter && now.Sub(s.trickled) >= trickleEvery {
 		s.trickled = now
 		if between {
 			return outgoing{pad: true, of: s.video.packetizer(), says: sending{padding: true}}, 0, true
