@@ -63,6 +63,7 @@ var payloads = map[Name]any{
 var (
 	agentPayloads   = map[Name]any{AgentOnline: OnlineData{}, AgentOffline: OfflineData{}, AgentDrain: DrainData{}, AgentResume: DrainData{}}
 	accountPayloads = map[Name]any{AccountCreated: AccountData{}, AccountDeleted: AccountData{}, AccountExpired: AccountData{}}
+	qualityPayloads = map[Name]any{Sample: QualityData{}, Decisions: DecisionsData{}}
 	webhookPayloads = map[Name]any{WebhookCreated: WebhookData{}, WebhookDeleted: WebhookDeletedData{}}
 )
 
@@ -82,7 +83,9 @@ func Types() []Type {
 	for n, data := range accountPayloads {
 		list = append(list, versions(Type{Stream: AccountsStream, Name: n, Data: data, Actors: []Actor{Gateway}}, accountPrefix)...)
 	}
-	list = append(list, versions(Type{Stream: QualityStream, Name: Sample, Data: QualityData{}, Actors: []Actor{Streamer}}, samplePrefix)...)
+	for n, data := range qualityPayloads {
+		list = append(list, versions(Type{Stream: QualityStream, Name: n, Data: data, Actors: []Actor{Streamer}}, samplePrefix)...)
+	}
 	for n, data := range webhookPayloads {
 		list = append(list, versions(Type{Stream: WebhooksStream, Name: n, Data: data, Actors: []Actor{Gateway}}, webhookPrefix)...)
 	}

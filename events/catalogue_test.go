@@ -27,6 +27,12 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 				EncodeP95Ms: &p95, Frames: 60, FramesDropped: 1, Keyframes: map[string]uint64{"pli": 1}, Freezes: 1, FrozenMs: 250, NACKs: 3, PLIs: 1, FIRs: 1, Inputs: 40, InputsDropped: map[string]uint64{"invalid": 1},
 				VideoPackets: 560, VideoBytes: 600_300, AudioPackets: 200, AudioBytes: 24_012, Missed: 1,
 			}),
+			"quality.decisions": events.NewDecisionsDraft(region, session, events.DecisionsData{
+				Peer: "p1", Omitted: 2, List: []events.DecisionData{
+					{UnixMs: at.UnixMilli(), Kind: "target", Cause: "delay", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, QueueMs: 120},
+					{UnixMs: at.UnixMilli(), Kind: "drop", Cause: "overflow", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, QueueMs: 120, Pictures: 7},
+				},
+			}),
 		},
 		events.AgentsStream: {
 			"agents.online": events.NewAgentDraft(region, "a1", events.AgentOnline, events.OnlineData{Driver: "process", Slots: 4, Version: "1",

@@ -3,7 +3,6 @@ package events
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,7 +14,7 @@ const (
 	QualityStream = "QUALITY"
 	// AllQuality takes all samples in.
 	AllQuality = qualityPrefix + "*.*"
-	// Sample is the one event of the stream.
+	// Sample is the event that comes every [QualityEvery].
 	Sample Name = "sample"
 	// DefaultQualityRetention is the lifetime of samples where none is set.
 	DefaultQualityRetention = 7 * 24 * time.Hour
@@ -53,8 +52,8 @@ type QualityData struct {
 	EncodeP95Ms   *float64 `json:"encode_p95_ms,omitempty"`
 	Frames        uint64   `json:"frames"`         // pictures sent
 	FramesDropped uint64   `json:"frames_dropped"` // pictures made and not sent
-	// Keyframes counts the key frames among Frames by why they were made: start, pli, fir, overflow, or encoder for one
-	// that nobody had asked for.
+	// Keyframes counts the key frames among Frames by why they were made: start, pli, fir, overflow, outage, or encoder for
+	// one that nobody had asked for.
 	Keyframes map[string]uint64 `json:"keyframes,omitempty"`
 	// Freezes counts the times that the picture began to stand still because nothing was sent: a gap after a picture of
 	// more than two frame intervals and 100 ms. What the network does to pictures that were sent shows in the loss, the
@@ -108,16 +107,9 @@ func NewQualityDraft(r Region, id SessionID, d QualityData) Draft {
 // is an [ErrQuality]; readers of many samples go on with the next.
 func (e Event) Quality() (QualitySample, error) {
 	s := QualitySample{Sequence: e.Sequence, Time: e.Time}
-	parts := strings.Split(e.Subject, ".")
-	if len(parts) != 3 || parts[0]+"." != qualityPrefix || !ValidToken(parts[1]) || !ValidToken(parts[2]) {
-		return s, fmt.Errorf("%w: subject %q", ErrQuality, e.Subject)
-	}
-	s.Region, s.Session = Region(parts[1]), SessionID(parts[2])
-	switch {
-	case e.Quarantine != "":
-		return s, fmt.Errorf("%w: %s", ErrQuality, e.Quarantine)
-	case e.Type != QualityType() || e.Source != SourceOf(Streamer):
-		return s, fmt.Errorf("%w: type %q from %q", ErrQuality, e.Type, e.Source)
+	var err error
+	if s.Region, s.Session, err = e.ofQuality(QualityType()); err != nil {
+		return s, err
 	}
 	if err := e.Decode(&s.QualityData); err != nil {
 		return s, fmt.Errorf("%w: %w", ErrQuality, err)

@@ -67,6 +67,47 @@ func TestQualitySamples(t *testing.T) {
 	}
 }
 
+func TestDecisions(t *testing.T) {
+	t.Parallel()
+	l := eventstest.Log(t)
+	decision := events.DecisionData{UnixMs: time.Now().UnixMilli(), Kind: "target", Cause: "delay", TargetKbps: 800, FPS: 20}
+	many := make([]events.DecisionData, events.MaxDecisions+1)
+	for _, d := range []events.Draft{
+		events.NewDecisionsDraft(region, session, events.DecisionsData{Peer: "p", List: []events.DecisionData{decision}, Omitted: 3}),
+		events.NewDecisionsDraft(region, session, events.DecisionsData{Peer: "p", List: many}),
+		events.NewQualityDraft(region, session, events.QualityData{Peer: "p"}),
+	} {
+		if _, err := l.Append(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var sound []events.QualityDecisions
+	refused := 0
+	err := l.Read(t.Context(), events.QualityStream, events.QualityFilter(region, session), 0, func(e events.Event) error {
+		switch d, err := e.Decisions(); {
+		case errors.Is(err, events.ErrQuality):
+			refused++
+		case err != nil:
+			t.Error(err)
+		default:
+			sound = append(sound, d)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sound) != 1 || refused != 2 {
+		t.Fatalf("%+v, %d refused", sound, refused)
+	}
+	if d := sound[0]; d.Region != region || d.Session != session || d.Peer != "p" || d.Omitted != 3 || len(d.List) != 1 || d.List[0] != decision {
+		t.Errorf("%+v", d)
+	}
+	if samples, _ := readQuality(t, l, events.AllQuality); len(samples) != 1 {
+		t.Errorf("%d samples: decisions are none", len(samples))
+	}
+}
+
 // Whose a sample is says its subject; one whose envelope is another's, or none, is not believed.
 func TestForgedQualitySamples(t *testing.T) {
 	t.Parallel()

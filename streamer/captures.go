@@ -9,6 +9,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/streamer/frame"
+	"streamstack/streamer/peer"
 )
 
 // captures are the video and the sound of one client. They start in the background, for a start waits for the first
@@ -19,8 +20,8 @@ type captures struct {
 	mu      sync.Mutex
 	closed  bool
 	video   Video
-	kbps    int  // asked for before the video was there
-	wantKey bool // likewise, and not answered yet
+	target  peer.Target // asked for before the video was there, zero for nothing
+	wantKey bool        // likewise, and not answered yet
 
 	work   sync.WaitGroup
 	cancel context.CancelFunc
@@ -100,10 +101,15 @@ func (k *captures) play(life context.Context, e Encoder, kbps int, before *failu
 func (k *captures) wanted(kbps int) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.kbps > 0 {
-		return k.kbps
+	if k.target != (peer.Target{}) {
+		return k.nominal()
 	}
 	return kbps
+}
+
+// nominal is what an encoder is told for the target, in kbit/s: encoders see pictures at the full rate, and spend the same on each.
+func (k *captures) nominal() int {
+	return k.target.Bitrate / 1000 * k.c.screen.FPS / max(1, k.target.FPS)
 }
 
 // failed keeps an encoder that has failed from being the first choice for the next client.
@@ -138,9 +144,7 @@ func (k *captures) keepVideo(v Video) bool {
 		return false
 	}
 	k.video = v
-	if k.kbps > 0 {
-		k.ignore(v.SetBitrate(k.kbps))
-	}
+	k.tell()
 	if k.wantKey {
 		v.RequestKeyframe()
 	}
@@ -194,14 +198,21 @@ func (k *captures) answered() {
 	k.wantKey = false
 }
 
-// bitrate sets the encoder's target, in kbit/s.
-func (k *captures) bitrate(kbps int) {
+// aim sets the encoder's target.
+func (k *captures) aim(t peer.Target) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.kbps = kbps
-	if k.video != nil {
-		k.ignore(k.video.SetBitrate(kbps))
+	k.target = t
+	k.tell()
+}
+
+// tell tells the video its target, if there are both.
+func (k *captures) tell() {
+	if k.video == nil || k.target == (peer.Target{}) {
+		return
 	}
+	k.ignore(k.video.SetFrameRate(k.target.FPS))
+	k.ignore(k.video.SetBitrate(k.nominal()))
 }
 
 // close ends both and waits for them.

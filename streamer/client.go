@@ -29,6 +29,7 @@ type client struct {
 	captures  *captures
 	quality   *sampler
 	controls  *controls
+	decisions *decisions
 	connected bool
 	gone      *events.DisconnectedData // how its service ended, once it has
 	channels  sync.WaitGroup           // that serve the page's own channels
@@ -67,7 +68,7 @@ func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.R
 	// The line of a microphone is one that sends, too (signalling.md, section 5); nothing needs to be sent on it.
 	settings.EnableSpeaker = settings.EnableSpeaker || settings.EnableMicrophone
 	c := &client{s: s, id: id, begun: time.Now(), settings: settings, sound: sound, screen: s.screen, limit: s.cfg.Bitrate.Select(s.screen.Width, s.screen.Height, s.screen.FPS)}
-	c.captures, c.quality, c.controls = newCaptures(c), &sampler{c: c}, newControls(c)
+	c.captures, c.quality, c.decisions, c.controls = newCaptures(c), &sampler{c: c}, &decisions{c: c}, newControls(c)
 	life, done := context.WithCancel(ctx)
 	c.done = done
 	c.peer, err = peer.New(ctx, peer.Config{
@@ -113,9 +114,10 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 				return c.s.drop(ctx, c, peer.Gone, events.DisconnectedData{Reason: string(e)})
 			})
 		},
-		Channel:       func(ch *peer.Channel) { c.serveChannel(ctx, ch) },
-		Keyframe:      func(peer.KeyframeCause) { c.captures.keyframe() },
-		TargetBitrate: func(bps int) { c.captures.bitrate(c.limit.Clamp(bps / 1000)) },
+		Channel:  func(ch *peer.Channel) { c.serveChannel(ctx, ch) },
+		Keyframe: func(peer.KeyframeCause) { c.captures.keyframe() },
+		Target:   c.captures.aim,
+		Decision: c.decisions.add,
 		Message: func(label string, data []byte, _ bool) {
 			if label == peer.ControlChannel {
 				c.controls.message(ctx, data, post)
@@ -232,6 +234,7 @@ func (c *client) chosen(ctx context.Context, codec frame.Codec) error {
 func (c *client) up(ctx context.Context, n peer.Connection) error {
 	c.connected = true
 	c.quality.start(ctx)
+	c.decisions.start(ctx)
 	var element string
 	if encoders := c.s.encoders(n.Codec); len(encoders) > 0 {
 		element = encoders[0].Element
@@ -258,6 +261,7 @@ func (c *client) tried() (list []events.TriedData) {
 func (c *client) close(ctx context.Context, how peer.Reason) {
 	c.done()
 	c.quality.close()
+	c.decisions.close()
 	c.peer.Close(how)
 	c.captures.close()
 	c.channels.Wait()

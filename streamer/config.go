@@ -32,6 +32,8 @@ const (
 type Video interface {
 	RequestKeyframe()
 	SetBitrate(kbps int) error
+	// SetFrameRate sets how many pictures a second there are at most, up to the screen's rate.
+	SetFrameRate(fps int) error
 	Done() <-chan struct{}
 	Err() error
 	Close() error

@@ -66,6 +66,7 @@ type playing struct {
 	mu     sync.Mutex
 	err    error
 	kbps   int
+	fps    int // 0 before it was set
 	keys   int
 	closed bool
 }
@@ -143,6 +144,13 @@ func (p *playing) SetBitrate(kbps int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.kbps = kbps
+	return nil
+}
+
+func (p *playing) SetFrameRate(fps int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fps = fps
 	return nil
 }
 

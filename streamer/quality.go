@@ -66,7 +66,7 @@ func (q *sampler) run(ctx context.Context) {
 		counts := q.c.controls.counts()
 		counts.since(inputs, &d)
 		inputs = counts
-		d.Peer, d.Missed, d.TargetKbps = q.c.id, missed, q.c.targetKbps(stats.TargetBitrate)
+		d.Peer, d.Missed, d.TargetKbps = q.c.id, missed, q.c.targetKbps(stats.Target.Bitrate)
 		if err := q.append(ctx, d); err != nil {
 			if missed++; missed == 1 {
 				q.c.s.log.Warn("quality samples are dropped while the log does not take them", "peer", q.c.id, "err", err)
@@ -90,7 +90,7 @@ func (c *client) targetKbps(bps int) int {
 	if bps == 0 {
 		return c.startKbps()
 	}
-	return c.limit.Clamp(bps / 1000)
+	return bps / 1000
 }
 
 // sample is what happened between two readings of a peer's counters.

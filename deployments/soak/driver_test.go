@@ -246,7 +246,11 @@ func (p *playing) RequestKeyframe() {
 	}
 }
 
-func (p *playing) SetBitrate(int) error  { return nil }
+func (p *playing) SetBitrate(int) error { return nil }
+
+// SetFrameRate does nothing: what was recorded comes as it was.
+func (p *playing) SetFrameRate(int) error { return nil }
+
 func (p *playing) Done() <-chan struct{} { return p.done }
 func (p *playing) Err() error            { return nil }
 

@@ -178,7 +178,8 @@ type mutedConn struct {
 	net.PacketConn
 	mu    sync.Mutex
 	muted bool
-	lose  int // RTP packets to lose on the way in
+	deaf  bool // likewise in the other direction
+	lose  int  // RTP packets to lose on the way in
 }
 
 func (m *mutedConn) loseNext(packets int) {
@@ -191,6 +192,10 @@ func (m *mutedConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := m.PacketConn.ReadFrom(b)
 		m.mu.Lock()
+		if m.deaf && err == nil {
+			m.mu.Unlock()
+			continue
+		}
 		large := err == nil && n > 1000 && b[0]>>6 == 2
 		if !large || m.lose == 0 {
 			m.mu.Unlock()
@@ -214,4 +219,11 @@ func (m *mutedConn) WriteTo(b []byte, to net.Addr) (int, error) {
 		return len(b), nil
 	}
 	return m.PacketConn.WriteTo(b, to)
+}
+
+// interrupt cuts both directions off, or joins them again.
+func (m *mutedConn) interrupt(on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.muted, m.deaf = on, on
 }

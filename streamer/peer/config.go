@@ -31,7 +31,8 @@ type Config struct {
 	ICEServers []webrtc.ICEServer
 	// Network holds the ports and addresses; nil means any port on every address of the machine.
 	Network *Network
-	// MinBitrate, StartBitrate and MaxBitrate bound the video's bitrate, in bits per second; zero takes a default.
+	// MinBitrate, StartBitrate and MaxBitrate bound the video's bitrate, in bits per second; zero takes a default. MinBitrate is
+	// that of the full frame rate: on a path that carries less the rate of pictures falls, and the bitrate with it.
 	MinBitrate, StartBitrate, MaxBitrate int
 	// FPS is how many pictures a second WriteVideo is to be given; what counts as a freeze follows from it. Zero means 30.
 	FPS int
@@ -54,8 +55,10 @@ type Handlers struct {
 	Disconnected func(Ending)
 	// Keyframe asks for a key frame, at most twice a second. The first comes right after Connected.
 	Keyframe func(KeyframeCause)
-	// TargetBitrate gives the bitrate the encoder should aim at, in bits per second.
-	TargetBitrate func(bps int)
+	// Target gives what the encoder should aim at, whenever that changes.
+	Target func(Target)
+	// Decision tells of a decision on what is sent, for the record.
+	Decision func(Decision)
 	// ChannelOpen is called when an accepted data channel can be written to, before its first Message.
 	ChannelOpen func(label string)
 	// Message is called for every message on an accepted channel. data is the handler's to keep. A slow handler holds
@@ -104,6 +107,8 @@ const (
 	KeyframeFIR KeyframeCause = "fir"
 	// KeyframeOverflow follows pictures dropped here because they came faster than they could be sent.
 	KeyframeOverflow KeyframeCause = "overflow"
+	// KeyframeOutage follows a time in which nothing was heard of the client, and nothing was sent.
+	KeyframeOutage KeyframeCause = "outage"
 	// KeyframeEncoder is one that nobody had asked for; it is counted only.
 	KeyframeEncoder KeyframeCause = "encoder"
 )

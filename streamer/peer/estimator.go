@@ -2,43 +2,63 @@ package peer
 
 import (
 	"fmt"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/pion/interceptor"
-	"github.com/pion/interceptor/pkg/gcc"
 	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
 	"github.com/pion/sdp/v3"
+
+	"streamstack/streamer/rate"
 )
 
-// estimator is Google congestion control on the feedback of transport-wide-cc, as an interceptor of one peer. It does
-// not pace.
-//
-// Its memory of sent packets is 250 (fixed in pion/interceptor v0.1.29): a burst of more within a round trip counts as
-// lost. A target followed by the encoder keeps well below that; a very large key frame makes the estimate dip.
-//
-// pion's own wrapper of gcc is not used: it feeds the same feedback twice where a compound packet names both streams.
+const (
+	// underRTP is what a packet has around RTP on the wire: SRTP's authentication (10 bytes, RFC 3711), UDP (8) and IPv4 (20).
+	underRTP = 10 + 8 + 20
+	// leastEstimate is the narrowest path there is a picture for, bit/s on the wire.
+	leastEstimate = 150_000
+	// soundBits is what sound takes on the wire: 128 kbit/s in a hundred packets a second.
+	soundBits = 200_000
+	// repeatRoom is the room in the greatest estimate for headers and repeats.
+	repeatRoom = 1.25
+)
+
+// estimator is the place of package rate in a peer: it sees every packet on its way out, as an interceptor, and is given the
+// receiver's feedback. Safe for concurrent use.
 type estimator struct {
 	interceptor.NoOp
-	bwe *gcc.SendSideBWE
+	now func() time.Time
 
 	mu       sync.Mutex
+	rate     *rate.Estimator
+	sending  sending
 	seen     bool
 	lastSSRC uint32 // sender and
 	lastFeed uint8  // number of the last feedback taken
-	closed   bool
+	use      use
 }
 
+// sending says what the packet is that is being sent. Only the sender's goroutine sends.
+type sending struct {
+	probe           int
+	padding, repeat bool
+	isCopy          bool // of a repeat that was sent just before
+}
+
+// use counts what was sent by what it is, in bytes on the wire.
+type use struct{ pictures, other uint64 }
+
 func newEstimator(cfg *Config) (*estimator, error) {
-	bwe, err := gcc.NewSendSideBWE(
-		gcc.SendSideBWEPacer(gcc.NewNoOpPacer()),
-		gcc.SendSideBWEInitialBitrate(cfg.StartBitrate),
-		gcc.SendSideBWEMinBitrate(cfg.MinBitrate),
-		gcc.SendSideBWEMaxBitrate(cfg.MaxBitrate),
-	)
+	high := int(repeatRoom*float64(cfg.MaxBitrate)) + soundBits
+	low := min(leastEstimate, high)
+	start := min(max(cfg.StartBitrate*107/100+soundBits, low), high)
+	r, err := rate.New(rate.Config{Min: low, Start: start, Max: high})
 	if err != nil {
 		return nil, fmt.Errorf("peer: start the bandwidth estimation: %w", err)
 	}
-	return &estimator{bwe: bwe}, nil
+	return &estimator{now: time.Now, rate: r}, nil
 }
 
 // NewInterceptor implements interceptor.Factory: each peer has its own registry, so the estimator is its own product.
@@ -48,38 +68,70 @@ func (e *estimator) NewInterceptor(string) (interceptor.Interceptor, error) {
 
 // BindLocalStream implements interceptor.Interceptor.
 func (e *estimator) BindLocalStream(info *interceptor.StreamInfo, next interceptor.RTPWriter) interceptor.RTPWriter {
-	if extensionID(info.RTPHeaderExtensions, sdp.TransportCCURI) == 0 {
+	id := extensionID(info.RTPHeaderExtensions, sdp.TransportCCURI)
+	if id == 0 {
 		return next // without the number there will be no feedback on these packets
 	}
-	return e.bwe.AddStream(info, next)
+	video := strings.HasPrefix(info.MimeType, "video/")
+	return interceptor.RTPWriterFunc(func(header *rtp.Header, payload []byte, a interceptor.Attributes) (int, error) {
+		var number rtp.TransportCCExtension
+		if err := number.Unmarshal(header.GetExtension(id)); err == nil {
+			e.sent(number.TransportSequence, header.MarshalSize()+len(payload)+underRTP, video)
+		}
+		return next.Write(header, payload, a)
+	})
 }
 
-// feed takes one feedback of the receiver, once.
+// says tells what the next packets are.
+func (e *estimator) says(s sending) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sending = s
+}
+
+func (e *estimator) sent(number uint16, size int, video bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.rate.Sent(e.now(), rate.Packet{Seq: number, Size: size, Probe: e.sending.probe, Padding: e.sending.padding, Copy: e.sending.isCopy})
+	switch {
+	case e.sending.padding:
+	case e.sending.repeat, !video:
+		e.use.other += uint64(size)
+	default:
+		e.use.pictures += uint64(size)
+	}
+}
+
+// feed takes one feedback of the receiver, once: a compound packet is read for each stream that it names.
 func (e *estimator) feed(feedback *rtcp.TransportLayerCC) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed || e.seen && e.lastSSRC == feedback.SenderSSRC && e.lastFeed == feedback.FbPktCount {
+	if e.seen && e.lastSSRC == feedback.SenderSSRC && e.lastFeed == feedback.FbPktCount {
 		return nil
 	}
 	e.seen, e.lastSSRC, e.lastFeed = true, feedback.SenderSSRC, feedback.FbPktCount
-	return e.bwe.WriteRTCP([]rtcp.Packet{feedback}, nil)
+	return e.rate.Feedback(e.now(), feedback)
 }
 
-// state is what gcc thinks now.
-func (e *estimator) state() congestion {
-	stats := e.bwe.GetStats()
-	usage, _ := stats["usage"].(string)
-	loss, _ := stats["averageLoss"].(float64)
-	return congestion{estimate: e.bwe.GetTargetBitrate(), overuse: usage == "overuse", loss: loss}
-}
-
-// Close implements interceptor.Interceptor. It may be called again.
-func (e *estimator) Close() error {
+// tick looks at the clock, and returns a probe that is to be sent, if there is one.
+func (e *estimator) tick() (rate.State, rate.Probe, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
-		return nil
-	}
-	e.closed = true
-	return e.bwe.Close()
+	e.rate.Tick(e.now())
+	probe, ok := e.rate.Probe()
+	return e.rate.State(), probe, ok
+}
+
+// state is what the estimator thinks now.
+func (e *estimator) state() rate.State {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.rate.State()
+}
+
+// used is what was sent so far.
+func (e *estimator) used() use {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.use
 }

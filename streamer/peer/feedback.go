@@ -64,6 +64,10 @@ func (p *Peer) takeFeedback(packets []rtcp.Packet, ssrc uint32, video bool) {
 			if err := p.estimator.feed(packet); err != nil {
 				p.log.Debug("congestion feedback not used", "error", err)
 			}
+			select {
+			case p.fed <- struct{}{}:
+			default:
+			}
 		case *rtcp.ReceiverReport:
 			p.takeReports(packet.Reports, ssrc, video)
 		case *rtcp.SenderReport: // of a client with a microphone or camera
@@ -90,28 +94,4 @@ func asksFor(request *rtcp.FullIntraRequest, ssrc uint32) bool {
 		}
 	}
 	return false
-}
-
-// followBitrate tells the targets of the congestion control until ctx ends.
-func (p *Peer) followBitrate(ctx context.Context) {
-	ticker := time.NewTicker(targetTick)
-	defer ticker.Stop()
-	target := targeter{low: p.cfg.MinBitrate, high: p.cfg.MaxBitrate, target: p.cfg.StartBitrate}
-	var meter rateMeter
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-ticker.C:
-			sent := meter.add(p.counters.video.bytes.Load())
-			if bps, tell := target.next(now, p.estimator.state(), sent); tell {
-				p.counters.target.Store(int64(bps))
-				p.tell(func(h *Handlers) {
-					if h.TargetBitrate != nil {
-						h.TargetBitrate(bps)
-					}
-				})
-			}
-		}
-	}
 }

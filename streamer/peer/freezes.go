@@ -34,7 +34,18 @@ type freezeMeter struct {
 }
 
 func newFreezeMeter(fps int) *freezeMeter {
-	return &freezeMeter{limit: freezeFrames*time.Second/time.Duration(fps) + freezeSlack}
+	return &freezeMeter{limit: freezeLimit(fps)}
+}
+
+func freezeLimit(fps int) time.Duration {
+	return freezeFrames*time.Second/time.Duration(max(fps, 1)) + freezeSlack
+}
+
+// setFPS changes how many pictures there are to be.
+func (m *freezeMeter) setFPS(fps int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.limit = freezeLimit(fps)
 }
 
 // sent takes a picture that is sent now.

@@ -49,7 +49,8 @@ type record struct {
 	words      []string
 	connection Connection
 	candidates func(webrtc.ICECandidateInit)
-	targets    []int
+	targets    []Target
+	decisions  []Decision
 }
 
 func (r *record) add(format string, args ...any) {
@@ -102,12 +103,13 @@ func (r *record) handlers() Handlers {
 			r.mu.Unlock()
 			r.add("connected")
 		},
-		Disconnected:  func(e Ending) { r.add("disconnected %s", e) },
-		Keyframe:      func(c KeyframeCause) { r.add("keyframe %s", c) },
-		TargetBitrate: func(bps int) { r.mu.Lock(); r.targets = append(r.targets, bps); r.mu.Unlock() },
-		ChannelOpen:   func(label string) { r.add("open %s", label) },
-		Message:       func(label string, data []byte, text bool) { r.add("message %s %s %v", label, data, text) },
-		Track:         func(remote *webrtc.TrackRemote) { r.add("track %s", remote.Kind()) },
+		Disconnected: func(e Ending) { r.add("disconnected %s", e) },
+		Keyframe:     func(c KeyframeCause) { r.add("keyframe %s", c) },
+		Target:       func(to Target) { r.mu.Lock(); r.targets = append(r.targets, to); r.mu.Unlock() },
+		Decision:     func(d Decision) { r.mu.Lock(); r.decisions = append(r.decisions, d); r.mu.Unlock() },
+		ChannelOpen:  func(label string) { r.add("open %s", label) },
+		Message:      func(label string, data []byte, text bool) { r.add("message %s %s %v", label, data, text) },
+		Track:        func(remote *webrtc.TrackRemote) { r.add("track %s", remote.Kind()) },
 	}
 }
 

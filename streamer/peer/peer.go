@@ -13,6 +13,7 @@ import (
 	"github.com/pion/webrtc/v3"
 
 	"streamstack/streamer/frame"
+	"streamstack/streamer/rate"
 )
 
 // Close is bounded by these.
@@ -45,6 +46,8 @@ type Peer struct {
 	keyframes    *keyframeGate
 	freezes      *freezeMeter
 	estimator    *estimator
+	targeter     *rate.Targeter // of the goroutine of followRate
+	fed          chan struct{}  // there was feedback
 	channels     *channels
 	dispatcher   *dispatcher
 	counters     counters
@@ -81,7 +84,7 @@ func New(ctx context.Context, cfg Config) (*Peer, error) {
 	}
 	p := &Peer{
 		cfg: cfg, ranked: rank(cfg.Codecs, cfg.Settings.PreferredCodecs),
-		log: cfg.Log.With("client", cfg.ID), channels: newChannels(cfg.Settings),
+		log: cfg.Log.With("client", cfg.ID), channels: newChannels(cfg.Settings), fed: make(chan struct{}, 1),
 	}
 	p.cfg.Log = p.log
 	p.makeMedia()
@@ -121,9 +124,9 @@ func (p *Peer) makeMedia() {
 				h.Keyframe(cause)
 			}
 		})
+		p.decided(Decision{At: time.Now(), Kind: DecidedKeyframe, Cause: string(cause)}, p.estimator.state())
 	})
 	p.freezes = newFreezeMeter(p.cfg.FPS)
-	p.sender = newSender(p.log, &p.counters, p.keyframes, p.freezes, p.video, p.audio)
 }
 
 func (p *Peer) connectTo(network *Network) error {
@@ -131,20 +134,31 @@ func (p *Peer) connectTo(network *Network) error {
 	if p.estimator, err = newEstimator(&p.cfg); err != nil {
 		return err
 	}
-	api, err := newAPI(&p.cfg, network, p.estimator)
+	if p.targeter, err = rate.NewTargeter(rate.TargetConfig{
+		Min: p.cfg.MinBitrate, Start: p.cfg.StartBitrate, Max: p.cfg.MaxBitrate, FPS: p.cfg.FPS,
+	}); err != nil {
+		return fmt.Errorf("peer: %w", err)
+	}
+	p.sender = newSender(p.log, &p.counters, p.keyframes, p.freezes, p.estimator, p.video, p.audio)
+	p.sender.dropped = func(pictures int) {
+		p.decided(Decision{At: time.Now(), Kind: DecidedDrop, Cause: string(KeyframeOverflow), Pictures: pictures}, p.estimator.state())
+	}
+	p.sender.setPace(rate.PaceOf(p.estimator.state(), p.targeter.Told()))
+	api, err := newAPI(&p.cfg, network, p.estimator, &repeats{take: p.sender.repeat})
 	if err == nil {
 		p.pc, err = api.NewPeerConnection(webrtc.Configuration{
 			ICEServers: p.cfg.ICEServers, SDPSemantics: webrtc.SDPSemanticsUnifiedPlan,
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("peer: make the connection: %w", errors.Join(err, p.estimator.Close()))
+		return fmt.Errorf("peer: make the connection: %w", err)
 	}
 	return nil
 }
 
 // WriteVideo sends a picture. It never waits: before the connection, and until the first key frame on it, the picture is
-// dropped; when pictures come faster than they can be sent, all are dropped up to the next key frame, which is asked for.
+// dropped; when pictures come faster than they can be sent, all are dropped up to the next key frame, which is asked for; and while
+// nothing is heard of the client, too.
 func (p *Peer) WriteVideo(v frame.Video) { p.sender.writeVideo(v) }
 
 // WriteAudio sends an Opus packet. It never waits; when packets come faster than they can be sent the oldest is dropped.
@@ -156,7 +170,7 @@ func (p *Peer) SendsAudio() bool { return p.audio.packetizer() != nil }
 // Stats returns the counts so far.
 func (p *Peer) Stats() Stats {
 	s := p.counters.stats()
-	s.Keyframes = p.keyframes.answered()
+	s.Keyframes, s.Estimate = p.keyframes.answered(), p.estimator.state().Estimate
 	s.Freezes, s.Frozen = p.freezes.stats(time.Now())
 	return s
 }
@@ -201,7 +215,7 @@ func (p *Peer) begin() {
 		p.signalling.Lock()
 		defer p.signalling.Unlock()
 		if p.step != stepClosed {
-			p.goroutines.Go(func() { p.followBitrate(p.ctx) })
+			p.goroutines.Go(func() { p.followRate(p.ctx) })
 		}
 	}
 }

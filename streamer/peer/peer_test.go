@@ -142,6 +142,10 @@ func requireStream(t *testing.T, c *client, frames int) {
 	}
 	packets := c.packets(true)
 	slices.SortFunc(packets, func(a, b *rtp.Packet) int { return int(int16(a.SequenceNumber - b.SequenceNumber)) })
+	for i := range packets[1:] {
+		require.Equal(t, packets[i].SequenceNumber+1, packets[i+1].SequenceNumber)
+	}
+	packets = slices.DeleteFunc(packets, func(p *rtp.Packet) bool { return p.Padding && len(p.Payload) == 0 }) // of probes
 	stamps := map[uint32]int{}
 	for i, packet := range packets {
 		stamps[packet.Timestamp]++
@@ -151,7 +155,6 @@ func requireStream(t *testing.T, c *client, frames int) {
 		if i == 0 {
 			continue
 		}
-		require.Equal(t, packets[i-1].SequenceNumber+1, packet.SequenceNumber)
 		step := packet.Timestamp - packets[i-1].Timestamp
 		if packets[i-1].Marker {
 			require.Equal(t, uint32(1800), step, "20 ms")

@@ -14,6 +14,8 @@ import (
 	"pgregory.net/rapid"
 
 	"streamstack/streamer/frame"
+	"streamstack/streamer/rate"
+	"streamstack/streamer/rate/linktest"
 )
 
 // wire is a track's way out that keeps the packets.
@@ -57,25 +59,74 @@ func newTestSender(t *testing.T) (s *sender, causes *[]KeyframeCause, video, aud
 	require.NoError(t, err)
 	_, err = speaker.Bind(binding{[]webrtc.RTPCodecParameters{opusParameters()}, audio})
 	require.NoError(t, err)
-	return newSender(testLog(), counters, gate, newFreezeMeter(30), display, speaker), causes, video, audio
+	path, err := newEstimator(&Config{MinBitrate: megabit, StartBitrate: 4 * megabit, MaxBitrate: 8 * megabit})
+	require.NoError(t, err)
+	s = newSender(testLog(), counters, gate, newFreezeMeter(30), path, display, speaker)
+	s.setPace(rate.Pace{Rate: 10 * megabit, Burst: 20_000})
+	return s, causes, video, audio
 }
 
+// flush sends what may go at a time, and returns how long there is nothing then.
+func flush(s *sender, now time.Time) time.Duration {
+	for {
+		out, wait, ok := s.next(now)
+		if !ok {
+			return wait
+		}
+		s.transmit(out)
+	}
+}
+
+// At 4 Mbit/s 150 ms are 75,000 bytes, and 7,500 more are for the key frame: sixteen pictures of 5,000.
 func TestOverflowDropsToTheNextKeyframe(t *testing.T) {
 	t.Parallel()
-	s, causes, _, _ := newTestSender(t)
+	s, causes, video, _ := newTestSender(t)
 	s.start()
+	s.setPath(4*megabit, false)
 	s.writeVideo(picture(frame.VP8, 0, true))
-	for n := 1; n < maxVideoQueue; n++ {
+	const fits = 16
+	for n := 1; n < fits; n++ {
 		s.writeVideo(picture(frame.VP8, n, false))
 	}
 	require.Empty(t, *causes)
-	s.writeVideo(picture(frame.VP8, maxVideoQueue, false)) // one too many
+	s.writeVideo(picture(frame.VP8, fits, false)) // one too many
 	require.Equal(t, []KeyframeCause{KeyframeOverflow}, *causes)
-	s.writeVideo(picture(frame.VP8, maxVideoQueue+1, false))
-	require.Empty(t, s.pictures)
-	require.Equal(t, uint64(maxVideoQueue+2), s.counters.dropped.Load())
-	s.writeVideo(picture(frame.VP8, maxVideoQueue+2, true))
-	require.Len(t, s.pictures, 1)
+	s.writeVideo(picture(frame.VP8, fits+1, false))
+	require.Zero(t, s.pictures.Len())
+	require.Equal(t, uint64(fits+2), s.counters.dropped.Load())
+	require.Equal(t, uint64(1), s.counters.overflows.Load())
+	s.writeVideo(picture(frame.VP8, fits+2, true))
+	flush(s, time.Now())
+	require.Len(t, video.packets, 5)
+	for i, packet := range video.packets {
+		require.Equal(t, video.packets[0].SequenceNumber+uint16(i), packet.SequenceNumber, "what was dropped leaves no gap")
+	}
+}
+
+// Nothing is sent into an outage, and what follows it begins with a key frame.
+func TestOutageSendsNothing(t *testing.T) {
+	t.Parallel()
+	s, _, video, audio := newTestSender(t)
+	s.start()
+	now := time.Now()
+	s.writeVideo(picture(frame.VP8, 0, true))
+	flush(s, now)
+	s.writeVideo(picture(frame.VP8, 1, false))
+	require.Equal(t, 1, s.setPath(4*megabit, true), "what waited is late")
+	s.writeVideo(picture(frame.VP8, 2, true))
+	s.writeAudio(frame.Audio{Data: []byte{1}})
+	s.repeat(repeat{header: video.packets[0].Header, next: interceptor.RTPWriterFunc(nil)})
+	flush(s, now)
+	require.Len(t, video.packets, 5)
+	require.Len(t, audio.packets, 1, "sound is small, and what tells of the end")
+	require.Zero(t, s.counters.repeats.Load())
+	require.Zero(t, s.setPath(4*megabit, false))
+	s.writeVideo(picture(frame.VP8, 3, false))
+	flush(s, now.Add(time.Second))
+	require.Len(t, video.packets, 5)
+	s.writeVideo(picture(frame.VP8, 4, true))
+	flush(s, now.Add(time.Second))
+	require.Len(t, video.packets, 10)
 }
 
 func TestSoundDropsTheOldest(t *testing.T) {
@@ -86,25 +137,125 @@ func TestSoundDropsTheOldest(t *testing.T) {
 	for n := range byte(maxAudioQueue + 3) {
 		s.writeAudio(frame.Audio{Data: []byte{n}})
 	}
-	s.sendSound()
+	flush(s, time.Now())
 	require.Len(t, audio.packets, maxAudioQueue)
 	require.Equal(t, []byte{3}, audio.packets[0].Payload)
 }
 
+// A picture that is larger than a burst is spread, and sound passes it.
 func TestSoundPassesALargePicture(t *testing.T) {
 	t.Parallel()
 	s, _, video, audio := newTestSender(t)
 	s.start()
+	now := time.Now()
+	s.setPace(rate.Pace{Rate: megabit, Burst: 1000})
 	s.writeVideo(picture(frame.VP8, 0, true))
-	p := s.video.packetizer()
-	between := 0
-	require.NoError(t, p.write(s.pictures[0].Data, 0, time.Time{}, func() {
-		between++
-		s.writeAudio(frame.Audio{Data: []byte{byte(between)}})
-		s.sendSound()
-	}))
+	wait := flush(s, now)
+	require.Len(t, video.packets, 1)
+	require.Greater(t, wait, time.Millisecond, "the next one is due later")
+	s.writeAudio(frame.Audio{Data: []byte{1}})
+	require.Positive(t, flush(s, now))
+	require.Len(t, audio.packets, 1)
+	require.Len(t, video.packets, 1)
+	for range 10 {
+		now = now.Add(flush(s, now))
+	}
 	require.Len(t, video.packets, 5)
-	require.Len(t, audio.packets, 5)
+}
+
+// Repeats go in front of pictures, and those of before the last key frame not at all.
+func TestRepeats(t *testing.T) {
+	t.Parallel()
+	s, _, video, _ := newTestSender(t)
+	s.start()
+	now := time.Now()
+	again := &wire{}
+	next := interceptor.RTPWriterFunc(func(h *rtp.Header, b []byte, _ interceptor.Attributes) (int, error) { return again.WriteRTP(h, b) })
+	s.writeVideo(picture(frame.VP8, 0, true))
+	flush(s, now)
+	old := video.packets[2]
+	s.repeat(repeat{header: old.Header, payload: old.Payload, next: next})
+	s.writeVideo(picture(frame.VP8, 1, false))
+	out, _, ok := s.next(now)
+	require.True(t, ok)
+	require.True(t, out.says.repeat, "first of all")
+	s.transmit(out)
+	require.Equal(t, old.SequenceNumber, again.packets[0].SequenceNumber)
+	flush(s, now.Add(time.Second))
+	s.writeVideo(picture(frame.VP8, 2, true))
+	flush(s, now.Add(2*time.Second))
+	s.repeat(repeat{header: old.Header, payload: old.Payload, next: next})
+	flush(s, now.Add(3*time.Second))
+	require.Len(t, again.packets, 1)
+	require.Equal(t, uint64(1), s.counters.repeats.Load())
+}
+
+// Where much is lost a repeat goes twice, and the copy says that it is one.
+func TestRepeatsGoTwiceOnALossyPath(t *testing.T) {
+	t.Parallel()
+	s, _, video, _ := newTestSender(t)
+	s.start()
+	now := time.Now()
+	s.writeVideo(picture(frame.VP8, 0, true))
+	flush(s, now)
+	loseOneInTen(t, s.path)
+	require.Greater(t, s.path.state().Loss, doubleLoss)
+	s.repeat(repeat{header: video.packets[2].Header, payload: video.packets[2].Payload})
+	for _, isCopy := range []bool{false, true} {
+		out, _, ok := s.next(now.Add(time.Second))
+		require.True(t, ok)
+		require.Equal(t, sending{repeat: true, isCopy: isCopy}, out.says)
+		require.Equal(t, video.packets[2].SequenceNumber, out.packet.header.SequenceNumber)
+	}
+	require.Equal(t, uint64(2), s.counters.repeats.Load())
+}
+
+// loseOneInTen feeds an estimator two seconds of traffic of which a tenth is lost.
+func loseOneInTen(t *testing.T, e *estimator) {
+	t.Helper()
+	now := time.Now()
+	e.now = func() time.Time { return now }
+	receiver := linktest.NewReceiver()
+	for n := range uint16(2000) {
+		now = now.Add(time.Millisecond)
+		e.sent(n, 1200, true)
+		at := time.Duration(n) * time.Millisecond
+		if n%10 > 0 {
+			receiver.Take(at, n)
+		}
+		for _, f := range receiver.Feedback(t, at) {
+			require.NoError(t, e.feed(f))
+		}
+	}
+}
+
+// A probe on a still screen is padding: packets with numbers of the pictures' stream, the time of the last one and nothing in them.
+func TestPaddingBetweenPictures(t *testing.T) {
+	t.Parallel()
+	s, _, video, _ := newTestSender(t)
+	s.start()
+	now := time.Now()
+	s.probe(rate.Probe{ID: 4, Rate: 8 * megabit, Bytes: 4000, Packets: 5})
+	require.Zero(t, flush(s, now), "before the first picture there is no stream")
+	s.writeVideo(picture(frame.VP8, 0, true))
+	for range 20 {
+		now = now.Add(flush(s, now))
+	}
+	require.Len(t, video.packets, 5+(4000+padOnWire-1)/padOnWire)
+	for i, packet := range video.packets {
+		require.Equal(t, video.packets[0].SequenceNumber+uint16(i), packet.SequenceNumber)
+		if i < 5 {
+			continue
+		}
+		require.True(t, packet.Padding)
+		require.False(t, packet.Marker)
+		require.Equal(t, video.packets[0].Timestamp, packet.Timestamp)
+		raw, err := packet.Header.Marshal()
+		require.NoError(t, err)
+		var read rtp.Packet
+		require.NoError(t, read.Unmarshal(append(raw, packet.Payload...)))
+		require.Empty(t, read.Payload)
+	}
 }
 
 func TestStoppedSenderStaysStopped(t *testing.T) {
@@ -113,7 +264,7 @@ func TestStoppedSenderStaysStopped(t *testing.T) {
 	s.stop()
 	s.start() // a connection that came up while closing
 	s.writeVideo(picture(frame.VP8, 0, true))
-	require.Empty(t, s.pictures)
+	require.Zero(t, s.pictures.Len())
 }
 
 func TestTicksDoNotOverflow(t *testing.T) {
@@ -158,7 +309,11 @@ func TestVP8HasPictureIDs(t *testing.T) {
 	t.Parallel()
 	s, _, video, _ := newTestSender(t)
 	for n := range 3 {
-		require.NoError(t, s.video.packetizer().write(picture(frame.VP8, n, n == 0).Data, 0, time.Time{}, func() {}))
+		packets, err := s.video.packetizer().pack(picture(frame.VP8, n, n == 0).Data, 0, time.Time{})
+		require.NoError(t, err)
+		for _, p := range packets {
+			require.NoError(t, s.video.packetizer().send(p))
+		}
 	}
 	ids := map[uint16]bool{}
 	for _, packet := range video.packets {

@@ -16,14 +16,19 @@ type Stats struct {
 	// FramesDropped counts pictures given to WriteVideo and not sent: before the connection or its first key frame,
 	// or because of an overflow.
 	FramesDropped uint64
+	// Overflows counts how often pictures were dropped because they came faster than they could be sent.
+	Overflows uint64
+	// Repeats counts packets sent again.
+	Repeats uint64
 	// NACKs counts packets the client asked for again; PLIs and FIRs its requests for key frames.
 	NACKs, PLIs, FIRs uint64
 	// RTT is the round trip time by the last receiver report (RFC 3550, section 6.4.1), 0 before it.
 	RTT time.Duration
 	// Loss is the part of the video packets lost between the last two receiver reports, 0 to 1.
 	Loss float64
-	// TargetBitrate is the last target told, in bits per second.
-	TargetBitrate int
+	// Target is the last target told; zero before the first. Estimate is what the path is thought to carry, in bit/s on the wire.
+	Target   Target
+	Estimate int
 	// Keyframes counts key frames sent by why they were made.
 	Keyframes map[KeyframeCause]uint64
 	// Freezes counts how often nothing was sent for more than two frame intervals and 100 ms after a picture, Frozen is
@@ -45,7 +50,9 @@ type counters struct {
 	video, audio      streamCounter
 	dropped           atomic.Uint64
 	nacks, plis, firs atomic.Uint64
-	target            atomic.Int64
+	overflows         atomic.Uint64
+	repeats           atomic.Uint64
+	target            atomic.Pointer[Target]
 	mu                sync.Mutex
 	rtt               time.Duration
 	loss              float64
@@ -54,11 +61,15 @@ type counters struct {
 func (c *counters) stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{
+	s := Stats{
 		Video: c.video.stats(), Audio: c.audio.stats(), FramesDropped: c.dropped.Load(),
 		NACKs: c.nacks.Load(), PLIs: c.plis.Load(), FIRs: c.firs.Load(),
-		RTT: c.rtt, Loss: c.loss, TargetBitrate: int(c.target.Load()),
+		Overflows: c.overflows.Load(), Repeats: c.repeats.Load(), RTT: c.rtt, Loss: c.loss,
 	}
+	if t := c.target.Load(); t != nil {
+		s.Target = *t
+	}
+	return s
 }
 
 // report takes a receiver's report on one of our streams.

@@ -1,79 +1,155 @@
 package peer
 
-import "time"
+import (
+	"context"
+	"time"
 
-// How the estimate becomes the encoder's target.
-const (
-	// targetTick is how often the estimate is looked at, and so how fast the target falls.
-	targetTick = 100 * time.Millisecond
-	// targetInterval is how often the target may rise or move a little.
-	targetInterval = time.Second
-	// targetDrop is the fall, as a part of the target, that is told at once.
-	targetDrop = 0.05
-	// quietLoss is the loss up to which the network counts as untroubled (as in gcc's loss controller).
-	quietLoss = 0.02
-	// troubledLoss is the loss from which it counts as congested.
-	troubledLoss = 0.10
-	// idleShare is the part of the target below which the encoder does not fill it, as with a still screen.
-	idleShare = 0.8
-	// goodputShare of what is being sent is kept under congestion.
-	goodputShare = 0.85
+	"streamstack/streamer/rate"
 )
 
-// congestion is the state of the network as estimated.
-type congestion struct {
-	estimate int // bit/s
-	overuse  bool
-	loss     float64 // 0 to 1
+const (
+	// lookEvery is how often the clock is looked at where no feedback comes.
+	lookEvery = 20 * time.Millisecond
+	// useTick is how often what was sent is measured, for the last useTicks of them.
+	useTick, useTicks = 100 * time.Millisecond, 10
+)
+
+// Target is what an encoder should aim at.
+type Target struct {
+	// Bitrate is what it should make in all, bit/s, at FPS pictures a second. An encoder that counts pictures and not time has to
+	// be told more where FPS is not the full rate, in proportion.
+	Bitrate, FPS int
 }
 
-// targeter turns estimates into targets. It is used by one goroutine.
-type targeter struct {
-	low, high int // bit/s
-	target    int
-	toldAt    time.Time
-	told      int
+// DecisionKind is what was decided on.
+type DecisionKind string
+
+const (
+	// DecidedTarget is another target of the encoder.
+	DecidedTarget DecisionKind = "target"
+	// DecidedKeyframe is a key frame asked for.
+	DecidedKeyframe DecisionKind = "keyframe"
+	// DecidedDrop is that pictures were dropped.
+	DecidedDrop DecisionKind = "drop"
+	// DecidedOutage is that nothing is sent because nothing is heard, DecidedResume the end of that.
+	DecidedOutage DecisionKind = "outage"
+	DecidedResume DecisionKind = "resume"
+)
+
+// Decision is one of the sender's, with what it rests on.
+type Decision struct {
+	At   time.Time
+	Kind DecisionKind
+	// Cause is why: a [rate.Cause] for targets, a [KeyframeCause] for key frames.
+	Cause string
+	// Target is that of the encoder from then on.
+	Target Target
+	// Estimate is in bit/s on the wire, Queue the time that packets wait on the path.
+	Estimate int
+	Queue    time.Duration
+	// Pictures were dropped.
+	Pictures int
 }
 
-// next takes the state and the rate being sent and returns the target if it has to be told.
-//
-// gcc takes an idle screen for a narrow network: it never estimates more than one and a half times what arrives. So while
-// the encoder does not fill its target and nothing is wrong, a lower estimate is not believed; and under congestion the
-// target does not fall below what evidently gets through.
-func (t *targeter) next(now time.Time, net congestion, sent int) (bps int, tell bool) {
-	congested := net.overuse || net.loss > troubledLoss
-	idle := float64(sent) < idleShare*float64(t.target)
-	wanted := net.estimate
-	switch {
-	case wanted >= t.target:
-	case congested:
-		wanted = min(t.target, max(wanted, int(goodputShare*float64(sent))))
-	case idle && net.loss <= quietLoss:
-		wanted = t.target
+// followRate turns feedback and time into the pace of the sender, probes, and targets for the encoder, until ctx ends.
+func (p *Peer) followRate(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	f := follower{p: p, before: p.estimator.state()}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.fed:
+		case <-ticker.C:
+		}
+		f.look(time.Now())
 	}
-	t.target = min(max(wanted, t.low), t.high)
-	fall := float64(t.told - t.target)
-	switch {
-	case t.target == t.told:
-		return 0, false
-	case fall > targetDrop*float64(t.told), now.Sub(t.toldAt) >= targetInterval:
-		t.told, t.toldAt = t.target, now
-		return t.target, true
-	default:
-		return 0, false
-	}
 }
 
-// rateMeter measures a rate over the last second from a counter read every targetTick. It is used by one goroutine.
-type rateMeter struct {
-	samples [int(time.Second / targetTick)]uint64
+// follower is the state of followRate. It is used by one goroutine.
+type follower struct {
+	p      *Peer
+	before rate.State
+	meter  useMeter
+}
+
+func (f *follower) look(now time.Time) {
+	p := f.p
+	s, probe, ok := p.estimator.tick()
+	use := f.meter.add(now, p.estimator.used(), p.counters.video.bytes.Load())
+	if t, tell := p.targeter.Next(now, s, use); tell {
+		target := Target{Bitrate: t.Bitrate, FPS: t.FPS}
+		p.counters.target.Store(&target)
+		p.freezes.setFPS(t.FPS)
+		p.tell(func(h *Handlers) {
+			if h.Target != nil {
+				h.Target(target)
+			}
+		})
+		p.decided(Decision{At: now, Kind: DecidedTarget, Cause: string(t.Cause), Target: target}, s)
+	}
+	// After the target: a key frame that is asked for now is to be made at the new one.
+	dropped := p.sender.setPath(s.Estimate, s.Outage)
+	switch {
+	case s.Outage && !f.before.Outage:
+		p.decided(Decision{At: now, Kind: DecidedOutage, Cause: string(s.Cause), Pictures: dropped}, s)
+	case f.before.Outage && !s.Outage:
+		p.decided(Decision{At: now, Kind: DecidedResume, Cause: string(s.Cause)}, s)
+		p.keyframes.request(KeyframeOutage)
+	}
+	f.before = s
+	if ok {
+		p.sender.probe(probe)
+	}
+	p.sender.setPace(rate.PaceOf(s, p.targeter.Told()))
+}
+
+// decided tells of a decision.
+func (p *Peer) decided(d Decision, s rate.State) {
+	if p.cfg.Handlers.Decision == nil {
+		return
+	}
+	d.Estimate, d.Queue = s.Estimate, s.Queue
+	if d.Target == (Target{}) {
+		if t := p.counters.target.Load(); t != nil {
+			d.Target = *t
+		}
+	}
+	p.tell(func(h *Handlers) { h.Decision(d) })
+}
+
+// useMeter measures what the path is used for, over the last second. It is used by one goroutine.
+type useMeter struct {
+	last    time.Time
+	samples [useTicks]useSample
 	next    int
+	use     rate.Use
 }
 
-// add takes the counter of bytes and returns the rate in bits per second.
-func (m *rateMeter) add(total uint64) int {
+type useSample struct {
+	at      time.Time
+	use     use
+	payload uint64 // of pictures
+}
+
+// add takes what was sent so far and the bytes of pictures in it.
+func (m *useMeter) add(now time.Time, sent use, payload uint64) rate.Use {
+	if now.Sub(m.last) < useTick {
+		return m.use
+	}
+	m.last = now
 	oldest := m.samples[m.next]
-	m.samples[m.next] = total
-	m.next = (m.next + 1) % len(m.samples)
-	return int(total-oldest) * 8
+	m.samples[m.next] = useSample{now, sent, payload}
+	m.next = (m.next + 1) % useTicks
+	if oldest.at.IsZero() {
+		oldest = m.samples[0] // from the beginning on
+	}
+	if passed := now.Sub(oldest.at).Seconds(); passed > 0 {
+		m.use.Other = int(float64(sent.other-oldest.use.other) * 8 / passed)
+	}
+	if pictures := sent.pictures - oldest.use.pictures; pictures > 0 {
+		m.use.Payload = float64(payload-oldest.payload) / float64(pictures)
+	}
+	return m.use
 }

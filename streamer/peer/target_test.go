@@ -1,83 +1,82 @@
 package peer
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
+
+	"streamstack/streamer/frame"
 )
 
-const megabit = 1_000_000
-
-func newTargeter() *targeter {
-	return &targeter{low: megabit, high: 8 * megabit, target: 4 * megabit, told: 4 * megabit, toldAt: time.Unix(0, 0)}
+func TestUseMeter(t *testing.T) {
+	t.Parallel()
+	var m useMeter
+	now := time.Unix(1_700_000_000, 0)
+	var sent use
+	var payload uint64
+	for range 30 {
+		sent.pictures, sent.other, payload = sent.pictures+10_000, sent.other+2500, payload+9000
+		now = now.Add(useTick)
+		m.add(now, sent, payload)
+	}
+	use := m.add(now.Add(time.Millisecond), sent, payload)
+	require.InDelta(t, 200_000, use.Other, 20_000)
+	require.InDelta(t, 0.9, use.Payload, 0.01)
 }
 
-func TestTarget(t *testing.T) {
+// An interruption of the network is noticed, nothing is sent into it, and its end begins with a key frame; both are told.
+func TestInterruption(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		after time.Duration
-		net   congestion
-		sent  int
-		want  int // 0: not told
-	}{
-		"falls at once":              {targetTick, congestion{estimate: 3 * megabit}, 4 * megabit, 3 * megabit},
-		"falls a little later":       {targetTick, congestion{estimate: 39 * megabit / 10}, 4 * megabit, 0},
-		"little fall after a second": {targetInterval, congestion{estimate: 39 * megabit / 10}, 4 * megabit, 39 * megabit / 10},
-		"rises not at once":          {targetTick, congestion{estimate: 6 * megabit}, 4 * megabit, 0},
-		"rises after a second":       {targetInterval, congestion{estimate: 6 * megabit}, 4 * megabit, 6 * megabit},
-		"not above the maximum":      {targetInterval, congestion{estimate: 20 * megabit}, 4 * megabit, 8 * megabit},
-		"not below the minimum":      {targetTick, congestion{estimate: 1000, overuse: true}, 1000, megabit},
-		"idle screen keeps it":       {targetInterval, congestion{estimate: megabit}, megabit / 2, 0},
-		"congestion ends idleness":   {targetTick, congestion{estimate: megabit, overuse: true}, 2 * megabit, 17 * megabit / 10},
-		"loss ends idleness":         {targetTick, congestion{estimate: megabit, loss: 0.2}, 2 * megabit, 17 * megabit / 10},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got, tell := newTargeter().next(time.Unix(0, 0).Add(test.after), test.net, test.sent)
-			require.Equal(t, test.want, got)
-			require.Equal(t, test.want != 0, tell)
+	p, r := newPeer(t, nil)
+	c := newClient(t, clientOptions{muteable: true})
+	connect(t, p, r, c)
+	n := 0
+	play := func(missing func() string) {
+		t.Helper()
+		until(t, func() string {
+			p.WriteVideo(picture(frame.H264, n, n == 0 || r.count("keyframe outage") > 0))
+			n++
+			return missing()
 		})
 	}
-}
-
-func TestTargetKeepsItsBounds(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		target, now := newTargeter(), time.Unix(0, 0)
-		risen := now
-		for range 50 {
-			now = now.Add(targetTick)
-			net := congestion{
-				estimate: rapid.IntRange(0, 50*megabit).Draw(t, "estimate"),
-				overuse:  rapid.Bool().Draw(t, "overuse"), loss: rapid.Float64Range(0, 1).Draw(t, "loss"),
-			}
-			before := target.told
-			bps, tell := target.next(now, net, rapid.IntRange(0, 50*megabit).Draw(t, "sent"))
-			if !tell {
-				continue
-			}
-			if bps < megabit || bps > 8*megabit {
-				t.Fatalf("told %d", bps)
-			}
-			if bps > before {
-				if now.Sub(risen) < targetInterval {
-					t.Fatalf("rose twice within %s", now.Sub(risen))
+	decided := func(kind DecisionKind) func() string {
+		return func() string {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			for _, d := range r.decisions {
+				if d.Kind == kind {
+					return ""
 				}
-				risen = now
 			}
+			return fmt.Sprintf("%s in %+v", kind, r.decisions)
 		}
-	})
-}
-
-func TestRateMeter(t *testing.T) {
-	t.Parallel()
-	var meter rateMeter
-	total, rate := uint64(0), 0
-	for range 30 {
-		total += 12_500 // bytes per tick
-		rate = meter.add(total)
 	}
-	require.Equal(t, megabit, rate)
+	play(func() string {
+		if s := p.estimator.state(); s.RTT == 0 {
+			return "feedback"
+		}
+		return ""
+	})
+	c.socket.interrupt(true)
+	play(decided(DecidedOutage))
+	dropped := p.Stats().FramesDropped
+	play(func() string {
+		if got := p.Stats().FramesDropped; got < dropped+10 {
+			return fmt.Sprintf("%d pictures dropped", got-dropped)
+		}
+		return ""
+	})
+	c.socket.interrupt(false)
+	play(decided(DecidedResume))
+	play(r.missing("keyframe outage"))
+	received := len(c.packets(true))
+	play(func() string {
+		if len(c.packets(true)) < received+5 {
+			return "pictures at the client"
+		}
+		return ""
+	})
+	require.Zero(t, r.count("disconnected lost"))
 }

@@ -111,29 +111,65 @@ type packetizer struct {
 	capturedAt   time.Time // last one told
 }
 
-// write sends one frame. between is called before each packet, for what must not wait behind a large frame.
-func (p *packetizer) write(data []byte, pts time.Duration, capturedAt time.Time, between func()) error {
+// packet is one RTP packet of a stream, made and not yet sent.
+type packet struct {
+	header  rtp.Header
+	payload []byte
+}
+
+// size is what it takes on the wire.
+func (p *packet) size() int {
+	return p.header.MarshalSize() + lateExtensions + len(p.payload) + underRTP
+}
+
+// lateExtensions is what is put into a header on its way out: the time of sending and the transport-wide number.
+const lateExtensions = 4 + 3
+
+// pack makes the packets of one frame, with their numbers: they must be sent, in this order.
+func (p *packetizer) pack(data []byte, pts time.Duration, capturedAt time.Time) ([]packet, error) {
 	payloads := p.payloader.Payload(mtu-headerRoom, data)
 	if len(payloads) == 0 {
-		return nil
+		return nil, nil
 	}
 	p.counter.frames.Add(1)
-	header := p.header
-	header.Timestamp = p.base + ticks(pts, p.rate)
+	p.header.Timestamp = p.base + ticks(pts, p.rate)
+	packets := make([]packet, 0, len(payloads))
 	for i, payload := range payloads {
-		between()
-		packet := header.Clone()
-		packet.SequenceNumber = p.header.SequenceNumber
-		packet.Marker = p.marker && i == len(payloads)-1
+		header := p.header.Clone()
+		header.Marker = p.marker && i == len(payloads)-1
 		p.header.SequenceNumber++
-		if err := p.extend(&packet, i == 0, capturedAt); err != nil {
-			return fmt.Errorf("peer: RTP header: %w", err)
+		if err := p.extend(&header, i == 0, capturedAt); err != nil {
+			return nil, fmt.Errorf("peer: RTP header: %w", err)
 		}
-		p.counter.packets.Add(1)
-		p.counter.bytes.Add(uint64(len(payload)))
-		if _, err := p.writer.WriteRTP(&packet, payload); err != nil {
-			return fmt.Errorf("peer: send RTP: %w", err)
-		}
+		packets = append(packets, packet{header, payload})
+	}
+	return packets, nil
+}
+
+// send sends a packet.
+func (p *packetizer) send(packet packet) error {
+	p.counter.packets.Add(1)
+	p.counter.bytes.Add(uint64(len(packet.payload)))
+	if _, err := p.writer.WriteRTP(&packet.header, packet.payload); err != nil {
+		return fmt.Errorf("peer: send RTP: %w", err)
+	}
+	return nil
+}
+
+// padSize is the payload of a packet of padding: its last byte tells the size (RFC 3550, section 5.1).
+const padSize = 255
+
+// pad sends a packet of nothing, to measure the path. It may come between two pictures only: it has a number of theirs, and the
+// time of the last one. Browsers take packets without payload for what they are also on a stream of pictures (libwebrtc's
+// RtpVideoStreamReceiver2 notes the number and no more), so that no second stream is needed for it, as RTX is.
+func (p *packetizer) pad() error {
+	header := p.header.Clone()
+	p.header.SequenceNumber++
+	header.Padding = true
+	payload := make([]byte, padSize)
+	payload[padSize-1] = padSize
+	if _, err := p.writer.WriteRTP(&header, payload); err != nil {
+		return fmt.Errorf("peer: send padding: %w", err)
 	}
 	return nil
 }

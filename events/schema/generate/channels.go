@@ -45,7 +45,7 @@ func channels() map[string]channel {
 		channelAccounts: of("accounts.{account}.{event}", events.AccountsStream, "accounts made and deleted", "No token is ever in it, only its id.",
 			map[string]parameter{"account": {Description: "The account's name."}, "event": {Description: "The event's name."}}),
 		channelQuality: of("quality.{region}.{session}", events.QualityStream, "samples of what clients were sent",
-			"One every two seconds for each client that is connected; kept for days only.",
+			"One every two seconds for each client that is connected, and what was decided about what it is sent; kept for days only.",
 			map[string]parameter{"region": region, "session": session}),
 		channelWebhooks: of("webhooks.{webhook}.{event}", events.WebhooksStream, "webhooks made and deleted", "The secret that signs deliveries is not in it.",
 			map[string]parameter{"webhook": {Description: "The webhook's id."}, "event": {Description: "The event's name."}}),
