@@ -9,7 +9,7 @@ import (
 // changes: snapshots written before are then not used. A changed field of a type shows by itself. A test keeps what
 // these are worth (testdata/schema).
 const (
-	sessionsVersion = 2
+	sessionsVersion = 3
 	agentsVersion   = 1
 	accountsVersion = 1
 )

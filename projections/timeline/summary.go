@@ -97,6 +97,9 @@ func created(d events.CreatedData) string {
 
 func joined(d events.JoinedData) string {
 	s := "token for a socket"
+	if d.Role == events.RoleViewer {
+		s = "token for a viewer's socket"
+	}
 	if d.Screen != nil {
 		s += ", " + screen(*d.Screen)
 	}
@@ -211,6 +214,9 @@ func disconnected(d events.DisconnectedData) string {
 	}
 	if d.Message != "" {
 		s += ": " + d.Message
+	}
+	if d.InputDropped > 0 {
+		s += fmt.Sprintf("; %d messages of input had no effect", d.InputDropped)
 	}
 	if tried := triedText(d.Tried); tried != "" {
 		s += "; " + tried
