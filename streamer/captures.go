@@ -63,7 +63,7 @@ func (k *captures) play(life context.Context, e Encoder, kbps int) error {
 	defer cancel()
 	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.s.cfg.Screen, k.wanted(kbps), func(f frame.Video) {
 		k.c.quality.latency.add(f)
-		k.c.peer.WriteVideo(f)
+		k.c.showVideo(f)
 	})
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func (k *captures) startAudio(ctx context.Context) {
 	k.work.Go(func() {
 		start, cancel := context.WithTimeout(life, captureTime)
 		defer cancel()
-		a, err := k.c.s.cfg.Media.StartAudio(start, func(f frame.Audio) { k.c.peer.WriteAudio(f) })
+		a, err := k.c.s.cfg.Media.StartAudio(start, k.c.showAudio)
 		if err != nil {
 			k.c.s.log.Error("no sound", "err", err)
 			return

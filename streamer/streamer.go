@@ -28,6 +28,7 @@ type Streamer struct {
 	served events.PeerID  // whose settings were taken last; each peer id is one negotiation
 	client *client        // who is served, nil for nobody
 	early  []events.Event // candidates of who is wanted, from before there was anything to use them for
+	viewing
 	// failed are the encoders, by element, that failed in this session.
 	failed map[string]bool
 }
@@ -43,7 +44,9 @@ func New(cfg Config) (*Streamer, error) {
 	if err := peer.CheckAbort(); err != nil {
 		return nil, fmt.Errorf("streamer: %w", err)
 	}
-	return &Streamer{cfg: cfg, log: cfg.Logger.With("component", "streamer"), do: make(chan func(context.Context) error), failed: map[string]bool{}}, nil
+	s := &Streamer{cfg: cfg, log: cfg.Logger.With("component", "streamer"), do: make(chan func(context.Context) error), failed: map[string]bool{}}
+	s.viewing = newViewing()
+	return s, nil
 }
 
 // Run appends ready and serves clients until the context ends or something that a session cannot be without fails.
@@ -51,6 +54,7 @@ func (s *Streamer) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(ctx, s.read(ctx)) })
 	group.Go(func() error { return ended(ctx, s.loop(ctx)) })
+	group.Go(func() error { s.audience.run(ctx); return nil })
 	if s.cfg.ADB != nil {
 		b := &bridge.Server{Conn: s.cfg.Log.Conn(), Region: s.cfg.Region, Session: s.cfg.Session, Dial: s.cfg.ADB, Log: s.log}
 		group.Go(func() error { return ended(ctx, b.Run(ctx)) })
@@ -133,9 +137,11 @@ func (s *Streamer) encoders(c frame.Codec) (good []Encoder) {
 func (s *Streamer) handle(ctx context.Context, e events.Event) error {
 	switch {
 	case e.Is(events.Gateway, events.Joined):
-		return s.joined(ctx, e.Peer())
+		return s.joined(ctx, e)
 	case e.Actor != events.Client || !e.Sound():
 		return nil
+	case s.viewers[e.Peer()] != nil:
+		return s.viewerSays(ctx, s.viewers[e.Peer()], e)
 	case e.Peer() != s.wanted:
 		s.log.Debug("a displaced client's message is ignored", "event", e.Name, "peer", e.Peer())
 		return nil
@@ -163,8 +169,12 @@ func (s *Streamer) handle(ctx context.Context, e events.Event) error {
 	return nil
 }
 
-// joined lets a new client in: the one before is told to go.
-func (s *Streamer) joined(ctx context.Context, id events.PeerID) error {
+// joined lets a new client in: the one before is told to go. A viewer comes beside it.
+func (s *Streamer) joined(ctx context.Context, e events.Event) error {
+	id := e.Peer()
+	if watches(e) {
+		return s.viewerJoined(ctx, id)
+	}
 	s.wanted, s.early = id, nil
 	if s.client == nil || s.client.id == id {
 		return nil
@@ -190,7 +200,7 @@ var firstVersion = events.Raw(`{"api_version":1}`)
 // serve begins the negotiation with a client.
 func (s *Streamer) serve(ctx context.Context, id events.PeerID, settings events.Raw) error {
 	s.served = id
-	c, err := s.newClient(ctx, id, settings)
+	c, err := s.newClient(ctx, id, settings, false)
 	if err != nil {
 		s.log.Warn("client refused", "peer", id, "err", err)
 		return s.say(ctx, events.Disconnected, events.DisconnectedData{Peer: id, Reason: events.ReasonRefused, Message: publicText(err)})
@@ -205,10 +215,10 @@ func (s *Streamer) serve(ctx context.Context, id events.PeerID, settings events.
 
 // drop ends the service of a client and appends why.
 func (s *Streamer) drop(ctx context.Context, c *client, how peer.Reason, d events.DisconnectedData) error {
-	if s.client != c {
+	if !s.serves(c) {
 		return nil // dropped before
 	}
-	d.Peer, d.Connected = c.id, c.connected
+	d.Peer, d.Connected, d.InputDropped = c.id, c.connected, c.ignored.Load()
 	if !c.connected {
 		d.Tried = c.tried()
 	}
@@ -217,12 +227,12 @@ func (s *Streamer) drop(ctx context.Context, c *client, how peer.Reason, d event
 	if err := s.say(ctx, events.Disconnected, d); err != nil {
 		return err
 	}
-	s.client = nil
-	return nil
+	return s.left(ctx, c)
 }
 
 // goodbye tells the client that the stream ends, while there is still time.
 func (s *Streamer) goodbye(ctx context.Context) {
+	defer s.goodbyeViewers(ctx)()
 	c := s.client
 	if c == nil {
 		return
