@@ -111,6 +111,12 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 	}
 	h := c.commonHandlers(post)
 	h.Channel = func(ch *peer.Channel) { c.serveChannel(ctx, ch) }
+	h.ChannelOpen = func(label string) {
+		if label == peer.ControlChannel {
+			c.askDevices(post)
+		}
+	}
+	h.Track = func(remote *webrtc.TrackRemote) { c.track(ctx, remote, post) }
 	h.Keyframe = func(peer.KeyframeCause) { c.captures.keyframe() }
 	h.TargetBitrate = func(bps int) { c.captures.bitrate(c.limit.Clamp(bps / 1000)) }
 	h.Message = func(label string, data []byte, _ bool) {

@@ -52,6 +52,9 @@ var summaries = map[events.Name]func(events.Event) (string, bool){
 	events.EncoderChanged: of(encoderChanged),
 	events.Disconnected:   of(disconnected),
 
+	events.FileTransferred: of(fileTransferred),
+	events.DeviceChanged:   of(deviceChanged),
+
 	events.Attached: of(attached),
 	events.Settings: of(settings),
 	events.Message:  of(func(d events.MessageData) string { return string(d.Message) }),

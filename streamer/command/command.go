@@ -44,6 +44,10 @@ func Command() *cli.Command {
 			&cli.IntFlag{Name: "adb-port", Usage: "TCP port `N` of the application that shares lead to; 0 for none", Sources: connect.Env("adb-port")},
 			&cli.StringFlag{Name: "client-file", Usage: "`FILE` in which the application finds what its client asks of it", Sources: connect.Env("client-file")},
 			&cli.StringFlag{Name: "data-sockets", Usage: "`FOLDER` for the sockets of the page's own data channels", Value: dataSockets(os.Getenv("XDG_RUNTIME_DIR")), Sources: connect.Env("data-sockets")},
+			&cli.StringFlag{Name: "microphone", Usage: "`SINK` of the sound server whose monitor applications take for a microphone", Sources: connect.Env("microphone")},
+			&cli.StringFlag{Name: "camera", Usage: "v4l2loopback `DEVICE` that applications take for a camera; default the machine's first", Sources: connect.Env("camera")},
+			&cli.StringFlag{Name: "file-inbox", Usage: "`FOLDER` for files that come from the page", Sources: connect.Env("file-inbox")},
+			&cli.StringFlag{Name: "file-outbox", Usage: "`FOLDER` of files that the page may fetch", Sources: connect.Env("file-outbox")},
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server", Sources: connect.Env("nats")},
 			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for --nats", Sources: connect.Env("creds")},
 		}, NetworkFlags()...),
@@ -51,11 +55,12 @@ func Command() *cli.Command {
 	}
 }
 
-// NetworkFlags are the flags of a streamer's ports and addresses. Agents pass them on.
+// NetworkFlags are the flags of a streamer's ports and addresses, and of what it may do. Agents pass them on.
 func NetworkFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "ice-ports", Usage: "UDP ports for media, `MIN-MAX`; default any", Sources: connect.Env("ice-ports")},
 		&cli.IntFlag{Name: "ice-udp-port", Usage: "one UDP port `N` for all media of a streamer", Sources: connect.Env("ice-udp-port")},
+		&cli.BoolFlag{Name: "files", Usage: "let pages send files into sessions and fetch some from them; --files=false forbids it", Value: true, Sources: connect.Env("files")},
 		&cli.StringFlag{Name: "nat-1to1", Usage: "public `IP` that stands for this machine's own", Sources: connect.Env("nat-1to1")},
 	}
 }
@@ -69,6 +74,9 @@ func NetworkEnv(cmd *cli.Command) (env []string) {
 	}
 	if n := cmd.Int("ice-udp-port"); n != 0 {
 		env = append(env, fmt.Sprintf("%s=%d", connect.EnvName("ice-udp-port"), n))
+	}
+	if !cmd.Bool("files") {
+		env = append(env, connect.EnvName("files")+"=false")
 	}
 	return env
 }
@@ -117,6 +125,10 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Encoders: <-found,
 		DisabledCodecs: disabledCodecs(configFile, log), Bitrate: bitrate.Table{}, Network: n, ClientFile: cmd.String("client-file"),
 		DataSockets: cmd.String("data-sockets"),
+		Devices:     devices{os.Getenv("PULSE_SERVER"), cmd.String("microphone"), camera(cmd.String("camera")), log},
+	}
+	if cmd.Bool("files") {
+		cfg.FileInbox, cfg.FileOutbox = cmd.String("file-inbox"), cmd.String("file-outbox")
 	}
 	if port != 0 {
 		cfg.ADB = adb.Dialer{Port: port, Instance: os.Getenv(adb.Marker)}.Dial

@@ -36,6 +36,8 @@ func (in *instance) clientEnvironment() []string {
 		// Written by the streamer, read by the application.
 		"STREAMSTACK_CLIENT_FILE="+in.clientFile(),
 		"STREAMSTACK_DATA_SOCKETS="+in.runtimeFile("anbox/sockets"),
+		"STREAMSTACK_FILE_INBOX="+filepath.Join(in.home(), "inbox"),
+		"STREAMSTACK_FILE_OUTBOX="+filepath.Join(in.home(), "outbox"),
 	)
 }
 
@@ -44,7 +46,7 @@ func (in *instance) clientEnvironment() []string {
 func (in *instance) streamerEnvironment() []string {
 	width, height := displaySize(in.spec.Screen.Width, in.spec.Screen.Height)
 	screen := fmt.Sprintf("STREAMSTACK_SCREEN=%dx%d@%d", width, height, in.spec.Screen.FPS)
-	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache, screen), in.spec.Streamer.Env...)
+	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache, "STREAMSTACK_MICROPHONE="+MicrophoneSink, screen), in.spec.Streamer.Env...)
 }
 
 // applicationEnvironment adds the application's own variables, which cannot name ours (package application).
