@@ -44,8 +44,8 @@ func TestViewers(t *testing.T) {
 	require.True(t, due)
 	require.Equal(t, d, d2, "nor does another put its end off")
 
-	back := then(connected("v3"))
-	back = then(requeued("agent gone"))
+	then(connected("v3"))
+	back := then(requeued("agent gone"))
 	_, there := back.Viewer("v1")
 	require.True(t, there, "who waited waits on")
 	_, there = back.Viewer("v3")

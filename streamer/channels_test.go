@@ -58,7 +58,7 @@ func sockets(r *rig) (names []string) {
 func TestPageChannels(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	folder, err := os.MkdirTemp("", "ds-") // a socket's path is short
+	folder, err := os.MkdirTemp("", "ds-") //nolint:usetesting // a socket's path is short
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(folder)) })
 	r.cfg.DataSockets = filepath.Join(folder, "sockets")

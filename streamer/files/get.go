@@ -32,18 +32,22 @@ func (s *server) list(ctx context.Context) error {
 	}
 	slices.SortStableFunc(found, func(a, b file) int { return int(b.Modified - a.Modified) })
 	found = found[:min(len(found), maxListed)]
-	// A name may have any bytes, and JSON makes several of one: the list must fit a message.
-	for size := 0; ; {
-		size = 0
-		for _, f := range found {
-			size += 6*len(f.Name) + 80
-		}
-		if size < 48<<10 {
-			break
-		}
+	// A name may have any bytes, and JSON makes several of one.
+	for listSize(found) > maxList {
 		found = found[:len(found)/2]
 	}
 	return s.say(ctx, answer{Type: "list", Files: &found})
+}
+
+// maxList is the longest list, in bytes, which fits a message.
+const maxList = 48 << 10
+
+// listSize is how long a list is at most as JSON.
+func listSize(list []file) (size int) {
+	for _, f := range list {
+		size += 6*len(f.Name) + 80
+	}
+	return size
 }
 
 // get begins a download, which goes on beside uploads.

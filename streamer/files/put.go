@@ -167,5 +167,5 @@ func freeBytes(folder string) (int64, error) {
 	if err := syscall.Statfs(folder, &st); err != nil {
 		return 0, fmt.Errorf("files: free space: %w", err)
 	}
-	return int64(st.Bavail) * st.Bsize, nil //nolint:gosec // a disk has no 8 EiB
+	return int64(st.Bavail) * st.Bsize, nil
 }
