@@ -27,7 +27,7 @@ const (
 	DeviceMicrophone  = "microphone"
 	DeviceCamera      = "camera"
 	DeviceStarted     = "started"     // applications get what it records
-	DeviceEnded       = "ended"       // with its client, or by itself: Reason says why
+	DeviceEnded       = "ended"       // by itself, Reason says why; that its client has gone ends it too, without this
 	DeviceUnavailable = "unavailable" // the instance has no way to show it to applications
 )
 

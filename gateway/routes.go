@@ -10,8 +10,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
-
-	"streamstack/gateway/token"
 )
 
 // routes makes the public API. Every path is served with and without its final slash, directly: a redirect would turn
@@ -24,8 +22,8 @@ func (g *Gateway) routes() *echo.Echo {
 	e.GET(metricsPath, g.getMetrics)
 	serveSchemas(e, g.perAddress)
 	for _, prefix := range []string{"/1.0/sessions", "/1.0/session"} {
-		e.GET(prefix+"/:id/sockets/slave", g.socket(token.RoleSlave), g.whenReady, g.perAddress, g.denials)
-		e.GET(prefix+"/:id/sockets/viewer", g.socket(token.RoleViewer), g.whenReady, g.perAddress, g.denials)
+		e.GET(prefix+"/:id/sockets/slave", g.socket, g.whenReady, g.perAddress, g.denials)
+		e.GET(prefix+"/:id/sockets/viewer", g.viewerSocket, g.whenReady, g.perAddress, g.denials)
 		e.GET(prefix+"/:id/sockets/adb", g.adbSocket, g.whenReady, g.perAddress, g.denials)
 		e.GET(prefix+"/:id/sockets/master", g.masterSocket, g.perAddress)
 		e.GET(prefix+"/:id/connect", g.connect, g.whenReady, g.perAddress, g.denials)

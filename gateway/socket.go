@@ -52,10 +52,11 @@ type wire struct {
 	pings      sync.WaitGroup
 }
 
-// socket is GET …/sockets/slave, or …/sockets/viewer for who only watches. A token opens the one that it was made for.
-func (g *Gateway) socket(role token.Role) echo.HandlerFunc {
-	return func(c echo.Context) error { return g.openSocket(c, role) }
-}
+// socket is GET …/sockets/slave.
+func (g *Gateway) socket(c echo.Context) error { return g.openSocket(c, token.RoleSlave) }
+
+// viewerSocket is GET …/sockets/viewer, for who only watches.
+func (g *Gateway) viewerSocket(c echo.Context) error { return g.openSocket(c, token.RoleViewer) }
 
 func (g *Gateway) openSocket(c echo.Context, role token.Role) error {
 	w, err := g.admit(c, role)

@@ -2,6 +2,7 @@ package streamer
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ const (
 	// trouble is how many key frames a viewer asks for within troubleTime, for what it has lost or could not be sent, when it
 	// cannot keep up.
 	trouble, troubleTime = 4, 8 * time.Second
-	// enough is the part of the encoder's bitrate below which a viewer's network cannot carry the pictures.
+	// enough is the part of what the encoder makes below which a viewer's network cannot carry the pictures.
 	enough = 0.6
 )
 
@@ -34,6 +35,7 @@ type listener interface {
 // audience hands what was encoded once to all viewers. Each has a queue of its own (its peer's), which drops up to the next key
 // frame when it is full. All methods but run are safe for concurrent use and never wait.
 type audience struct {
+	log *slog.Logger
 	now func() time.Time
 	// key asks the encoder that runs for a key frame, if one does; run calls it.
 	key func()
@@ -43,6 +45,9 @@ type audience struct {
 	wished  bool          // a key frame, and none has come since
 	nextKey time.Time     // no key frame is asked for before
 	wake    chan struct{} // for run
+	rate    float64       // of what is encoded, bit/s
+	bytes   int           // of it since
+	since   time.Time
 }
 
 // seat is how one viewer is served.
@@ -54,8 +59,8 @@ type seat struct {
 	estimate  int       // of its network, bit/s
 }
 
-func newAudience(key func()) *audience {
-	return &audience{now: time.Now, key: key, viewers: map[listener]*seat{}, wake: make(chan struct{}, 1)}
+func newAudience(log *slog.Logger, key func()) *audience {
+	return &audience{log: log, now: time.Now, key: key, viewers: map[listener]*seat{}, wake: make(chan struct{}, 1)}
 }
 
 // run asks for the key frames that viewers wish for, until ctx ends.
@@ -113,6 +118,7 @@ func (a *audience) video(v frame.Video) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
+	a.measure(now, len(v.Data))
 	if v.Keyframe && len(a.viewers) > 0 {
 		a.wished, a.nextKey = false, now.Add(viewerKeyEvery) // it serves whoever asked for one
 	}
@@ -172,22 +178,32 @@ func (a *audience) keyframe(l listener, lost bool) {
 	a.wish()
 }
 
-// estimated takes a new estimate of a viewer's network, while the encoder aims at target, both in bit/s. It never changes the
-// target: where it has fallen far below, the viewer is sent key frames only for a while.
-func (a *audience) estimated(l listener, estimate, target int) {
+// estimated takes a new estimate of a viewer's network, in bit/s. It never changes what the encoder makes: where it has fallen far
+// below that, the viewer is sent key frames only for a while.
+func (a *audience) estimated(l listener, estimate int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.viewers[l]
 	if s == nil {
 		return
 	}
-	fell := estimate < s.estimate && float64(estimate) < enough*float64(target)
+	fell := estimate < s.estimate && float64(estimate) < enough*a.rate
 	if s.estimate = estimate; fell && s.thinUntil.IsZero() {
 		a.thinLocked(s, a.now())
 	}
 }
 
+// measure follows the rate of what is encoded.
+func (a *audience) measure(now time.Time, bytes int) {
+	a.bytes += bytes
+	if took := now.Sub(a.since); took >= time.Second {
+		a.rate = float64(a.bytes) * 8 / took.Seconds()
+		a.bytes, a.since = 0, now
+	}
+}
+
 func (a *audience) thinLocked(s *seat, now time.Time) {
+	a.log.Info("a viewer cannot keep up: it is sent key frames only", "for", s.thinFor, "rate", int(a.rate), "estimate", s.estimate, "asked", len(s.asked))
 	s.thinUntil, s.nextThin = now.Add(s.thinFor), now.Add(thinEvery)
 }
 

@@ -2,6 +2,7 @@ package streamer
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ func (e *ear) WriteAudio(frame.Audio) { e.sounds++ }
 func house(t *testing.T) (a *audience, clock *time.Time, asked *atomic.Int64) {
 	t.Helper()
 	asked = &atomic.Int64{}
-	a = newAudience(func() { asked.Add(1) })
+	a = newAudience(slog.New(slog.DiscardHandler), func() { asked.Add(1) })
 	now := time.Unix(1_000_000, 0)
 	a.now = func() time.Time { return now }
 	return a, &now, asked
@@ -84,16 +85,20 @@ func TestViewerInTroubleIsThinned(t *testing.T) {
 // An estimate that has fallen far below the encoder's bitrate is trouble; one that rises, or is low from the start, is none yet.
 func TestViewerWithANarrowNetwork(t *testing.T) {
 	t.Parallel()
-	a, _, _ := house(t)
+	a, now, _ := house(t)
 	v := &ear{}
 	a.add(v)
+	for range 30 {
+		a.video(frame.Video{Data: make([]byte, 50_000)})
+		*now = now.Add(100 * time.Millisecond) // 4 Mbit/s
+	}
 	for _, estimate := range []int{1_000_000, 1_200_000, 4_000_000, 3_000_000} {
-		a.estimated(v, estimate, 4_000_000)
+		a.estimated(v, estimate)
 		require.False(t, a.thinned(v))
 	}
-	a.estimated(v, 1_000_000, 4_000_000)
+	a.estimated(v, 1_000_000)
 	require.True(t, a.thinned(v))
-	a.estimated(&ear{}, 1, 2) // nobody we know
+	a.estimated(&ear{}, 1) // nobody we know
 	a.keyframe(&ear{}, true)
 }
 

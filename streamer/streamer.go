@@ -45,7 +45,7 @@ func New(cfg Config) (*Streamer, error) {
 		return nil, fmt.Errorf("streamer: %w", err)
 	}
 	s := &Streamer{cfg: cfg, log: cfg.Logger.With("component", "streamer"), do: make(chan func(context.Context) error), failed: map[string]bool{}}
-	s.viewing = newViewing()
+	s.viewing = newViewing(s.log)
 	return s, nil
 }
 

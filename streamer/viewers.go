@@ -2,6 +2,7 @@ package streamer
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -53,9 +54,9 @@ type viewer struct {
 	late   *time.Timer    // ends the waiting for it
 }
 
-func newViewing() viewing {
+func newViewing(log *slog.Logger) viewing {
 	source := &atomic.Pointer[captures]{}
-	return viewing{viewers: map[events.PeerID]*viewer{}, source: source, audience: newAudience(func() {
+	return viewing{viewers: map[events.PeerID]*viewer{}, source: source, audience: newAudience(log, func() {
 		if k := source.Load(); k != nil {
 			k.keyframe()
 		}
@@ -177,11 +178,7 @@ func (c *client) viewerHandlers(h peer.Handlers, post func(func(context.Context)
 	a := c.s.audience
 	h.Channel = func(ch *peer.Channel) { ch.Close() }
 	h.Keyframe = func(cause peer.KeyframeCause) { a.keyframe(c.peer, cause != peer.KeyframeStart) }
-	h.TargetBitrate = func(bps int) {
-		if k := c.s.source.Load(); k != nil {
-			a.estimated(c.peer, bps, k.wanted(k.c.startKbps())*1000)
-		}
-	}
+	h.TargetBitrate = func(bps int) { a.estimated(c.peer, bps) }
 	h.Message = func(_ string, data []byte, _ bool) {
 		if len(data) <= maxLeaving {
 			if m, err := control.Parse(data); err == nil {

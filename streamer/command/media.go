@@ -65,7 +65,7 @@ func (d devices) StartMicrophone(payloadType uint8) (streamer.Player, error) {
 }
 
 func (d devices) StartCamera(codec frame.Codec, payloadType uint8, c control.Camera) (streamer.Player, error) {
-	m, err := media.StartCamera(media.CameraConfig{Device: d.camera, Codec: codec, PayloadType: payloadType, Width: c.Width, Height: c.Height, FPS: c.FrameRate, Log: d.log})
+	m, err := media.StartCamera(media.CameraConfig{Device: d.camera, Codec: codec, PayloadType: payloadType, Width: c.Width, Height: c.Height, Log: d.log})
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ var cameraDecoders = map[frame.Codec]string{
 
 // cameraSink makes a picture of one size, whatever the camera gives, and shows it to applications: a reader of a V4L2 device keeps the
 // size that it began with. YUY2 is what about every application takes.
-const cameraSink = " ! videoconvert ! videoscale add-borders=true ! videorate drop-only=true max-rate=%d ! " +
+const cameraSink = " ! videoconvert ! videoscale add-borders=true ! " +
 	"video/x-raw,format=YUY2,width=%d,height=%d,pixel-aspect-ratio=1/1 ! %s"
 
 // CameraConfig says where a client's camera is shown.
@@ -34,8 +34,8 @@ type CameraConfig struct {
 	// Codec and PayloadType are those of the client's packets; VP8, VP9 or H264.
 	Codec       frame.Codec
 	PayloadType uint8
-	// Width, Height are pixels, FPS the most pictures a second that applications get.
-	Width, Height, FPS int
+	// Width and Height are in pixels.
+	Width, Height int
 	// Log receives what GStreamer warns of; nil means nobody.
 	Log *slog.Logger
 
@@ -52,15 +52,15 @@ func StartCamera(cfg CameraConfig) (*Camera, error) {
 	if !ok {
 		return nil, fmt.Errorf("media: a camera in %s cannot be decoded: VP8, VP9 and H264 can", cfg.Codec)
 	}
-	if cfg.Width < minSide || cfg.Height < minSide || cfg.Width > maxSide || cfg.Height > maxSide || cfg.FPS < 1 || cfg.FPS > maxFPS {
-		return nil, fmt.Errorf("media: a camera of %dx%d at %d fps: take %d to %d pixels and 1 to %d fps", cfg.Width, cfg.Height, cfg.FPS, minSide, maxSide, maxFPS)
+	if cfg.Width < minSide || cfg.Height < minSide || cfg.Width > maxSide || cfg.Height > maxSide {
+		return nil, fmt.Errorf("media: a camera of %dx%d: take %d to %d pixels", cfg.Width, cfg.Height, minSide, maxSide)
 	}
 	sink, set := "v4l2sink name=sink sync=false qos=false", map[string]map[string]string{"sink": {"device": cfg.Device}}
 	if cfg.sink != "" {
 		sink, set = cfg.sink, nil
 	}
 	f, err := startFeed(cfg.Log, "camera at "+cfg.Device,
-		fmt.Sprintf(feedSource, "video", string(cfg.Codec), videoClock, cfg.PayloadType, cameraJitter)+decoder+fmt.Sprintf(cameraSink, cfg.FPS, cfg.Width, cfg.Height, sink), set)
+		fmt.Sprintf(feedSource, "video", string(cfg.Codec), videoClock, cfg.PayloadType, cameraJitter)+decoder+fmt.Sprintf(cameraSink, cfg.Width, cfg.Height, sink), set)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func TestCameraUpToItsDevice(t *testing.T) {
 		frame.H264: "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=5 ! h264parse ! rtph264pay pt=97 config-interval=-1",
 	} {
 		t.Run(string(codec), func(t *testing.T) {
-			c, err := StartCamera(CameraConfig{Device: "a test's", Codec: codec, PayloadType: 97, Width: 640, Height: 480, FPS: 30, sink: "appsink name=shown sync=false"})
+			c, err := StartCamera(CameraConfig{Device: "a test's", Codec: codec, PayloadType: 97, Width: 640, Height: 480, sink: "appsink name=shown sync=false"})
 			require.NoError(t, err)
 			shown, err := c.pipeline.element("shown")
 			require.NoError(t, err)
@@ -61,11 +61,11 @@ func TestCameraUpToItsDevice(t *testing.T) {
 
 // Where there is no such device, or no decoder, the error says so.
 func TestCameraThatCannotBe(t *testing.T) {
-	_, err := StartCamera(CameraConfig{Device: "/dev/video-none", Codec: frame.AV1, Width: 640, Height: 480, FPS: 30})
+	_, err := StartCamera(CameraConfig{Device: "/dev/video-none", Codec: frame.AV1, Width: 640, Height: 480})
 	require.ErrorContains(t, err, "VP8, VP9 and H264")
 	_, err = StartCamera(CameraConfig{Codec: frame.VP8})
 	require.ErrorContains(t, err, "take 16 to")
-	_, err = StartCamera(CameraConfig{Device: "/dev/video-none", Codec: frame.VP8, PayloadType: 97, Width: 640, Height: 480, FPS: 30})
+	_, err = StartCamera(CameraConfig{Device: "/dev/video-none", Codec: frame.VP8, PayloadType: 97, Width: 640, Height: 480})
 	require.ErrorContains(t, err, "/dev/video-none")
 	for _, device := range LoopbackCameras() {
 		require.FileExists(t, device)
