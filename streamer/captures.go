@@ -20,6 +20,8 @@ type captures struct {
 	video   Video
 	kbps    int  // asked for before the video was there
 	wantKey bool // likewise
+	sound   Audio
+	loss    int // of the client's network, that the sound was told, percent
 
 	work   sync.WaitGroup
 	cancel context.CancelFunc
@@ -131,6 +133,8 @@ func (k *captures) startAudio(ctx context.Context) {
 			k.c.s.log.Error("no sound", "err", err)
 			return
 		}
+		k.keepSound(a)
+		defer k.keepSound(nil)
 		select {
 		case <-a.Done():
 			if life.Err() == nil {
