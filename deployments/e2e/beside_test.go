@@ -104,7 +104,7 @@ func checkWatching(t *testing.T, v viewer, id events.SessionID) {
 	v.Exec(`(async () => {
 		const { Stream } = await import('./console/stream.js');
 		const answer = await fetch('1.0/sessions/' + streamstack.session + '/join', {method: 'POST',
-			headers: {Authorization: 'macaroon root=' + sessionStorage.getItem('streamstack.token')}, body: JSON.stringify({role: 'viewer'})});
+			headers: {'Content-Type': 'application/json', Authorization: 'macaroon root=' + sessionStorage.getItem('streamstack.token')}, body: JSON.stringify({role: 'viewer'})});
 		const ticket = (await answer.json()).metadata;
 		const video = Object.assign(document.createElement('video'), {muted: true, playsInline: true});
 		document.body.append(video);
