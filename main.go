@@ -44,7 +44,7 @@ func command() *cli.Command {
 	root := connect.Group("streamstack", "graphical applications from a server in a browser, every step an event",
 		up.Command(version),
 		gateway.Command(version),
-		agent.Command(version, agent.Streamers{Require: media.Require, Flags: streamer.NetworkFlags, Env: streamer.NetworkEnv, Check: streamer.CheckNetworkFlags}),
+		agent.Command(version, agent.Streamers{Require: media.Require, Flags: streamer.NetworkFlags, Env: streamer.NetworkEnv, Check: streamer.CheckNetworkFlags}, client.AgentCommands()...),
 		streamer.Command(),
 		client.AccountCommand(),
 		client.SessionCommand(),

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"streamstack/agent/driver"
 	"streamstack/events"
-	"streamstack/projections"
 )
 
 // Agent runs sessions. Make it with [New], run it with [Agent.Run].
@@ -20,8 +20,13 @@ type Agent struct {
 	log   *slog.Logger
 	slots *slots
 	offer *offer
+	rests *rests
+	gate  *gate
 	// readyTime is how long a launched streamer may take to be ready; tests shorten it.
 	readyTime time.Duration
+	// janitorTime is the time between two looks of the janitor, hangTime how long a streamer may give no sign of life; tests
+	// shorten them.
+	janitorTime, hangTime time.Duration
 	// life is the context of the runs: it outlives that of [Agent.Run] by the time that draining may take.
 	life context.Context //nolint:containedctx // it bounds goroutines that Run owns, not a call
 
@@ -43,32 +48,34 @@ func New(cfg Config) (*Agent, error) {
 	}
 	return &Agent{
 		cfg: cfg, log: cfg.Logger.With("component", "agent", "agent", cfg.ID), slots: newSlots(cfg.Slots),
-		offer: newOffer(cfg.Applications), readyTime: readyTime, running: map[events.SessionID]*run{},
+		offer: newOffer(cfg.Applications), rests: newRests(), gate: newGate(), readyTime: readyTime, janitorTime: janitorEvery, hangTime: hangTime, running: map[events.SessionID]*run{},
 	}, nil
 }
 
-// Run ends what an earlier run of this agent left, then takes work until the context ends. Then it drains: no new
-// claims, and every instance ends in order before Run returns. ready is called once the agent is known to the gateways.
+// Run takes over or ends what an earlier run of this agent left, then takes work until the context ends. Then it drains: no
+// new claims, and every instance ends in order before Run returns. ready is called once the agent is known to the gateways.
 func (a *Agent) Run(ctx context.Context, ready func()) error {
 	if err := a.cfg.Driver.Check(ctx); err != nil {
 		return err
 	}
-	if err := a.recover(ctx); err != nil {
+	kept, err := a.recover(ctx)
+	if err != nil {
 		return ended(ctx, err)
 	}
 	life, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
 	a.life = life
-	err := ended(ctx, a.work(ctx, ready))
+	err = ended(ctx, a.work(ctx, kept, ready))
 	return errors.Join(err, a.drain(ctx, abandon))
 }
 
 // work takes sessions until the context ends. Their runs may go on when it returns; nothing else does.
-func (a *Agent) work(ctx context.Context, ready func()) error {
+func (a *Agent) work(ctx context.Context, kept []driver.Instance, ready func()) error {
 	group, ctx := errgroup.WithContext(ctx)
 	watching := make(chan struct{})
 	group.Go(func() error { return a.watch(ctx, sync.OnceFunc(func() { close(watching) })) })
 	group.Go(func() error { return a.beat(ctx) })
+	group.Go(func() error { return a.janitor(ctx) })
 	group.Go(func() error {
 		// What is said of a session before the watch began would not reach its run.
 		select {
@@ -76,9 +83,14 @@ func (a *Agent) work(ctx context.Context, ready func()) error {
 		case <-ctx.Done():
 			return fmt.Errorf("agent: %w", ctx.Err())
 		}
-		if err := a.online(ctx); err != nil {
+		if err := a.takeOver(ctx, kept); err != nil {
 			return err
 		}
+		since, err := a.online(ctx, false)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return a.obey(ctx, since) })
 		a.serve(ctx, group)
 		if ready != nil {
 			ready()
@@ -96,12 +108,12 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// online tells the gateways what this agent can do.
-func (a *Agent) online(ctx context.Context) error {
+// online tells the gateways what this agent can do, and returns where that stands in the log; again tells that it did before.
+func (a *Agent) online(ctx context.Context, again bool) (events.Seq, error) {
 	if err := a.heartbeat(ctx); err != nil {
-		return err
+		return 0, err
 	}
-	d := events.OnlineData{Driver: a.cfg.DriverName, Slots: a.cfg.Slots, Version: a.cfg.Version, Applications: []events.ApplicationData{}}
+	d := events.OnlineData{Driver: a.cfg.DriverName, Slots: a.cfg.Slots, Version: a.cfg.Version, Applications: []events.ApplicationData{}, GPUs: a.cfg.GPUs, Again: again}
 	apps := a.offer.get()
 	for _, name := range apps.Names() {
 		app := events.ApplicationData{Name: name}
@@ -113,10 +125,11 @@ func (a *Agent) online(ctx context.Context) error {
 		}
 		d.Applications = append(d.Applications, app)
 	}
-	if _, err := a.cfg.Log.Append(ctx, events.NewAgentDraft(a.cfg.Region, a.cfg.ID, events.AgentOnline, d)); err != nil {
-		return fmt.Errorf("agent: %w", err)
+	seq, err := a.cfg.Log.Append(ctx, events.NewAgentDraft(a.cfg.Region, a.cfg.ID, events.AgentOnline, d))
+	if err != nil {
+		return 0, fmt.Errorf("agent: %w", err)
 	}
-	return nil
+	return seq, nil
 }
 
 // drain ends all instances and says good-bye. The context is over by then, so it has a time of its own; abandon ends the
@@ -125,77 +138,12 @@ func (a *Agent) drain(ctx context.Context, abandon func()) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime+appendTime)
 	defer cancel()
 	defer context.AfterFunc(ctx, abandon)()
-	a.mu.Lock()
-	for _, r := range a.running {
-		r.requestStop("the agent was stopped")
-	}
-	a.mu.Unlock()
+	a.stopAll("the agent was stopped")
 	a.runs.Wait()
 	err := a.cfg.Driver.Close(ctx)
 	_, aerr := a.cfg.Log.Append(ctx, events.NewAgentDraft(a.cfg.Region, a.cfg.ID, events.AgentOffline, events.OfflineData{Reason: "stopped"}))
 	if err := errors.Join(err, aerr, a.silence(ctx)); err != nil {
 		return fmt.Errorf("agent: drain: %w", err)
-	}
-	return nil
-}
-
-// recover ends what an earlier run of this agent that died has left: its processes, and its sessions in the log.
-func (a *Agent) recover(ctx context.Context) error {
-	orphans, err := a.cfg.Driver.Sweep(ctx)
-	if err != nil {
-		return err
-	}
-	if len(orphans) > 0 {
-		a.log.Warn("ended what an earlier run left behind", "instances", len(orphans))
-	}
-	open := map[events.SessionID]bool{}
-	err = a.cfg.Log.Read(ctx, events.SessionsStream, events.EventFilter(a.cfg.Region, events.Agent, "*"), 0, func(e events.Event) error {
-		switch {
-		case !e.Sound():
-		case e.Name == events.Claimed && claimant(e) == a.cfg.ID:
-			open[e.Session] = true
-		case e.Name == events.Claimed, events.Ending(e.Name):
-			delete(open, e.Session)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("agent: read the log: %w", err)
-	}
-	for id := range open {
-		if err := a.disown(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// claimant is who claimed a session; empty where the event does not say it.
-func claimant(e events.Event) events.AgentID {
-	var d events.ClaimedData
-	if e.Decode(&d) != nil {
-		return ""
-	}
-	return d.Agent
-}
-
-// disown appends the ending of a session that an earlier run of this agent held, if it has none yet: failed, or
-// terminated if that had been asked for.
-func (a *Agent) disown(ctx context.Context, id events.SessionID) error {
-	_, _, err := projections.Decide(ctx, a.cfg.Log, a.cfg.Region, id, func(s projections.Session) (*events.Draft, error) {
-		if s.Ended() || s.Agent != a.cfg.ID {
-			return nil, nil
-		}
-		draft := events.NewDraft(a.cfg.Region, id, events.Agent, events.Failed, events.FailedData{Agent: a.cfg.ID, Attempt: s.Attempt,
-			Part: "agent", Reason: "the agent that ran the session was killed, and its instance with it"})
-		if s.Status == projections.StatusTerminating {
-			draft = events.NewDraft(a.cfg.Region, id, events.Agent, events.Terminated,
-				events.EndedData{Agent: a.cfg.ID, Attempt: s.Attempt, Reason: s.StatusMessage})
-		}
-		return &draft, nil
-	})
-	if err != nil && !errors.Is(err, projections.ErrUnknownSession) { // the log has forgotten its creation
-		return fmt.Errorf("agent: end of %s not recorded: %w", id, err)
 	}
 	return nil
 }

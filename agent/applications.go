@@ -68,7 +68,7 @@ func (a *Agent) serve(ctx context.Context, group *errgroup.Group) {
 // announce says online again, until it is said: the gateways offer what was said last.
 func (a *Agent) announce(ctx context.Context) error {
 	for {
-		err := a.online(ctx)
+		_, err := a.online(ctx, true)
 		if err == nil {
 			return nil
 		}

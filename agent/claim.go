@@ -26,6 +26,12 @@ func (a *Agent) pull(ctx context.Context, app string) error {
 		if err := a.slots.wait(ctx); err != nil {
 			return err
 		}
+		if err := a.rests.wait(ctx, app); err != nil {
+			return err
+		}
+		if err := a.gate.wait(ctx); err != nil {
+			return err
+		}
 		m, err := next(ctx, cons)
 		switch {
 		case ctx.Err() != nil:
@@ -42,7 +48,7 @@ func (a *Agent) pull(ctx context.Context, app string) error {
 			}
 			continue
 		}
-		a.take(ctx, m)
+		a.take(ctx, m, app)
 	}
 }
 
@@ -53,9 +59,9 @@ func next(ctx context.Context, cons jetstream.Consumer) (jetstream.Msg, error) {
 	return cons.Next(jetstream.FetchContext(ctx)) //nolint:wrapcheck // pull asks what it is
 }
 
-// take claims the session that a message of the work queue is about, and starts its run.
-func (a *Agent) take(ctx context.Context, m jetstream.Msg) {
-	if !a.slots.take() {
+// take claims the session that a message of the work queue for an application is about, and starts its run.
+func (a *Agent) take(ctx context.Context, m jetstream.Msg, app string) {
+	if a.gate.shut() || a.rests.left(app) > 0 || !a.slots.take() {
 		_ = a.cfg.Log.Again(m, bounce) // without the answer it comes after workAck
 		return
 	}
@@ -118,8 +124,13 @@ func (a *Agent) claim(ctx context.Context, id events.SessionID) (projections.Ses
 	return s, err
 }
 
-// start runs a claimed session on a goroutine of its own, which drain waits for.
+// start runs a claimed session.
 func (a *Agent) start(s projections.Session) {
+	a.begin(s, func(r *run) { r.run(a.life) })
+}
+
+// begin has a session that holds a slot run on a goroutine of its own, which drain waits for.
+func (a *Agent) begin(s projections.Session, do func(*run)) {
 	r := newRun(a, s)
 	a.mu.Lock()
 	a.running[s.ID] = r
@@ -131,7 +142,7 @@ func (a *Agent) start(s projections.Session) {
 			delete(a.running, s.ID)
 			a.mu.Unlock()
 		}()
-		r.run(a.life)
+		do(r)
 	})
 }
 

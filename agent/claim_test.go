@@ -174,7 +174,7 @@ func TestWhatAnInstanceGets(t *testing.T) {
 	require.Equal(t, "xterm", spec.Application.Name)
 	require.Equal(t, driver.Screen{Width: 1280, Height: 720, FPS: 30, Density: 96}, spec.Screen)
 	require.JSONEq(t, `{"display_width":1280,"display_height":720,"display_density":96,"fps":30,"extra_data":{"level":3},"session_id":"`+string(id)+`"}`, string(spec.UserData))
-	require.Equal(t, []string{"STREAMSTACK_SESSION=" + string(id), "STREAMSTACK_REGION=local",
+	require.Equal(t, []string{"STREAMSTACK_SESSION=" + string(id), "STREAMSTACK_REGION=local", "STREAMSTACK_ATTEMPT=1",
 		"STREAMSTACK_AUDIO=true", "STREAMSTACK_ADB_PORT=5555", "STREAMSTACK_ICE_PORTS=50000-50010"}, spec.Streamer.Env)
 	var secret StreamerSecret
 	require.NoError(t, json.Unmarshal(spec.Streamer.Secret, &secret))
@@ -191,7 +191,7 @@ func TestVersions(t *testing.T) {
 		id := r.create(func(c *events.CreatedData) { c.App, c.AppVersion = "glxgears", version })
 		r.queue(id, "glxgears")
 		if run == 0 {
-			require.Contains(t, decoded[events.FailedData](t, r.until(id, events.Failed)).Reason, "application glxgears version 2 is not served here")
+			require.Contains(t, decoded[events.FailedData](t, r.until(id, events.AttemptFailed)).Reason, "application glxgears version 2 is not served here")
 			continue
 		}
 		r.until(id, events.Ready)
@@ -199,7 +199,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// An instance that cannot be started is a failed session with a reason, and its slot serves the next.
+// An instance that cannot be started is a failed attempt with a reason, and its slot serves the next.
 func TestLaunchFailure(t *testing.T) {
 	t.Parallel()
 	r, d := newRig(t), newMemory()
@@ -214,8 +214,8 @@ func TestLaunchFailure(t *testing.T) {
 	r.says(d)
 	r.start("a1", 1, d)
 	id := r.session()
-	e := decoded[events.FailedData](t, r.until(id, events.Failed))
-	require.Equal(t, events.FailedData{Agent: "a1", Attempt: 1, Part: "launch",
+	e := decoded[events.FailedData](t, r.until(id, events.AttemptFailed))
+	require.Equal(t, events.FailedData{Agent: "a1", Attempt: 1, Part: "launch", Cause: events.CauseLaunch,
 		Reason: "the instance could not be started: no X server: install xserver-xorg-core"}, e)
 	eventstest.Wait(t, patience, func() string {
 		for _, name := range r.consumers() {

@@ -29,15 +29,22 @@ const (
 	// appendRetry is the pause before an ending is appended again. An ending must get into the log: nothing else would
 	// end the session of an agent that lives.
 	appendRetry = 250 * time.Millisecond
+	// janitorEvery is the time between two looks for instances that belong to no session.
+	janitorEvery = time.Minute
+	// orderEvery is how often the log is asked for orders, should the news of one have been lost.
+	orderEvery = 15 * time.Second
 	// extraWait is how long to wait for the extra_data that follows a creation.
 	extraWait = 2 * time.Second
+	// hangTime is how long a streamer that was ready may give no sign of life before it counts as hung: two lives of its
+	// heartbeat, so that a restart of NATS is none.
+	hangTime = 2 * events.HeartbeatTTL
 	// consumerLife is when the server removes a streamer's consumer that nobody reads.
 	consumerLife = time.Hour
 	// streamerAck is when an event comes again to a streamer that did not get it, since the connection broke.
 	streamerAck = 2 * time.Second
 )
 
-// Config is what an agent is made of. Version, StreamerEnv, FollowApplications and LaunchTime may be left out.
+// Config is what an agent is made of. Version, GPUs, Load, StreamerEnv, Adopt, FollowApplications and LaunchTime may be left out.
 type Config struct {
 	Log          *events.Log
 	Logger       *slog.Logger
@@ -53,7 +60,14 @@ type Config struct {
 	LaunchTime time.Duration
 	Driver     driver.Driver
 	DriverName string
-	Version    string
+	// Adopt tells that the instances outlive this process: those of an earlier run are taken over, where the driver can (see
+	// [driver.Adopter]). Otherwise what an earlier run left is ended.
+	Adopt   bool
+	Version string
+	// GPUs are those that instances can use. Load tells how busy the machine is: processes that run or wait, for each of its
+	// processors; nil where it is another machine that matters.
+	GPUs []events.GPUData
+	Load func() float64
 	// Credentials gives a session's streamer its way into the log, see [StreamerSecret].
 	Credentials func(events.Region, events.SessionID) (StreamerSecret, error)
 	// StreamerEnv are further settings of the streamers, STREAMSTACK_…=value; no secrets.

@@ -98,7 +98,7 @@ func TestRecover(t *testing.T) {
 	r.start("a1", 1, d)
 
 	e := decoded[events.FailedData](t, r.until(running, events.Failed))
-	require.Equal(t, events.FailedData{Agent: "a1", Attempt: 1, Part: "agent", Reason: "the agent that ran the session was killed, and its instance with it"}, e)
+	require.Equal(t, events.FailedData{Agent: "a1", Attempt: 1, Part: "agent", Cause: events.CauseVanished, Reason: "the agent that ran the session was killed, and its instance with it"}, e)
 	require.Equal(t, "deleted by a", decoded[events.EndedData](t, r.until(deleted, events.Terminated)).Reason)
 	require.Empty(t, r.endings(foreign))
 	require.Empty(t, r.endings(waiting))

@@ -21,6 +21,8 @@ type memory struct {
 	all    []*memoryInstance
 	most   int // how many lived at once
 	swept  []string
+	left   []string // sessions whose instances an earlier run left
+	sweeps int
 	closed bool
 }
 
@@ -28,7 +30,20 @@ func newMemory() *memory { return &memory{live: map[string]*memoryInstance{}} }
 
 func (d *memory) Check(context.Context) error { return nil }
 
-func (d *memory) Sweep(context.Context) ([]string, error) { return d.swept, nil }
+func (d *memory) Sweep(context.Context) ([]string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sweeps++
+	return d.swept, nil
+}
+
+func (d *memory) Adopt(context.Context) (found []driver.Instance, err error) {
+	for _, id := range d.left {
+		in := &memoryInstance{d: d, spec: driver.Spec{Session: id}, done: make(chan struct{})}
+		found, err = append(found, in), errors.Join(err, d.admit(in))
+	}
+	return found, err
+}
 
 func (d *memory) Launch(ctx context.Context, spec driver.Spec) (driver.Instance, error) {
 	in := &memoryInstance{d: d, spec: spec, done: make(chan struct{})}

@@ -33,7 +33,12 @@ func (a *Agent) heartbeat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, events.HeartbeatEvery)
 	defer cancel()
 	m := nats.NewMsg(a.heartbeatSubject())
-	m.Data = []byte(time.Now().UTC().Format(time.RFC3339Nano))
+	beat := events.Heartbeat{Time: time.Now()}
+	if a.cfg.Load != nil {
+		load := a.cfg.Load()
+		beat.Load = &load
+	}
+	m.Data = beat.Value()
 	if _, err := a.cfg.Log.JetStream().PublishMsg(ctx, m, jetstream.WithMsgTTL(events.HeartbeatTTL)); err != nil {
 		return fmt.Errorf("agent: heartbeat: %w", err)
 	}

@@ -135,7 +135,8 @@ func newID() events.SessionID { return events.SessionID(uuid.NewString()) }
 // append appends to a session.
 func (r *rig) append(id events.SessionID, a events.Actor, n events.Name, data any) {
 	r.t.Helper()
-	_, err := r.log.Append(r.t.Context(), events.NewDraft(region, id, a, n, data))
+	// A launch that is under way when the test ends is let finish.
+	_, err := r.log.Append(context.WithoutCancel(r.t.Context()), events.NewDraft(region, id, a, n, data))
 	require.NoError(r.t, err)
 }
 

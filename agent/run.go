@@ -27,6 +27,8 @@ type run struct {
 	once struct{ stop, ready sync.Once }
 	why  string // why it shall end; written before stop is closed
 
+	// adopted tells that an earlier run of the agent launched the instance.
+	adopted bool
 	// requeued tells that the session went back to the queue: what has its name is the next attempt's.
 	requeued atomic.Bool
 }
@@ -77,7 +79,7 @@ func (r *run) run(ctx context.Context) {
 			return
 		}
 		log.Error("launch failed", "err", err)
-		r.failed(ctx, events.FailedData{Part: "launch", Reason: "the instance could not be started: " + err.Error()})
+		r.launchFailed(ctx, err)
 		return
 	}
 	r.supervise(ctx, inst)
@@ -152,23 +154,37 @@ func (r *run) deleteConsumer(ctx context.Context) error {
 func (r *run) supervise(ctx context.Context, inst driver.Instance) {
 	late := time.NewTimer(r.a.readyTime)
 	defer late.Stop()
+	pulse := r.a.listen(r.s.ID)
+	defer pulse.end()
+	if r.adopted {
+		pulse.begin() // it may hang since before we came
+	}
 	ready := r.ready
 	for {
 		select {
 		case <-ready:
 			ready = nil
 			late.Stop()
+			r.a.rests.worked(r.s.App)
 		case <-r.stop:
 			r.end(ctx, inst)
 			r.terminated(ctx, r.why)
 			return
+		case <-pulse.beats:
+			pulse.begin()
+		case <-pulse.late.C:
+			if pulse.hangs() {
+				r.end(ctx, inst)
+				r.failed(ctx, pulse.hung(inst.Ending().LogTail))
+				return
+			}
 		case <-late.C:
 			r.end(ctx, inst)
-			r.failed(ctx, events.FailedData{Part: string(driver.PartStreamer),
+			r.attemptFailed(ctx, events.FailedData{Part: string(driver.PartStreamer), Cause: events.CauseDeadline,
 				Reason: fmt.Sprintf("the streamer was not ready within %s", r.a.readyTime), LogTail: inst.Ending().LogTail})
 			return
 		case <-inst.Done():
-			r.over(ctx, inst.Ending())
+			r.over(ctx, inst.Ending(), ready == nil)
 			return
 		}
 	}
@@ -183,15 +199,20 @@ func (r *run) end(ctx context.Context, inst driver.Instance) {
 	}
 }
 
-// over appends the ending of an instance that ended by itself.
-func (r *run) over(ctx context.Context, e driver.Ending) {
+// over appends the ending of an instance that ended by itself. One that never was ready is tried again, unless its
+// application is to blame, which would do the same elsewhere.
+func (r *run) over(ctx context.Context, e driver.Ending, wasReady bool) {
 	if !e.Failed {
 		r.terminated(ctx, e.Reason)
 		return
 	}
-	d := events.FailedData{Part: string(e.Part), Reason: e.Reason, Signal: e.Signal, LogTail: e.LogTail}
+	d := events.FailedData{Part: string(e.Part), Cause: events.CauseDied, Reason: e.Reason, Signal: e.Signal, LogTail: e.LogTail}
 	if e.ExitCode >= 0 {
 		d.ExitCode = &e.ExitCode
+	}
+	if !wasReady && e.Part != driver.PartApplication {
+		r.attemptFailed(ctx, d)
+		return
 	}
 	r.failed(ctx, d)
 }

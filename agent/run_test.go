@@ -85,11 +85,11 @@ func TestInstanceEndsByItself(t *testing.T) {
 		},
 		"with a status": {
 			driver.Ending{Part: driver.PartApplication, Failed: true, Reason: "the application exited with status 3", ExitCode: 3, LogTail: "the disk is on fire"},
-			events.FailedData{Agent: "a1", Attempt: 1, Part: "application", Reason: "the application exited with status 3", ExitCode: &code, LogTail: "the disk is on fire"},
+			events.FailedData{Agent: "a1", Attempt: 1, Part: "application", Cause: events.CauseDied, Reason: "the application exited with status 3", ExitCode: &code, LogTail: "the disk is on fire"},
 		},
 		"by a signal": {
 			driver.Ending{Part: driver.PartDisplay, Failed: true, Reason: "the X server crashed", ExitCode: -1, Signal: "segmentation fault"},
-			events.FailedData{Agent: "a1", Attempt: 1, Part: "display", Reason: "the X server crashed", Signal: "segmentation fault"},
+			events.FailedData{Agent: "a1", Attempt: 1, Part: "display", Cause: events.CauseDied, Reason: "the X server crashed", Signal: "segmentation fault"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,8 +114,9 @@ func TestStreamerNotReadyInTime(t *testing.T) {
 	r, d := newRig(t), newMemory()
 	r.start("a1", 1, d, func(a *Agent) { a.readyTime = 200 * time.Millisecond })
 	id := r.session()
-	e := decoded[events.FailedData](t, r.until(id, events.Failed))
+	e := decoded[events.FailedData](t, r.until(id, events.AttemptFailed))
 	require.Equal(t, "streamer", e.Part)
+	require.Equal(t, events.CauseDeadline, e.Cause)
 	require.Equal(t, "the streamer was not ready within 200ms", e.Reason)
 	require.Equal(t, "the last line", e.LogTail)
 	eventstest.Wait(t, patience, nothingRuns(d))

@@ -37,11 +37,18 @@ func (s *slots) wait(ctx context.Context) error {
 func (s *slots) take() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.free == 0 {
+	if s.free <= 0 {
 		return false
 	}
 	s.free--
 	return true
+}
+
+// seize takes a slot though there may be none, for a session that runs already: the agent may have come back with fewer.
+func (s *slots) seize() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free--
 }
 
 // give gives a slot back.

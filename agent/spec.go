@@ -21,7 +21,7 @@ func (r *run) spec(ctx context.Context, s projections.Session) (driver.Spec, err
 		app, ok = apps.Default(s.App)
 	}
 	if !ok {
-		return driver.Spec{}, fmt.Errorf("application %s version %d is not served here any more", s.App, s.AppVersion)
+		return driver.Spec{}, driver.Because(driver.ErrMissing, "application %s version %d is not served here any more", s.App, s.AppVersion)
 	}
 	extra, err := r.extraData(ctx, s)
 	if err != nil {
@@ -29,7 +29,7 @@ func (r *run) spec(ctx context.Context, s projections.Session) (driver.Spec, err
 	}
 	user, err := events.UserData(s.ID, s.Screen, extra)
 	if err != nil {
-		return driver.Spec{}, err
+		return driver.Spec{}, driver.Because(driver.ErrRefused, "%w", err)
 	}
 	creds, err := r.a.cfg.Credentials(s.Region, s.ID)
 	if err != nil {
@@ -45,7 +45,7 @@ func (r *run) spec(ctx context.Context, s projections.Session) (driver.Spec, err
 		Streamer: driver.Streamer{
 			Secret: secret,
 			Env: append([]string{
-				"STREAMSTACK_SESSION=" + string(s.ID), "STREAMSTACK_REGION=" + string(s.Region),
+				"STREAMSTACK_SESSION=" + string(s.ID), "STREAMSTACK_REGION=" + string(s.Region), "STREAMSTACK_ATTEMPT=" + strconv.Itoa(r.s.Attempt),
 				"STREAMSTACK_AUDIO=" + strconv.FormatBool(app.Audio), "STREAMSTACK_ADB_PORT=" + strconv.Itoa(app.ADB.Port),
 			}, r.a.cfg.StreamerEnv...),
 		},
@@ -78,7 +78,7 @@ func (r *run) extraData(ctx context.Context, s projections.Session) (events.Raw,
 		}
 		if !found {
 			if err := pause(ctx, bounce); err != nil {
-				return nil, fmt.Errorf("extra_data did not come: %w", err)
+				return nil, driver.Because(driver.ErrRefused, "extra_data did not come: %w", err)
 			}
 		}
 	}

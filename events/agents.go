@@ -6,10 +6,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// The events of an agent's life, on agents.<region>.<agent>.<name>; appended by the agent itself.
+// The events of an agent's life, on agents.<region>.<agent>.<name>. The agent itself appends the first two, a gateway the
+// others: nobody else may.
 const (
 	AgentOnline  Name = "online"
 	AgentOffline Name = "offline"
+	AgentDrain   Name = "drain"  // it shall take no more work
+	AgentResume  Name = "resume" // it shall take work again
 )
 
 // The events of an account's life, on accounts.<name>.<event>; appended by a gateway.
@@ -25,6 +28,15 @@ type OnlineData struct {
 	Slots        int               `json:"slots"`                              // sessions at once
 	Version      string            `json:"version"`                            // the program's
 	Applications []ApplicationData `json:"applications" jsonschema:"nullable"` // what it can launch
+	GPUs         []GPUData         `json:"gpus,omitempty"`                     // that its instances can use
+	// Again tells that the agent has been online since it said so before: something of this has changed.
+	Again bool `json:"again,omitempty"`
+}
+
+// GPUData is a graphics card of an agent's machine.
+type GPUData struct {
+	Vendor string `json:"vendor"` // nvidia, amd, intel, or the PCI vendor's number
+	Device string `json:"device"` // its render node, such as /dev/dri/renderD128
 }
 
 // ApplicationData is one application that an agent can launch.
@@ -39,10 +51,18 @@ type OfflineData struct {
 	Reason string `json:"reason"` // for people
 }
 
+// DrainData is agents.….drain and resume.
+type DrainData struct {
+	By string `json:"by"` // account:NAME
+	// Until is when the sessions that are left then end (RFC 3339); empty for never.
+	Until string `json:"until,omitempty"`
+}
+
 // AccountData is accounts.….created, deleted and expired. TokenID is not secret: it only tells which token is meant.
 type AccountData struct {
 	TokenID string `json:"token_id,omitempty"` // the id of the token that was issued, which is not secret
 	Expiry  string `json:"expiry,omitempty"`   // RFC 3339
+	Scopes  string `json:"scopes,omitempty"`   // what the token may do, such as read,create; empty in older events
 }
 
 // NewAgentDraft makes a draft of an agent's event.
@@ -50,6 +70,16 @@ func NewAgentDraft(r Region, id AgentID, n Name, data any) Draft {
 	return Draft{Subject: "agents." + string(r) + "." + string(id) + "." + string(n), Source: SourceOf(Agent),
 		Type: AgentTypeOf(n), Data: data}
 }
+
+// NewOrderDraft makes a draft of what a gateway says to an agent: drain or resume.
+func NewOrderDraft(r Region, id AgentID, n Name, d DrainData) Draft {
+	draft := NewAgentDraft(r, id, n, d)
+	draft.Source = SourceOf(Gateway)
+	return draft
+}
+
+// AgentFilter takes in all events of one agent.
+func AgentFilter(r Region, id AgentID) string { return "agents." + string(r) + "." + string(id) + ".*" }
 
 // NewAccountDraft makes a draft of an account's event; name is one token.
 func NewAccountDraft(name string, n Name, data any) Draft {

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"streamstack/events"
 	"streamstack/events/eventstest"
@@ -63,7 +66,8 @@ func TestAppendAllStopsAtTheFirstFailure(t *testing.T) {
 func TestAppendAllUnavailable(t *testing.T) {
 	t.Parallel()
 	s := eventstest.Start(t)
-	l := eventstest.NewLog(t, s.Connect(t), events.StreamsConfig{})
+	nc := s.Connect(t)
+	l := eventstest.NewLog(t, nc, events.StreamsConfig{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := l.AppendAll(ctx, many(1)); !errors.Is(err, context.Canceled) {
@@ -73,7 +77,15 @@ func TestAppendAllUnavailable(t *testing.T) {
 		t.Errorf("a subject of no stream: %v", err)
 	}
 	before := len(stored(t, l))
+	down := nc.StatusChanged(nats.RECONNECTING)
 	s.Stop()
+	// What is published while the client still believes in its connection may be sent when NATS is back, and the error
+	// says no more than that it is unknown; what is promised begins when the client knows.
+	select {
+	case <-down:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the client does not notice that the server has gone")
+	}
 	if seqs, err := l.AppendAll(t.Context(), many(3)); !errors.Is(err, events.ErrUnavailable) || len(seqs) != 0 {
 		t.Errorf("without NATS: %v, %v", seqs, err)
 	}

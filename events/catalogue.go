@@ -63,7 +63,7 @@ var payloads = map[Name]any{
 
 // The events of the other streams, likewise.
 var (
-	agentPayloads   = map[Name]any{AgentOnline: OnlineData{}, AgentOffline: OfflineData{}}
+	agentPayloads   = map[Name]any{AgentOnline: OnlineData{}, AgentOffline: OfflineData{}, AgentDrain: DrainData{}, AgentResume: DrainData{}}
 	accountPayloads = map[Name]any{AccountCreated: AccountData{}, AccountDeleted: AccountData{}, AccountExpired: AccountData{}}
 	webhookPayloads = map[Name]any{WebhookCreated: WebhookData{}, WebhookDeleted: WebhookDeletedData{}}
 )
@@ -75,7 +75,11 @@ func Types() []Type {
 		list = append(list, versions(Type{Stream: SessionsStream, Name: n, Data: payloads[n], Actors: k.actors, ShortLived: k.short}, typePrefix)...)
 	}
 	for n, data := range agentPayloads {
-		list = append(list, versions(Type{Stream: AgentsStream, Name: n, Data: data, Actors: []Actor{Agent}}, agentPrefix)...)
+		actor := Agent
+		if n == AgentDrain || n == AgentResume {
+			actor = Gateway
+		}
+		list = append(list, versions(Type{Stream: AgentsStream, Name: n, Data: data, Actors: []Actor{actor}}, agentPrefix)...)
 	}
 	for n, data := range accountPayloads {
 		list = append(list, versions(Type{Stream: AccountsStream, Name: n, Data: data, Actors: []Actor{Gateway}}, accountPrefix)...)

@@ -16,7 +16,7 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 	t.Parallel()
 	l := eventstest.Log(t, events.WithClock(func() time.Time { return at }))
 	screen := events.Screen{Width: 1280, Height: 720, FPS: 30, Density: 160}
-	account := events.AccountData{TokenID: "0192f1c2", Expiry: "2027-11-22T06:27:09Z"}
+	account := events.AccountData{TokenID: "0192f1c2", Expiry: "2027-11-22T06:27:09Z", Scopes: "read,create"}
 	rtt, encode, p95 := 1.25, 9.5, 14.75
 	origin := "https://app.example.net"
 	hook := events.WebhookData{URL: "https://example.net/hook", Types: []string{"failed"}, Region: region, After: 17}
@@ -24,13 +24,15 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 		events.QualityStream: {
 			"quality.sample": events.NewQualityDraft(region, session, events.QualityData{
 				Peer: "p1", IntervalMs: 2001, FPS: 29.99, VideoKbps: 2400, AudioKbps: 96, TargetKbps: 2500, RTTMs: &rtt, Loss: 0.0039, EncodeMs: &encode,
-				EncodeP95Ms: &p95, Frames: 60, FramesDropped: 1, Keyframes: map[string]uint64{"pli": 1}, Freezes: 1, FrozenMs: 250, NACKs: 3, PLIs: 1, FIRs: 1,
+				EncodeP95Ms: &p95, Frames: 60, FramesDropped: 1, Keyframes: map[string]uint64{"pli": 1}, Freezes: 1, FrozenMs: 250, NACKs: 3, PLIs: 1, FIRs: 1, Inputs: 40, InputsDropped: map[string]uint64{"invalid": 1},
 				VideoPackets: 560, VideoBytes: 600_300, AudioPackets: 200, AudioBytes: 24_012, Missed: 1,
 			}),
 		},
 		events.AgentsStream: {
 			"agents.online": events.NewAgentDraft(region, "a1", events.AgentOnline, events.OnlineData{Driver: "process", Slots: 4, Version: "1",
 				Applications: []events.ApplicationData{{Name: "testcard", Versions: []int{1, 2}, Screen: screen}}}),
+			"agents.drain":   events.NewOrderDraft(region, "a1", events.AgentDrain, events.DrainData{By: "account:alice", Until: "2026-11-22T07:27:09Z"}),
+			"agents.resume":  events.NewOrderDraft(region, "a1", events.AgentResume, events.DrainData{By: "account:alice"}),
 			"agents.offline": events.NewAgentDraft(region, "a1", events.AgentOffline, events.OfflineData{Reason: "drained"}),
 		},
 		events.AccountsStream: {

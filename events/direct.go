@@ -49,16 +49,23 @@ func (l *Log) direct(ctx context.Context, stream string, r directRequest, fn fun
 		return 0, err
 	}
 	defer ask.stop()
+	var seen chain
 	for {
 		m, err := ask.next(ctx)
 		if err != nil {
 			return 0, named(fmt.Errorf("%w: direct get of %s", err, stream))
 		}
 		if isStatus(m) {
+			if err := seen.follows(m); err != nil {
+				return 0, fmt.Errorf("%w: direct get of %s", err, stream)
+			}
 			return directStatus(m, stream)
 		}
 		var e Event
 		if intact(m.Header, headerSize(m), r.served()) && last(m.Header, hdrSequence) != "" {
+			if err := seen.follows(m); err != nil && r.Batch > 0 {
+				return 0, fmt.Errorf("%w: direct get of %s", err, stream)
+			}
 			if e, err = decodeServed(m); err != nil {
 				return 0, err
 			}
@@ -71,6 +78,7 @@ func (l *Log) direct(ctx context.Context, stream string, r directRequest, fn fun
 				e.Sequence = 0 // it has expired since
 			}
 		}
+		seen = chain{at: e.Sequence, unknown: e.Sequence == 0}
 		if e.Sequence >= max(r.Seq, 1) {
 			if err := fn(e); err != nil {
 				return 0, err
@@ -81,6 +89,25 @@ func (l *Log) direct(ctx context.Context, stream string, r directRequest, fn fun
 			return 0, nil
 		}
 	}
+}
+
+// errLost says that messages of an answer did not arrive. The subscription to an answer outlives a reconnect of the client,
+// which then gets the end of what the server was sending, without the middle.
+var errLost = fmt.Errorf("%w: messages of an answer were lost on their way", ErrUnavailable)
+
+// chain is the place within a batch: each message, and its end, names the sequence of the message before it (ADR-31).
+type chain struct {
+	at      Seq // of the message before, 0 at the beginning
+	unknown bool
+}
+
+// follows returns [errLost] unless m comes right after what came before it.
+func (c chain) follows(m *nats.Msg) error {
+	before := last(m.Header, hdrLastSequence)
+	if c.unknown || before == "" || before == strconv.FormatUint(uint64(c.at), 10) { // an answer without messages names none
+		return nil
+	}
+	return errLost
 }
 
 // answers receives what comes to one request.

@@ -28,7 +28,9 @@ const (
 	hdrStream   = "Nats-Stream"
 	hdrSubject  = "Nats-Subject"
 	hdrSequence = "Nats-Sequence"
-	hdrStored   = "Nats-Time-Stamp"
+	// hdrLastSequence is of the message before: in its stream on a live subject, in the answer in a batch.
+	hdrLastSequence = "Nats-Last-Sequence"
+	hdrStored       = "Nats-Time-Stamp"
 
 	specVersion = "1.0"
 	contentJSON = "application/json"

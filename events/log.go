@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -184,10 +185,13 @@ func (l *Log) Read(ctx context.Context, stream, filter string, from Seq, fn func
 	return l.batches(ctx, stream, filter, from, fn)
 }
 
+// batchTries is how often a batch of which messages were lost is asked for again from the last one that came.
+const batchTries = 3
+
 // batches reads batch after batch until nothing is pending.
 func (l *Log) batches(ctx context.Context, stream, filter string, from Seq, fn func(Event) error) error {
 	next := max(from, 1)
-	for {
+	for lost := 0; ; {
 		r := directRequest{Seq: next, NextFor: filter, Batch: batchMessages, MaxBytes: batchBytes}
 		before := next
 		pending, err := l.direct(ctx, stream, r, func(e Event) error {
@@ -197,6 +201,10 @@ func (l *Log) batches(ctx context.Context, stream, filter string, from Seq, fn f
 			next = e.Sequence + 1
 			return nil
 		})
+		if errors.Is(err, errLost) && lost < batchTries {
+			lost++
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ import (
 )
 
 // within bounds every wait of these tests; on an idle machine all of them take far less.
-const within = 30 * time.Second
+const within = 60 * time.Second
 
 const (
 	region  events.Region    = "local"

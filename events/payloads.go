@@ -76,12 +76,28 @@ type LaunchedData struct {
 	Instance string  `json:"instance"` // the driver's name for it
 }
 
+// What kind of failure ended an attempt, or a session.
+const (
+	CauseDeadline = "deadline" // the launch, or the streamer, was not ready in time
+	CauseFull     = "full"     // the host has no room
+	CauseMissing  = "missing"  // the application, its image or a program that it needs is not on the agent's host
+	CauseAway     = "away"     // what runs the instances does not answer
+	CauseLog      = "log"      // NATS did not answer while the instance was being launched
+	CauseRefused  = "refused"  // the session asks for what no agent can launch
+	CauseLaunch   = "launch"   // the launch failed otherwise
+	CauseDied     = "died"     // a part of the instance ended by itself
+	CauseHung     = "hung"     // the streamer gave no sign of life
+	CauseVanished = "vanished" // the agent was away, and its instance is gone
+)
+
 // FailedData is agent.failed and agent.attempt_failed.
 type FailedData struct {
 	Agent   AgentID `json:"agent"`
 	Attempt int     `json:"attempt"` // of the claim that it is about; 1 is the first
 	// Part is what failed: launch, instance, application, display, sound, streamer, agent.
-	Part     string `json:"part"`
+	Part string `json:"part"`
+	// Cause is what kind of failure it was, for programs; see the constants. Empty in events of older agents.
+	Cause    string `json:"cause,omitempty"`
 	Reason   string `json:"reason"`              // for people
 	ExitCode *int   `json:"exit_code,omitempty"` // the process's, if it exited
 	Signal   string `json:"signal,omitempty"`    // that ended the process, such as SIGSEGV
@@ -142,6 +158,8 @@ type EncoderChangedData struct {
 	From   string `json:"from"`   // the encoder that failed
 	To     string `json:"to"`     // the one in its place
 	Reason string `json:"reason"` // for people
+	// PauseMs is the time from the failure to the other encoder's first picture; missing from events of earlier releases.
+	PauseMs int64 `json:"pause_ms,omitempty"`
 }
 
 // The reasons of a disconnection.

@@ -68,6 +68,12 @@ type QualityData struct {
 	VideoBytes   uint64 `json:"video_bytes"`   // in them, without headers
 	AudioPackets uint64 `json:"audio_packets"` // sent, without repeats
 	AudioBytes   uint64 `json:"audio_bytes"`   // in them, without headers
+	// Inputs counts the messages of the control channel, such as keys and movements.
+	Inputs uint64 `json:"inputs,omitempty"`
+	// InputsDropped counts those among them that nothing came of, by why: invalid (the contract does not allow them), unknown (of a
+	// type that the streamer does not know), flood (more than a client may send), late (the display did not take them in time), or
+	// nowhere (there is no such device).
+	InputsDropped map[string]uint64 `json:"inputs_dropped,omitempty"`
 	// Missed is how many samples before this one the log did not take. They are not sent later.
 	Missed uint64 `json:"missed,omitempty"`
 }

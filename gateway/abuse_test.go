@@ -27,7 +27,7 @@ const (
 	// abusedSockets are opened in all, so many at once; they share the sessions, so that they displace each other as well.
 	abusedSockets, abusedAtOnce, abusedSessions = 1000, 25, 50
 	// abuseWait bounds what a client waits for that wants to see the gateway's reaction.
-	abuseWait = 40 * time.Second
+	abuseWait = 2 * time.Minute
 )
 
 // rawSocket is a websocket's client that keeps to no rule.

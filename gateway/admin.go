@@ -30,8 +30,8 @@ func (g *Gateway) adminRoutes() *echo.Echo {
 	return e
 }
 
-// accountObject is an account as the admin API shows it. Token and Scopes are in the answer of a creation only: a token says
-// itself what it may do.
+// accountObject is an account as the admin API shows it. Token is in the answer of a creation only.
+// Scopes are what it was made with: whoever holds a token can narrow it, and asks nobody.
 type accountObject struct {
 	Name    string `json:"name"`
 	Token   string `json:"token,omitempty"`
@@ -122,7 +122,7 @@ func (g *Gateway) CreateAccount(ctx context.Context, name string, expiry time.Ti
 	if err != nil {
 		return "", fmt.Errorf("gateway: account: %w", err)
 	}
-	data := events.AccountData{TokenID: string(id), Expiry: expiry.UTC().Format(time.RFC3339)}
+	data := events.AccountData{TokenID: string(id), Expiry: expiry.UTC().Format(time.RFC3339), Scopes: may.String()}
 	return tok, g.appendAccount(ctx, name, events.AccountCreated, data)
 }
 
@@ -144,7 +144,7 @@ func (g *Gateway) listAccounts(c echo.Context) error {
 	g.accounts.Read(func(a *projections.Accounts) { all = a.List() })
 	out := make([]accountObject, 0, len(all))
 	for _, a := range all {
-		out = append(out, accountObject{Name: a.Name, Expiry: a.Expiry, Created: a.Created.UTC().Format(time.RFC3339), Expired: a.Expired})
+		out = append(out, accountObject{Name: a.Name, Scopes: a.Scopes, Expiry: a.Expiry, Created: a.Created.UTC().Format(time.RFC3339), Expired: a.Expired})
 	}
 	return succeedList(c, out, len(out))
 }

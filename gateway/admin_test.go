@@ -29,6 +29,7 @@ func TestAccounts(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 2)
 	require.Equal(t, "kim", list[0].Name)
+	require.Equal(t, "read,create,admin", list[0].Scopes)
 	require.Empty(t, list[0].Token, "a token is nowhere but in the answer to its creation")
 	eventstest.Wait(t, within, func() string {
 		if a := other.do(http.MethodGet, "/1.0/sessions", "", auth...); a.StatusCode != http.StatusOK {

@@ -108,7 +108,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// dispatch fills the work queue from created and requeued. It is a consumer, never a second write beside the event: a
+// dispatch fills the work queue from created, requeued and attempt_failed. It is a consumer, never a second write beside the event: a
 // gateway that dies between the two would lose the session.
 func (g *Gateway) dispatch(ctx context.Context) error {
 	return g.manage(ctx, events.SessionsStream, jetstream.ConsumerConfig{
@@ -116,6 +116,7 @@ func (g *Gateway) dispatch(ctx context.Context) error {
 		FilterSubjects: []string{
 			events.EventFilter("", events.Gateway, events.Created),
 			events.EventFilter("", events.Gateway, events.Requeued),
+			events.EventFilter("", events.Agent, events.AttemptFailed),
 		},
 	}, func(ctx context.Context, e events.Event) error {
 		if !e.Sound() {

@@ -64,6 +64,9 @@ func (g *Gateway) streamEvents(c echo.Context, q eventQuery) error {
 	h.Set(echo.HeaderContentType, sse.ContentType)
 	h.Set(echo.HeaderCacheControl, "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	if isHead(c.Request()) {
+		return c.NoContent(http.StatusOK) // nothing follows that would have an end
+	}
 	f := &feed{g: g, query: q, out: c.Response(), control: http.NewResponseController(c.Response()), request: c.Request(), last: q.after}
 	err = f.run(c.Request().Context())
 	if !c.Response().Committed && !errors.Is(err, errStopping) {

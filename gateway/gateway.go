@@ -35,6 +35,7 @@ type Gateway struct {
 	accountsLast *newest
 	archive      *archive.Archive
 	hub          *hub
+	thrift       thrift // of the sockets that wait
 	alive        *liveness
 	echo         *echo.Echo
 	now          func() time.Time
@@ -178,7 +179,7 @@ func (g *Gateway) serve(ctx context.Context, l net.Listener, h http.Handler) err
 		h = g.before(h, l.Addr().Network() == "unix")
 	}
 	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: headAsGet(h), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog:    slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return requests },
 	}

@@ -23,7 +23,7 @@ import (
 )
 
 // within bounds each wait of a test: generous, for two cores with the race detector.
-const within = 20 * time.Second
+const within = 60 * time.Second
 
 const region events.Region = "local"
 

@@ -16,10 +16,10 @@ type named struct {
 	Name string `json:"name"`
 }
 
-// getApplications lists what can be started now: the applications of agents that are up.
+// getApplications lists what can be started now: the applications of agents that are up and take work.
 func (g *Gateway) getApplications(c echo.Context) error {
 	_, alive := g.agentsNow()
-	return g.names(c, alive, func(a projections.Agent) (out []string) {
+	return g.names(c, taking(alive), func(a projections.Agent) (out []string) {
 		for _, x := range a.Applications {
 			out = append(out, x.Name)
 		}

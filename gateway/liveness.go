@@ -23,11 +23,11 @@ type liveness struct {
 	ready  chan struct{}
 
 	mu   sync.RWMutex
-	keys map[string]struct{}
+	keys map[string]events.Heartbeat
 }
 
 func newLiveness(g *Gateway) *liveness {
-	return &liveness{g: g, ready: make(chan struct{}), keys: map[string]struct{}{}}
+	return &liveness{g: g, ready: make(chan struct{}), keys: map[string]events.Heartbeat{}}
 }
 
 // has tells whether a heartbeat key is there.
@@ -36,6 +36,14 @@ func (l *liveness) has(key string) bool {
 	defer l.mu.RUnlock()
 	_, ok := l.keys[key]
 	return ok
+}
+
+// last is what the heartbeat of a key said last; false when there is none.
+func (l *liveness) last(key string) (events.Heartbeat, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	h, ok := l.keys[key]
+	return h, ok
 }
 
 // run watches until the context ends. After a time without NATS the watch begins anew: an expiry in between may have
@@ -69,7 +77,7 @@ func (l *liveness) watch(ctx context.Context) error {
 		return fmt.Errorf("gateway: heartbeats: %w", err)
 	}
 	defer func() { _ = w.Stop() }() // fails only when the connection is closed
-	fresh, first := map[string]struct{}{}, true
+	fresh, first := map[string]events.Heartbeat{}, true
 	for {
 		select {
 		case <-ctx.Done():
@@ -86,7 +94,7 @@ func (l *liveness) watch(ctx context.Context) error {
 				l.missing(ctx)
 			case e == nil: // again, when the client's consumer was made anew
 			case first && e.Operation() == jetstream.KeyValuePut:
-				fresh[e.Key()] = struct{}{}
+				fresh[e.Key()], _ = events.ParseHeartbeat(e.Value())
 			case first:
 				delete(fresh, e.Key())
 			default:
@@ -97,7 +105,7 @@ func (l *liveness) watch(ctx context.Context) error {
 }
 
 // replace takes over what a new watch has found.
-func (l *liveness) replace(keys map[string]struct{}) {
+func (l *liveness) replace(keys map[string]events.Heartbeat) {
 	l.mu.Lock()
 	l.keys = keys
 	l.mu.Unlock()
@@ -107,8 +115,8 @@ func (l *liveness) replace(keys map[string]struct{}) {
 func (l *liveness) update(ctx context.Context, e jetstream.KeyValueEntry) {
 	l.mu.Lock()
 	_, had := l.keys[e.Key()]
-	if e.Operation() == jetstream.KeyValuePut && isBeat(e.Value()) {
-		l.keys[e.Key()] = struct{}{}
+	if beat, ok := events.ParseHeartbeat(e.Value()); ok && e.Operation() == jetstream.KeyValuePut {
+		l.keys[e.Key()] = beat
 		l.mu.Unlock()
 		return
 	}
@@ -127,11 +135,10 @@ func (l *liveness) update(ctx context.Context, e jetstream.KeyValueEntry) {
 	}
 }
 
-// isBeat tells a heartbeat, which is the time of its sending, from what a server says on the key's subject when somebody
-// names that for an answer: it would be a heartbeat that never expires.
+// isBeat tells a heartbeat from what it is not.
 func isBeat(value []byte) bool {
-	_, err := time.Parse(time.RFC3339Nano, string(value))
-	return err == nil
+	_, ok := events.ParseHeartbeat(value)
+	return ok
 }
 
 // agentOf takes an agent's heartbeat key apart.

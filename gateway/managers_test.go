@@ -59,6 +59,15 @@ func TestDispatchOnce(t *testing.T) {
 		}
 		return ""
 	})
+	// And once more, when an agent gives it back.
+	r.stack.say(c.ID, events.Agent, events.Claimed, events.ClaimedData{Agent: "a1", Attempt: 2})
+	r.stack.say(c.ID, events.Agent, events.AttemptFailed, events.FailedData{Agent: "a1", Attempt: 2, Part: "launch", Cause: events.CauseFull, Reason: "no room"})
+	eventstest.Wait(t, within, func() string {
+		if n := len(r.stack.work()); n != len(want)+3 {
+			return "the session in the queue for its third attempt"
+		}
+		return ""
+	})
 }
 
 // A session that no agent takes ends after five minutes, in words.

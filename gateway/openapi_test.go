@@ -65,6 +65,7 @@ var bodies = map[string]any{
 	"Session": sessionObject{}, "Grant": sessionAnswer{}, "ICEServer": iceServer{}, "Connection": connectAnswer{},
 	"ShareRequest": shareRequest{}, "SharePatch": sharePatch{}, "NewShare": shareAnswer{}, "Share": shareObject{},
 	"Deleted": deletion{}, "DeleteError": deletionError{}, "Config": configObject{}, "Setting": settingObject{},
+	"Agent": agentObject{}, "AgentApplication": agentApplication{}, "GPU": events.GPUData{}, "Drain": agentDrain{}, "DrainRequest": drainRequest{},
 	"Named": named{}, "Health": statusObject{}, "SchemaEntry": schemaEntry{},
 	"Account":        accountObject{},
 	"WebhookRequest": webhookRequest{}, "Webhook": webhookObject{},

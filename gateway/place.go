@@ -27,7 +27,7 @@ func (g *Gateway) place(app string, version int, want events.Region) (placement,
 	if want != "" && !slices.ContainsFunc(ever, func(a projections.Agent) bool { return a.Region == want }) {
 		return placement{}, cannotHost(codeNoRegion, "region %s does not exist; known regions: %s", quoted(string(want)), regionNames(ever))
 	}
-	candidates := serves(alive, app, version)
+	candidates := serves(taking(alive), app, version)
 	if want != "" {
 		candidates = slices.DeleteFunc(candidates, func(a projections.Agent) bool { return a.Region != want })
 	}
@@ -56,6 +56,11 @@ func (g *Gateway) agentsNow() (ever, alive []projections.Agent) {
 		}
 	}
 	return ever, alive
+}
+
+// taking leaves out the agents that drain: they take no more work.
+func taking(alive []projections.Agent) []projections.Agent {
+	return slices.DeleteFunc(slices.Clone(alive), func(a projections.Agent) bool { return a.Draining })
 }
 
 // room is how many more sessions the candidates of a region can take.

@@ -35,6 +35,10 @@ func (g *Gateway) routes() *echo.Echo {
 	}{
 		{http.MethodGet, "/1.0/applications", g.getApplications},
 		{http.MethodGet, "/1.0/regions", g.getRegions},
+		{http.MethodGet, "/1.0/agents", g.listAgents},
+		{http.MethodGet, "/1.0/agents/:id", g.getAgent},
+		{http.MethodPost, "/1.0/agents/:id/drain", g.drainAgent},
+		{http.MethodDelete, "/1.0/agents/:id/drain", g.resumeAgent},
 		{http.MethodPost, "/1.0/sessions", g.createSession},
 		{http.MethodGet, "/1.0/sessions", g.listSessions},
 		{http.MethodGet, "/1.0/sessions/:id", g.getSession},

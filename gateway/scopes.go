@@ -19,6 +19,10 @@ const codeForbidden = "forbidden"
 var needs = map[string]token.Scopes{
 	"GET /1.0/applications":         token.Read,
 	"GET /1.0/regions":              token.Read,
+	"GET /1.0/agents":               token.Read,
+	"GET /1.0/agents/:id":           token.Read,
+	"POST /1.0/agents/:id/drain":    token.Admin,
+	"DELETE /1.0/agents/:id/drain":  token.Admin,
 	"GET /1.0/sessions":             token.Read,
 	"GET /1.0/sessions/:id":         token.Read,
 	"GET /1.0/sessions/:id/events":  token.Read,

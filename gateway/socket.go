@@ -191,17 +191,25 @@ func (w *wire) message(ctx context.Context) (websocket.MessageType, []byte, erro
 	if err != nil {
 		return 0, nil, err //nolint:wrapcheck // run asks it for its close code
 	}
+	data, err := w.content(r)
+	return kind, data, err
+}
+
+// content is apart from message, so that the stack on which that waits stays small.
+//
+//go:noinline
+func (w *wire) content(r io.Reader) ([]byte, error) {
 	most := w.g.Limits().MessageBytes
 	data, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err == nil && int64(len(data)) > most {
 		err = closing{websocket.StatusMessageTooBig, fmt.Sprintf("the message has more than %d bytes", most)}
 	}
-	return kind, data, err
+	return data, err
 }
 
 // loop appends attached, replays the negotiation so far, and then goes on live.
 func (w *wire) loop(ctx context.Context, read chan error) error {
-	if err := w.attach(ctx); err != nil {
+	if err := w.g.aside(func() error { return w.attach(ctx) }); err != nil {
 		return err
 	}
 	ping := time.NewTicker(w.g.times.pingEvery)
@@ -210,26 +218,16 @@ func (w *wire) loop(ctx context.Context, read chan error) error {
 		select {
 		case err := <-read:
 			read <- err // for run
-			var c closing
-			if errors.As(err, &c) {
-				w.tell(ctx, sigBadRequest, c.reason)
-			}
-			return err
+			return w.unread(ctx, err)
 		case data := <-w.in:
 			if err := w.fromClient(ctx, data); err != nil {
 				return err
 			}
 		case e, ok := <-w.sub.events:
-			if !ok && w.sub.why == whySlow {
-				return closing{websocket.StatusPolicyViolation, whySlow}
-			}
 			if !ok {
-				if w.resume == nil { // it cannot go on at another gateway
-					w.tell(ctx, sigUnready, whyStopping)
-				}
-				return closing{websocket.StatusGoingAway, whyStopping}
+				return w.cutOff(ctx)
 			}
-			if err := w.fromLog(ctx, *e); err != nil {
+			if err := w.fromHub(ctx, e); err != nil {
 				return err
 			}
 		case <-ping.C:
@@ -237,6 +235,35 @@ func (w *wire) loop(ctx context.Context, read chan error) error {
 		}
 	}
 }
+
+// What follows is apart from loop, so that the stack on which it waits stays small.
+
+// unread is the end by the reader: a client that says too much is told.
+//
+//go:noinline
+func (w *wire) unread(ctx context.Context, err error) error {
+	var c closing
+	if errors.As(err, &c) {
+		w.tell(ctx, sigBadRequest, c.reason)
+	}
+	return err
+}
+
+// cutOff is the end by the hub.
+//
+//go:noinline
+func (w *wire) cutOff(ctx context.Context) error {
+	if w.sub.why == whySlow {
+		return closing{websocket.StatusPolicyViolation, whySlow}
+	}
+	if w.resume == nil { // it cannot go on at another gateway
+		w.tell(ctx, sigUnready, whyStopping)
+	}
+	return closing{websocket.StatusGoingAway, whyStopping}
+}
+
+//go:noinline
+func (w *wire) fromHub(ctx context.Context, e *events.Event) error { return w.fromLog(ctx, *e) }
 
 // ping asks whether the client is there; one that does not answer is cut off, which the reader sees.
 func (w *wire) ping(ctx context.Context) {
@@ -247,7 +274,9 @@ func (w *wire) ping(ctx context.Context) {
 	}
 }
 
-// attach appends attached and replays what there is for this peer.
+// attach appends attached and replays what there is for this peer: from the start of its negotiation, also for a socket that is
+// opened again with the same token and does not resume. The token names the peer, and a peer is one negotiation: an offer that
+// it has answered is not made anew. A page that has lost its peer connection joins again, and gets another peer.
 func (w *wire) attach(ctx context.Context) error {
 	s := w.session
 	if err := w.state(ctx, s); err != nil {

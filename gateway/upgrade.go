@@ -63,10 +63,30 @@ func (f frugal) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, bufio.NewReadWriter(r, bufio.NewWriterSize(conn, socketBuffer)), nil
 }
 
+// aside calls f on a stack of its own. A goroutine that waits for long keeps the stack that its deepest call took: reading the
+// log takes 8 KiB, waiting for what comes next 2.
+func (g *Gateway) aside(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() {
+			if p := recover(); p != nil {
+				g.log.Error("socket panicked", "err", p, "stack", string(debug.Stack()))
+				err = closing{websocket.StatusInternalError, "something is wrong in the gateway"}
+			}
+			done <- err
+		}()
+		err = f()
+	}()
+	return <-done
+}
+
 // detach runs an open socket outside of its request. It must hold a subscription, by which the gateway's stop ends it and
 // waits for it; after runs when it has ended.
 func (g *Gateway) detach(serve, after func()) {
+	g.thrift.opened()
 	go func() {
+		defer g.thrift.closed()
 		defer after()
 		defer func() {
 			if p := recover(); p != nil { // as the server does for requests

@@ -13,6 +13,7 @@ type Account struct {
 	Name    string
 	TokenID string
 	Expiry  string // RFC 3339; empty for never
+	Scopes  string // such as read,create; empty where the log does not say
 	Created time.Time
 	// Expired tells that the token's expiry has come and is in the log.
 	Expired bool
@@ -41,7 +42,7 @@ func (m *Accounts) Apply(e events.Event) {
 	case events.AccountCreated:
 		d := data[events.AccountData](e)
 		name := strings.Clone(p[1]) // no piece of the header block
-		m.byName[name] = Account{Name: name, TokenID: d.TokenID, Expiry: d.Expiry, Created: e.Time}
+		m.byName[name] = Account{Name: name, TokenID: d.TokenID, Expiry: d.Expiry, Scopes: d.Scopes, Created: e.Time}
 	case events.AccountExpired:
 		// One of an earlier token changes nothing.
 		if a, ok := m.byName[p[1]]; ok && a.TokenID == data[events.AccountData](e).TokenID {

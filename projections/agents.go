@@ -16,6 +16,11 @@ type Agent struct {
 	// Online is what the agent said last; whether it still lives is told by its heartbeat.
 	Online bool
 	Since  time.Time
+	// Draining tells that it shall take no more work, until it is resumed or begins anew. DrainBy is who said so, DrainUntil
+	// when the sessions that are left end; zero for never.
+	Draining   bool
+	DrainBy    string
+	DrainUntil time.Time
 }
 
 // Agents is the read model of the AGENTS stream. It is not safe for concurrent use.
@@ -42,9 +47,23 @@ func (m *Agents) Apply(e events.Event) {
 	a.ID, a.Region = events.AgentID(key[len(p[1])+1:]), events.Region(key[:len(p[1])]) // no pieces of the header block
 	switch events.Name(p[3]) {
 	case events.AgentOnline:
-		a.OnlineData, a.Online, a.Since = data[events.OnlineData](e), true, e.Time
+		d := data[events.OnlineData](e)
+		if !d.Again {
+			a.Draining, a.DrainBy, a.DrainUntil = false, "", time.Time{}
+			a.Since = e.Time
+		}
+		d.Again = false
+		a.OnlineData, a.Online = d, true
 	case events.AgentOffline:
 		a.Online, a.Since = false, e.Time
+	case events.AgentDrain:
+		d := data[events.DrainData](e)
+		a.Draining, a.DrainBy, a.DrainUntil = true, d.By, time.Time{}
+		if t, err := time.Parse(time.RFC3339, d.Until); err == nil {
+			a.DrainUntil = t
+		}
+	case events.AgentResume:
+		a.Draining, a.DrainBy, a.DrainUntil = false, "", time.Time{}
 	default:
 		return
 	}

@@ -10,8 +10,8 @@ import (
 // these are worth (testdata/schema).
 const (
 	sessionsVersion = 3
-	agentsVersion   = 1
-	accountsVersion = 1
+	agentsVersion   = 2
+	accountsVersion = 2
 )
 
 // State is a read model that can be written down and read back.

@@ -24,8 +24,15 @@ func (m *Agents) Dump() []byte {
 			dumpList(w, x.Versions, func(v int) { w.Int(int64(v)) })
 			dumpScreen(w, x.Screen)
 		})
+		dumpList(w, a.GPUs, func(x events.GPUData) {
+			w.Word(x.Vendor)
+			w.Word(x.Device)
+		})
 		w.Bool(a.Online)
 		w.Time(a.Since)
+		w.Bool(a.Draining)
+		w.Text(a.DrainBy)
+		w.Time(a.DrainUntil)
 	}
 	return w.Bytes()
 }
@@ -42,8 +49,9 @@ func (m *Agents) Restore(state []byte) error {
 				return events.ApplicationData{
 					Name: r.Word(), Versions: restoreList(r, func() int { return int(r.Int()) }), Screen: restoreScreen(r),
 				}
-			})}
+			}), GPUs: restoreList(r, func() events.GPUData { return events.GPUData{Vendor: r.Word(), Device: r.Word()} })}
 		a.Online, a.Since = r.Bool(), r.Time()
+		a.Draining, a.DrainBy, a.DrainUntil = r.Bool(), r.Text(), r.Time()
 		if !r.OK() {
 			break
 		}

@@ -163,7 +163,7 @@ func models() map[string]struct {
 	}
 	online := events.NewAgentDraft("local", "a1", events.AgentOnline, events.OnlineData{Driver: "process", Slots: 4, Version: "v1",
 		Applications: []events.ApplicationData{{Name: "testcard", Versions: []int{1, 2}, Screen: screen}}})
-	token := events.AccountData{TokenID: "t1", Expiry: "2027-01-01T00:00:00Z"}
+	token := events.AccountData{TokenID: "t1", Expiry: "2027-01-01T00:00:00Z", Scopes: "read"}
 	accounts := []events.Event{drafted(1, events.NewAccountDraft("ada", events.AccountCreated, token)), drafted(2, events.NewAccountDraft("ada", events.AccountExpired, token))}
 	return map[string]struct {
 		empty   func() projections.State

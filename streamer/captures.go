@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"streamstack/events"
 	"streamstack/streamer/frame"
@@ -19,7 +20,7 @@ type captures struct {
 	closed  bool
 	video   Video
 	kbps    int  // asked for before the video was there
-	wantKey bool // likewise
+	wantKey bool // likewise, and not answered yet
 	sound   Audio
 	loss    int // of the client's network, that the sound was told, percent
 
@@ -45,8 +46,9 @@ func (k *captures) begin(ctx context.Context) context.Context {
 func (k *captures) startVideo(ctx context.Context, encoders []Encoder, kbps int) {
 	life := k.begin(ctx)
 	k.work.Go(func() {
+		var before *failure
 		for i, e := range encoders {
-			err := k.play(life, e, kbps)
+			err := k.play(life, e, kbps, before)
 			if life.Err() != nil {
 				return
 			}
@@ -54,23 +56,36 @@ func (k *captures) startVideo(ctx context.Context, encoders []Encoder, kbps int)
 				k.fail(life, err)
 				return
 			}
-			k.fallBack(life, e, encoders[i+1], err)
+			before = k.failed(life, e, err)
 		}
 	})
 }
 
-// play runs one encoder until it fails, and tells why, or until life ends.
-func (k *captures) play(life context.Context, e Encoder, kbps int) error {
+// failure is that of an encoder for which another is to take over.
+type failure struct {
+	encoder Encoder
+	cause   error
+	at      time.Time
+}
+
+// play runs one encoder until it fails, and tells why, or until life ends. before is the failure of the encoder in whose place it is, if any.
+func (k *captures) play(life context.Context, e Encoder, kbps int, before *failure) error {
 	start, cancel := context.WithTimeout(life, captureTime)
 	defer cancel()
-	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.s.cfg.Screen, k.wanted(kbps), func(f frame.Video) {
+	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.screen, k.wanted(kbps), func(f frame.Video) {
 		k.c.quality.latency.add(f)
+		if f.Keyframe {
+			k.answered()
+		}
 		k.c.showVideo(f)
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { k.ignore(v.Close()) }()
+	if before != nil {
+		k.replaced(life, *before, e)
+	}
 	if !k.keepVideo(v) {
 		return nil
 	}
@@ -93,13 +108,25 @@ func (k *captures) wanted(kbps int) int {
 	return kbps
 }
 
-// fallBack tells of an encoder's failure, and keeps it from being the first choice for the next client.
-func (k *captures) fallBack(ctx context.Context, from, to Encoder, cause error) {
-	k.c.s.log.Warn("an encoder failed, another takes over", "from", from.Element, "to", to.Element, "err", cause)
+// failed keeps an encoder that has failed from being the first choice for the next client.
+func (k *captures) failed(ctx context.Context, e Encoder, cause error) *failure {
+	f := &failure{e, cause, time.Now()}
+	k.c.s.log.Warn("an encoder failed, another takes over", "encoder", e.Element, "err", cause)
+	k.c.s.post(ctx, func(context.Context) error {
+		k.c.s.failed[e.Element] = true
+		return nil
+	})
+	return f
+}
+
+// replaced tells that another encoder has taken over: its first picture is there.
+func (k *captures) replaced(ctx context.Context, before failure, to Encoder) {
+	pause := time.Since(before.at)
+	k.c.s.log.Info("another encoder has taken over", "from", before.encoder.Element, "to", to.Element, "pause", pause)
 	k.c.s.post(ctx, func(ctx context.Context) error {
-		k.c.s.failed[from.Element] = true
 		return k.c.s.say(ctx, events.EncoderChanged, events.EncoderChangedData{
-			Peer: k.c.id, Codec: string(from.Codec), From: from.Element, To: to.Element, Reason: cause.Error(),
+			Peer: k.c.id, Codec: string(to.Codec), From: before.encoder.Element, To: to.Element, Reason: before.cause.Error(),
+			PauseMs: max(1, pause.Milliseconds()), // 0 would be left out
 		})
 	})
 }
@@ -161,6 +188,14 @@ func (k *captures) keyframe() {
 	if k.video != nil {
 		k.video.RequestKeyframe()
 	}
+}
+
+// answered notes that a key frame is on its way: it is what was asked for before. An encoder's first picture is one by itself,
+// so that the start of a stream needs no second.
+func (k *captures) answered() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.wantKey = false
 }
 
 // bitrate sets the encoder's target, in kbit/s.

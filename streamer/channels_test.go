@@ -54,20 +54,26 @@ func sockets(r *rig) (names []string) {
 	return names
 }
 
+// socketFolder is where the sockets of a page's channels may be made.
+func socketFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "ds-") // a socket's path is short
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(folder)) })
+	return filepath.Join(folder, "sockets")
+}
+
 // A page's channel is a socket in the instance while its client is there; the next client's are made anew, from its settings.
 func TestPageChannels(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	folder, err := os.MkdirTemp("", "ds-") //nolint:usetesting // a socket's path is short
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(folder)) })
-	r.cfg.DataSockets = filepath.Join(folder, "sockets")
+	r.cfg.DataSockets = socketFolder(t)
 	r.start()
 	_, first, got := page(t, r, "chat", `{"api_version":2,"data_channels":["chat","never-made"]}`)
 	program := socket(t, r, "chat")
 	require.NoError(t, first.SendText("from the page"))
 	text := make([]byte, len("from the page"))
-	_, err = io.ReadFull(program, text)
+	_, err := io.ReadFull(program, text)
 	require.NoError(t, err)
 	require.Equal(t, "from the page", string(text))
 	_, err = program.Write([]byte("from the program"))

@@ -12,7 +12,6 @@ import (
 
 	"streamstack/events"
 	"streamstack/streamer/bitrate"
-	"streamstack/streamer/control"
 	"streamstack/streamer/frame"
 	"streamstack/streamer/peer"
 )
@@ -27,11 +26,13 @@ type client struct {
 	ignored   atomic.Uint64 // messages of a viewer that had no effect
 	peer      *peer.Peer    // nil for the one that stands in for viewers alone
 	limit     bitrate.Limit
+	screen    events.Screen // the picture keeps its size as long as the client is served
 	begun     time.Time
 	settings  peer.Settings
 	sound     bool // the client wants it, and there is some
 	captures  *captures
 	quality   *sampler
+	controls  *controls
 	connected bool
 	gone      *events.DisconnectedData // how its service ended, once it has
 	channels  sync.WaitGroup           // that serve the page's own channels
@@ -72,8 +73,8 @@ func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.R
 	sound := s.cfg.Audio && settings.EnableSpeaker
 	// The line of a microphone is one that sends, too (signalling.md, section 5); nothing needs to be sent on it.
 	settings.EnableSpeaker = settings.EnableSpeaker || settings.EnableMicrophone
-	c := &client{s: s, id: id, viewer: viewer, begun: time.Now(), settings: settings, sound: sound, limit: s.limit()}
-	c.captures, c.quality = newCaptures(c), &sampler{c: c}
+	c := &client{s: s, id: id, viewer: viewer, begun: time.Now(), settings: settings, sound: sound, screen: s.screen, limit: s.limit()}
+	c.captures, c.quality, c.controls = newCaptures(c), &sampler{c: c}, newControls(c)
 	low := c.limit.MinKbps * 1000
 	if viewer {
 		low = min(low, viewerMinBitrate) // it tells how good the network is, and moves nothing
@@ -83,7 +84,7 @@ func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.R
 	c.peer, err = peer.New(ctx, peer.Config{
 		ID: string(id), Settings: settings, Codecs: codecs, Network: s.cfg.Network, Log: s.log.With("peer", id),
 		MinBitrate: low, MaxBitrate: c.limit.MaxKbps * 1000, StartBitrate: c.startKbps() * 1000,
-		FPS:      s.cfg.Screen.FPS,
+		FPS:      s.screen.FPS,
 		Handlers: c.handlers(life),
 	})
 	if err != nil {
@@ -113,6 +114,7 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 	h.Channel = func(ch *peer.Channel) { c.serveChannel(ctx, ch) }
 	h.ChannelOpen = func(label string) {
 		if label == peer.ControlChannel {
+			c.controls.opened()
 			c.askDevices(post)
 		}
 	}
@@ -121,7 +123,7 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 	h.TargetBitrate = func(bps int) { c.captures.bitrate(c.limit.Clamp(bps / 1000)) }
 	h.Message = func(label string, data []byte, _ bool) {
 		if label == peer.ControlChannel {
-			c.input(ctx, data, post)
+			c.controls.message(ctx, data, post)
 		}
 	}
 	return h
@@ -283,26 +285,6 @@ func (c *client) tried() (list []events.TriedData) {
 	return list
 }
 
-// input handles a message of the control channel, on the peer's goroutine: a slow X server slows the client down.
-func (c *client) input(ctx context.Context, data []byte, post func(func(context.Context) error)) {
-	m, err := control.Parse(data)
-	if err != nil {
-		c.s.log.Debug("control message ignored", "peer", c.id, "err", err)
-		return
-	}
-	if _, leaving := m.(control.Disconnect); leaving {
-		post(func(ctx context.Context) error {
-			return c.s.drop(ctx, c, peer.Gone, events.DisconnectedData{Reason: events.ReasonLeft})
-		})
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, inputTime)
-	defer cancel()
-	if err := c.s.cfg.Input.Handle(ctx, m); err != nil {
-		c.s.log.Debug("input not taken", "peer", c.id, "err", err)
-	}
-}
-
 // close ends the peer first, so that no input of it comes any more, and then lets go of what it held down.
 func (c *client) close(ctx context.Context, how peer.Reason) {
 	c.done()
@@ -310,12 +292,7 @@ func (c *client) close(ctx context.Context, how peer.Reason) {
 	c.peer.Close(how)
 	c.captures.close()
 	c.channels.Wait()
-	if c.viewer {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inputTime)
-	defer cancel()
-	if err := c.s.cfg.Input.ReleaseAll(ctx); err != nil {
-		c.s.log.Warn("keys and buttons may still be down", "err", err)
+	if !c.viewer { // who has pressed nothing
+		c.controls.close(ctx)
 	}
 }

@@ -20,6 +20,8 @@ const (
 	negotiateTime = 10 * time.Second
 	// appendTime is how long an event is offered to a log that does not answer, appendRetry the pause between.
 	appendTime, appendRetry = 30 * time.Second, 200 * time.Millisecond
+	// resizeTime bounds the change of the display's size.
+	resizeTime = 5 * time.Second
 	// goodbyeTime bounds what is left to say when the streamer ends.
 	goodbyeTime = 1500 * time.Millisecond
 	// inputTime bounds the taking of one input message.
@@ -63,16 +65,22 @@ type Encoder struct {
 	Hardware bool
 }
 
-// Config is what a streamer is made of; all fields but DisabledCodecs, Network, ADB, ClientFile, DataSockets, Devices,
-// FileInbox, FileOutbox and QualityEvery are required.
+// Config is what a streamer is made of; all fields but Attempt, Resize, DisabledCodecs, Network, ADB, ClientFile, DataSockets,
+// Devices, FileInbox, FileOutbox, Extras and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
 	Region  events.Region
 	Session events.SessionID
+	// Attempt is the claim of the session that the streamer belongs to, from 1; with 0 it never counts as over.
+	Attempt int
 	Screen  events.Screen
 	Media   Media
 	Input   Input
+	// Resize gives the display, and the positions of the input, another size and rate, and returns what it has got: a display may have a
+	// least size. It is called while nothing is captured. Nil means that the display cannot be resized.
+	Resize func(context.Context, events.Screen) (events.Screen, error)
+	Extras Extras
 	// Encoders are those that work, best first.
 	Encoders []Encoder
 	// DisabledCodecs are not offered though they could be encoded.

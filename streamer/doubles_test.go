@@ -57,6 +57,7 @@ type screen struct {
 // playing is a Video or Audio of a screen.
 type playing struct {
 	encoder Encoder
+	screen  events.Screen
 	key     chan struct{}
 	stop    chan struct{}
 	done    chan struct{}
@@ -69,11 +70,12 @@ type playing struct {
 	closed bool
 }
 
-func (s *screen) StartVideo(_ context.Context, e Encoder, _ events.Screen, kbps int, sink func(frame.Video)) (Video, error) {
+func (s *screen) StartVideo(_ context.Context, e Encoder, size events.Screen, kbps int, sink func(frame.Video)) (Video, error) {
 	if s.noVideo != nil {
 		return nil, s.noVideo
 	}
 	p := newPlaying(e, kbps)
+	p.screen = size
 	s.mu.Lock()
 	s.videos = append(s.videos, p)
 	s.mu.Unlock()

@@ -52,6 +52,7 @@ func (q *sampler) run(ctx context.Context) {
 	defer tick.Stop()
 	q.latency.take() // of what came before the connection
 	before, since := q.c.peer.Stats(), time.Now()
+	inputs := q.c.controls.counts()
 	var missed uint64
 	for {
 		select {
@@ -63,6 +64,9 @@ func (q *sampler) run(ctx context.Context) {
 		q.c.captures.lost(stats.Loss)
 		d := sample(before, stats, now.Sub(since), q.latency.take())
 		before, since = stats, now
+		counts := q.c.controls.counts()
+		counts.since(inputs, &d)
+		inputs = counts
 		d.Peer, d.Missed, d.TargetKbps = q.c.id, missed, q.c.targetKbps(stats.TargetBitrate)
 		if err := q.append(ctx, d); err != nil {
 			if missed++; missed == 1 {

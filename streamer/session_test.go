@@ -97,6 +97,7 @@ func TestRepetitionIsIgnored(t *testing.T) {
 	for name, begin := range map[string]func(*browser){
 		"version 2": func(b *browser) { b.settings(`{"api_version":2}`) },
 		"version 1": func(b *browser) { b.settings(`{"api_version":1}`); b.offer() },
+		"version 0": func(b *browser) { b.settings(`{"api_version":0}`); b.offer() }, // the SDK allows it, and means 1
 		"an offer that is not its part": func(b *browser) {
 			b.settings(`{"api_version":2}`)
 			b.say(events.Offer, events.SDPData{Peer: b.id, SDP: "v=0"})

@@ -57,7 +57,9 @@ func waitFor(t *testing.T, c <-chan struct{}, what string) {
 // In version 1 the page's channels come with the offer: those are served, and others are closed.
 func TestVersionOneChannels(t *testing.T) {
 	t.Parallel()
-	r := newRig(t).start()
+	r := newRig(t)
+	r.cfg.DataSockets = socketFolder(t)
+	r.start()
 	b := newBrowser(t, r, webrtc.MimeTypeVP8)
 	b.channels = []string{"control", "chat", "chat", "telemetry"}
 	chat, chatClosed := b.opens(b.channel("chat"))

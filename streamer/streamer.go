@@ -1,6 +1,7 @@
 package streamer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type Streamer struct {
 	client *client        // who is served, nil for nobody
 	early  []events.Event // candidates of who is wanted, from before there was anything to use them for
 	viewing
+	screen events.Screen // of the display, as it is now
 	// failed are the encoders, by element, that failed in this session.
 	failed map[string]bool
 }
@@ -44,7 +46,7 @@ func New(cfg Config) (*Streamer, error) {
 	if err := peer.CheckAbort(); err != nil {
 		return nil, fmt.Errorf("streamer: %w", err)
 	}
-	s := &Streamer{cfg: cfg, log: cfg.Logger.With("component", "streamer"), do: make(chan func(context.Context) error), failed: map[string]bool{}}
+	s := &Streamer{cfg: cfg, log: cfg.Logger.With("component", "streamer"), do: make(chan func(context.Context) error), screen: cfg.Screen, failed: map[string]bool{}}
 	s.viewing = newViewing(s.log)
 	return s, nil
 }
@@ -55,9 +57,13 @@ func (s *Streamer) Run(ctx context.Context) error {
 	group.Go(func() error { return ended(ctx, s.read(ctx)) })
 	group.Go(func() error { return ended(ctx, s.loop(ctx)) })
 	group.Go(func() error { s.audience.run(ctx); return nil })
+	group.Go(func() error { return ended(ctx, s.beat(ctx)) })
 	if s.cfg.ADB != nil {
 		b := &bridge.Server{Conn: s.cfg.Log.Conn(), Region: s.cfg.Region, Session: s.cfg.Session, Dial: s.cfg.ADB, Log: s.log}
 		group.Go(func() error { return ended(ctx, b.Run(ctx)) })
+	}
+	if out := s.cfg.Extras.ClipboardOut; out != nil {
+		group.Go(func() error { return ended(ctx, s.shareClipboard(ctx, out)) })
 	}
 	return group.Wait()
 }
@@ -99,7 +105,7 @@ func (s *Streamer) post(ctx context.Context, f func(context.Context) error) {
 
 // ready is what the streamer says of itself.
 func (s *Streamer) ready() events.ReadyData {
-	d := events.ReadyData{Screen: s.cfg.Screen, Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: s.cfg.Screen.FPS}, ADB: s.cfg.ADB != nil}
+	d := events.ReadyData{Screen: s.screen, Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: s.screen.FPS, Capabilities: s.cfg.Extras.Capabilities}, ADB: s.cfg.ADB != nil}
 	for _, e := range s.cfg.Encoders {
 		d.Encoders = append(d.Encoders, events.EncoderData{Codec: string(e.Codec), Element: e.Element, Hardware: e.Hardware})
 	}
@@ -136,6 +142,8 @@ func (s *Streamer) encoders(c frame.Codec) (good []Encoder) {
 // handle takes one event of the session.
 func (s *Streamer) handle(ctx context.Context, e events.Event) error {
 	switch {
+	case s.isOver(e):
+		return ErrOver
 	case e.Is(events.Gateway, events.Joined):
 		return s.joined(ctx, e)
 	case e.Actor != events.Client || !e.Sound():
@@ -169,17 +177,56 @@ func (s *Streamer) handle(ctx context.Context, e events.Event) error {
 	return nil
 }
 
-// joined lets a new client in: the one before is told to go. A viewer comes beside it.
+// joined lets a new client in: the one before is told to go, and the display gets the size that came with the join. That is done now and
+// not with the client's settings, so that the application has time to draw itself anew. A viewer comes beside it.
 func (s *Streamer) joined(ctx context.Context, e events.Event) error {
 	id := e.Peer()
 	if watches(e) {
 		return s.viewerJoined(ctx, id)
 	}
+	if s.client != nil && s.client.id == id {
+		return nil // said twice
+	}
 	s.wanted, s.early = id, nil
-	if s.client == nil || s.client.id == id {
+	if s.client != nil {
+		if err := s.drop(ctx, s.client, peer.Displaced, events.DisconnectedData{Reason: events.ReasonDisplaced}); err != nil {
+			return err
+		}
+	}
+	var d events.JoinedData
+	if err := e.Decode(&d); err != nil || d.Screen == nil {
+		return nil //nolint:nilerr // an event that cannot be read asks for no other screen
+	}
+	return s.resize(ctx, id, *d.Screen)
+}
+
+// resize gives the display another size. A client whose size cannot be had is served with the one there is.
+func (s *Streamer) resize(ctx context.Context, id events.PeerID, want events.Screen) error {
+	want.FPS, want.Density = cmp.Or(want.FPS, s.screen.FPS), cmp.Or(want.Density, s.screen.Density)
+	s.screen.Density = cmp.Or(s.screen.Density, want.Density) // the agent does not tell it
+	if want == s.screen || want.Width < 1 || want.Height < 1 {
 		return nil
 	}
-	return s.drop(ctx, s.client, peer.Displaced, events.DisconnectedData{Reason: events.ReasonDisplaced})
+	if s.cfg.Resize == nil {
+		s.log.Warn("the display of this session cannot be resized: the client gets it as it is", "peer", id)
+		return nil
+	}
+	// Who watches cannot follow a picture that changes its size.
+	if err := s.sendViewersAway(ctx, "the screen changes its size: join again", nil); err != nil {
+		return err
+	}
+	rctx, cancel := context.WithTimeout(ctx, resizeTime)
+	defer cancel()
+	got, err := s.cfg.Resize(rctx, want)
+	if err != nil {
+		s.log.Error("the display was not resized: the client gets it as it is", "peer", id, "wanted", want, "err", err)
+		return nil
+	}
+	if got == s.screen {
+		return nil
+	}
+	s.screen = got
+	return s.say(ctx, events.Resized, events.ResizedData{Peer: id, Screen: got})
 }
 
 // settings begin a negotiation. A client that repeats itself is served once, also when it was refused or has left.

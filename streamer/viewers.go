@@ -85,7 +85,7 @@ func (s *Streamer) shownCodecs() []frame.Codec {
 
 // limit is the range of the bitrate of the screen as it is.
 func (s *Streamer) limit() bitrate.Limit {
-	return s.cfg.Bitrate.Select(s.cfg.Screen.Width, s.cfg.Screen.Height, s.cfg.Screen.FPS)
+	return s.cfg.Bitrate.Select(s.screen.Width, s.screen.Height, s.screen.FPS)
 }
 
 // serves tells whether c is the client, or one of the viewers.
@@ -231,7 +231,7 @@ func (s *Streamer) sendViewersAway(ctx context.Context, why string, keep func(*c
 
 // showAlone encodes for viewers while there is no client.
 func (s *Streamer) showAlone(ctx context.Context, codec frame.Codec) {
-	c := &client{s: s, limit: s.limit()}
+	c := &client{s: s, screen: s.screen, limit: s.limit()}
 	c.captures, c.quality = newCaptures(c), &sampler{c: c}
 	s.alone, s.shown = c, codec
 	s.source.Store(c.captures)

@@ -48,6 +48,7 @@ type Options struct {
 	Credentials func() (trust.Credentials, error)
 	StreamerEnv []string
 	Driver      DriverOptions
+	Adopt       bool // instances outlive the agent's process, and the next one takes them over
 	Log         *events.Log
 	Logger      *slog.Logger
 }
@@ -93,7 +94,7 @@ func Open(ctx context.Context, o Options) (*agent.Agent, error) {
 	}
 	cfg := agent.Config{
 		Log: o.Log, Logger: o.Logger, Region: events.Region(o.Region), ID: id, Slots: o.Slots,
-		DriverName: o.Driver.Name, Version: o.Version, StreamerEnv: o.StreamerEnv, Credentials: secrets,
+		DriverName: o.Driver.Name, Version: o.Version, StreamerEnv: o.StreamerEnv, Credentials: secrets, Adopt: o.Adopt,
 	}
 	if o.Driver.Name == driverAMS {
 		err = o.equipAMS(ctx, &cfg)
@@ -106,9 +107,10 @@ func Open(ctx context.Context, o Options) (*agent.Agent, error) {
 	return agent.New(cfg)
 }
 
-// Command is `streamstack agent`.
-func Command(version string, s Streamers) *cli.Command {
+// Command is `streamstack agent`; more are its sub-commands, which ask about agents.
+func Command(version string, s Streamers, more ...*cli.Command) *cli.Command {
 	return &cli.Command{
+		Commands: more,
 		Name: "agent", Usage: "one component: claims sessions for its region and runs their instances, against a NATS server that already runs",
 		OnUsageError: connect.OnUsageError,
 		Flags:        slices.Concat(connect.NATSFlags(), Flags(), DriverFlags(), s.Flags()),
@@ -145,6 +147,12 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 			return err
 		}
 	}
+	o.Adopt = true
+	unlock, err := lock(o.Data)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	o.Version, o.StreamerEnv, o.NATS = version, s.Env(cmd), cmd.String("nats")
 	var options []events.Option
 	if path := cmd.String("creds"); path != "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"streamstack/agent"
+	"streamstack/agent/application"
 	"streamstack/agent/driver/ams"
 	"streamstack/agent/driver/process"
 	"streamstack/events/connect"
@@ -102,6 +103,9 @@ func (o Options) equipProcess(cfg *agent.Config) (err error) {
 	if cfg.Applications, err = o.Load(); err != nil {
 		return err
 	}
+	if o.Applications != "" {
+		cfg.FollowApplications = application.Follower{Path: o.Applications, Log: o.Logger}.Follow
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("agent: own executable: %w", err)
@@ -109,7 +113,7 @@ func (o Options) equipProcess(cfg *agent.Config) (err error) {
 	if cfg.Slots == 0 {
 		cfg.Slots = defaultSlots()
 	}
-	cfg.DriverName = driverProcess
+	cfg.DriverName, cfg.GPUs, cfg.Load = driverProcess, gpus(kernelGPUs), load
 	cfg.Driver, err = process.New(process.Config{Data: o.Data, Self: self, Streamer: []string{self, "streamer"}, Log: o.Logger})
 	return err
 }

@@ -8,21 +8,12 @@ package driver
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"streamstack/agent/application"
 )
 
 // MaxUserData is the largest Spec.UserData in bytes (section 5 of spec/gateway-api.md).
 const MaxUserData = 10240
-
-// Errors that a caller can act on.
-var (
-	// ErrClosed: the driver has been closed and launches no more.
-	ErrClosed = errors.New("the driver is closed")
-	// ErrExists: the session has an instance already.
-	ErrExists = errors.New("the session already has an instance")
-)
 
 // Driver launches instances. All methods may be called concurrently.
 type Driver interface {

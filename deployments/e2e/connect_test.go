@@ -63,7 +63,8 @@ func checkRelayed(t *testing.T, v viewer, id events.SessionID) {
 		return {Policy: streamstack.pc.getConfiguration().iceTransportPolicy, Protocol: local.relayProtocol ?? ''};
 	})`, &relayed)
 	require.Equal(t, "relay", relayed.Policy)
-	require.Equal(t, "udp", relayed.Protocol, "the protocol between browser and relay")
+	// The relay is offered over UDP and TCP; on a busy machine the path over TCP can be the first that is found to work.
+	require.Contains(t, []string{"udp", "tcp"}, relayed.Protocol, "the protocol between browser and relay")
 	for _, e := range v.s.History(id) {
 		if e.Is(events.Client, events.Candidate) {
 			var c events.CandidateData

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"net/http"
@@ -14,12 +16,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 
 	"streamstack/deployments/e2e/stack"
 	"streamstack/events"
 	"streamstack/gateway/certificate"
+	"streamstack/gateway/console/browsertest"
 )
 
 // TestTLS: a stack with a certificate of its own. The addresses that it tells are https and wss; its commands need no word of
@@ -87,4 +91,30 @@ func session(t *testing.T, s *stack.Stack) {
 	require.ErrorContains(t, err, "protocol version")
 	out, code = stack.Command(t, "session", "delete", string(id), "--data", s.Data)
 	require.Zero(t, code, out)
+}
+
+// TestConsoleOverTLS: the console of a stack with a certificate of its own, in a browser that was told to accept that one key:
+// https, wss, and the picture.
+func TestConsoleOverTLS(t *testing.T) {
+	s := stack.Up(t, stack.DataDir(t), "--tls", "auto")
+	text, err := os.ReadFile(s.Certificate)
+	require.NoError(t, err)
+	block, _ := pem.Decode(text)
+	cert, err := x509.ParseCertificate(block.Bytes)
+	require.NoError(t, err)
+	key := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+	v := viewer{browsertest.Open(t, chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(key[:])),
+		chromedp.Flag("user-data-dir", t.TempDir())), s} // without a folder of its own Chromium does not look at the list
+	v.Navigate(s.Console(""))
+	v.Exec(`window.sockets = []; window.WebSocket = class extends WebSocket { constructor(...a) { super(...a); sockets.push(this.url); } }`)
+	v.start("testcard")
+	checkPicture(t, v)
+	var at struct {
+		Protocol string
+		Sockets  []string
+	}
+	v.Eval(`({Protocol: location.protocol, Sockets: sockets})`, &at)
+	require.Equal(t, "https:", at.Protocol)
+	require.Len(t, at.Sockets, 1)
+	require.Regexp(t, "^wss://", at.Sockets[0])
 }

@@ -3,18 +3,21 @@ package natsd
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"streamstack/events"
+	"streamstack/events/connect"
 	"streamstack/events/trust"
 )
 
-// The keys of every role are rotated while somebody of that role works all the time: nothing is lost, no connection ends, old
+// The keys of every role are rotated while somebody of that role works all the time: no connection is closed for ever, old
 // and new credentials are good side by side; after the second rotation the old ones are refused.
 func TestEveryRolesKeysRotateUnderTraffic(t *testing.T) {
 	h := newHouse(t)
@@ -61,11 +64,17 @@ func TestEveryRolesKeysRotateUnderTraffic(t *testing.T) {
 		t.Run(string(x.role), func(t *testing.T) {
 			old, err := h.keys.Credentials(x.who, 0)
 			require.NoError(t, err)
-			closed := make(chan struct{}, 10)
-			nc, err := nats.Connect(h.s.ClientURL(), append(old.Options(), nats.ReconnectWait(20*time.Millisecond), nats.ClosedHandler(func(*nats.Conn) { closed <- struct{}{} }))...)
+			var lost atomic.Int32
+			log, _ := testLog(t)
+			nc, err := connect.Dial(t.Context(), h.s.ClientURL(), "", "worker", log, append(old.Options(), nats.ReconnectWait(20*time.Millisecond),
+				nats.DisconnectErrHandler(func(*nats.Conn, error) { lost.Add(1) }),
+				nats.ClosedHandler(func(nc *nats.Conn) {
+					if t.Context().Err() == nil {
+						t.Errorf("closed for ever: %v", nc.LastError())
+					}
+				}))...)
 			require.NoError(t, err)
 			t.Cleanup(nc.Close)
-			log, _ := testLog(t)
 			l, err := events.New(nc, log, x.who.LogOptions()...)
 			require.NoError(t, err)
 			w := works(t, x.work(&user{t, nc, l}))
@@ -75,8 +84,12 @@ func TestEveryRolesKeysRotateUnderTraffic(t *testing.T) {
 				require.NoError(t, h.keys.Push(t.Context(), h.s.ClientURL()))
 			}
 			rotate()
-			require.Empty(t, w.more(t), "nothing fails across a rotation")
-			require.Empty(t, closed)
+			failed := w.more(t)
+			// The server may cut whom it hears in the very moment (connect.Lasting): that costs what was under way, no more.
+			require.LessOrEqual(t, len(failed), int(lost.Load()), "what fails across a rotation: %v", failed[:min(len(failed), 3)])
+			require.Equal(t, int(lost.Load()), h.cut(nc), "and nothing else cuts a connection")
+			t.Logf("cut %d times, %d operations failed", lost.Load(), len(failed))
+			require.True(t, nc.IsConnected())
 			again, err := nats.Connect(h.s.ClientURL(), old.Options()...)
 			require.NoError(t, err, "until the next rotation")
 			again.Close()
@@ -85,11 +98,12 @@ func TestEveryRolesKeysRotateUnderTraffic(t *testing.T) {
 			h.with(fresh)
 			w.stop()
 			rotate()
-			select {
-			case <-closed:
-			case <-time.After(patience):
-				t.Fatal("a connection with a key that is gone goes on")
-			}
+			await(t, func() string {
+				if nc.IsConnected() {
+					return "the end of a connection with a key that is gone"
+				}
+				return ""
+			})
 			_, err = nats.Connect(h.s.ClientURL(), old.Options()...)
 			require.ErrorIs(t, err, nats.ErrAuthorization)
 			h.with(fresh)
@@ -112,7 +126,7 @@ func works(t *testing.T, work func(context.Context) error) *worker {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			err := insist(ctx, work)
+			err := work(ctx)
 			w.mu.Lock()
 			w.done++
 			if err != nil && ctx.Err() == nil {
@@ -129,16 +143,44 @@ func works(t *testing.T, work func(context.Context) error) *worker {
 	return w
 }
 
-// insist tries again for a moment, as a client does whose connection comes back by itself: seen once, the
-// server closed an analyst's connection when its account got the new key beside the old one.
-func insist(ctx context.Context, work func(context.Context) error) (err error) {
-	for end := time.Now().Add(2 * time.Second); ; {
-		if err = work(ctx); err == nil || ctx.Err() != nil || time.Now().After(end) {
-			return err
+// cut is how often the server has ended the connection since a message was "too long", which none is.
+func (h *house) cut(nc *nats.Conn) (n int) {
+	h.t.Helper()
+	closed, err := h.s.ns.Connz(&server.ConnzOptions{State: server.ConnClosed, Limit: 1000})
+	require.NoError(h.t, err)
+	for _, c := range closed.Conns {
+		if c.Name == nc.Opts.Name && c.Reason == server.MaxPayloadExceeded.String() {
+			n++
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(10 * time.Millisecond):
+	}
+	return n
+}
+
+// The rotation of one role's keys changes the account of that role alone: no connection of another is touched.
+func TestRotationTouchesItsOwnAccountAlone(t *testing.T) {
+	h := newHouse(t)
+	known := func() map[string]string {
+		accounts, err := h.keys.Accounts()
+		require.NoError(t, err)
+		texts := map[string]string{}
+		for _, a := range accounts[1:] { // the first is the system's
+			text, err := h.s.ns.AccountResolver().Fetch(a.ID)
+			require.NoError(t, err)
+			texts[a.Name] = text
+		}
+		return texts
+	}
+	push := func() { require.NoError(t, h.keys.Push(t.Context(), h.s.ClientURL())) }
+	before := known()
+	require.Len(t, before, 3)
+	push()
+	require.Equal(t, before, known(), "nothing has changed")
+	for role, account := range map[trust.Role]string{trust.Gateway: "STREAMSTACK", trust.Analytics: "ANALYTICS", trust.AnalyticsSDP: "ANALYTICS-SDP"} {
+		before := known()
+		require.NoError(t, h.keys.Rotate(role, ""))
+		push()
+		for name, text := range known() {
+			require.Equal(t, name != account, text == before[name], "%s after a rotation of %s", name, role)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"streamstack/events/connect"
 	"streamstack/events/trust"
 )
 
@@ -163,7 +164,19 @@ func (s *Server) ClientURL() string {
 }
 
 // InProcess makes a connection to [Server.ClientURL] run through a pipe instead of TCP.
-func (s *Server) InProcess() nats.Option { return nats.InProcessServer(s.ns) }
+func (s *Server) InProcess() nats.Option { return nats.InProcessServer(pipe{s.ns}) }
+
+// pipe makes connections that last as those over TCP do.
+type pipe struct{ ns *server.Server }
+
+// InProcessConn implements [nats.InProcessConnProvider].
+func (p pipe) InProcessConn() (net.Conn, error) {
+	conn, err := p.ns.InProcessConn()
+	if err != nil {
+		return nil, fmt.Errorf("natsd: %w", err)
+	}
+	return connect.Lasting(conn), nil
+}
 
 // Shutdown ends the server and returns once its store is closed, or fails when ctx ends first; the store is then being
 // closed still. Connections that reconnect should be closed before.

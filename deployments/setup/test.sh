@@ -6,11 +6,17 @@
 #     GStreamer bindings takes many minutes, and a detector that slows video down tenfold measures nothing.
 #
 # Every step runs, also after one has failed. Exit status 0: all passed.
+#
+# Whole stacks with browsers and encoders share two cores here with whatever else the machine does. So up to three tests that
+# fail in a step are run once more, each alone; the last lines name them, since such a test is to be mended too. A test that
+# fails twice fails the step, and so does a data race at once.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 bindings=github.com/go-gst/
 failed=
+reruns=$(mktemp -d) || exit 1
+trap 'rm -rf "$reruns"' EXIT
 begin=$(date +%s)
 
 # step NAME COMMAND... runs one step and notes whether it failed.
@@ -35,6 +41,16 @@ formatted() {
 	}
 }
 
+# tests REPORT PACKAGES FLAG... runs the packages' tests with flags of go test; what was run again is in REPORT.
+tests() {
+	report=$reruns/$1
+	list=$2
+	shift 2
+	bin/gotestsum --format pkgname --format-hide-empty-pkg --hide-summary skipped \
+		--rerun-fails=1 --rerun-fails-max-failures 3 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
+		--rerun-fails-report "$report" --packages "$list" -- -count=1 -timeout 20m "$@"
+}
+
 # test_packages prints "race PATH" or "plain PATH" for every package that has tests.
 test_packages() {
 	go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | awk -v bindings="$bindings" '
@@ -55,15 +71,17 @@ plain=$(printf '%s\n' "$packages" | sed -n 's/^plain //p')
 step gofmt formatted
 step vet go vet ./...
 step lint bin/golangci-lint run ./...
-# shellcheck disable=SC2086 # one word a package
-[ -z "$race" ] || step race go test -race -count=1 -timeout 20m $race
+[ -z "$race" ] || step race tests race "$race" -race
 # One package at a time: several video encoders and browsers at once would starve each other.
-# shellcheck disable=SC2086
-[ -z "$plain" ] || step plain go test -count=1 -timeout 20m -p 1 $plain
+[ -z "$plain" ] || step plain tests plain "$plain" -p 1
 # Every target for a moment, beside its kept corpus: what `task soak` does for longer, with those that need GStreamer.
-# shellcheck disable=SC2086
+# shellcheck disable=SC2086 # one word a package
 [ -z "$race" ] || step fuzz sh deployments/setup/fuzz.sh 1s $race
 
+if cat "$reruns"/* >"$reruns/all" 2>/dev/null && [ -s "$reruns/all" ]; then
+	printf '\nrun once more after a failure, with how often each failed:\n'
+	cat "$reruns/all"
+fi
 took=$(($(date +%s) - begin))
 if [ -n "$failed" ]; then
 	printf '\ntest: FAILED after %d s:%s\n' $took "$failed"

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/pion/webrtc/v3/pkg/media/ivfreader"
 	"github.com/stretchr/testify/require"
 
@@ -79,7 +80,7 @@ func (d *light) Launch(ctx context.Context, spec driver.Spec) (driver.Instance, 
 	if err := json.Unmarshal(spec.Streamer.Secret, &secret); err != nil {
 		return nil, fmt.Errorf("soak: secret: %w", err)
 	}
-	nc, err := connect.Dial(ctx, secret.NATS, "", "s-"+spec.Session, d.log)
+	nc, err := connect.Dial(ctx, secret.NATS, "", "s-"+spec.Session, d.log, nats.UserCredentialBytes([]byte(secret.Creds)))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package soak
 import (
 	"context"
 	"flag"
+	"fmt"
 	"log/slog"
 	"os"
 	"testing"
@@ -15,7 +16,6 @@ import (
 	"streamstack/agent/application"
 	"streamstack/deployments/e2e/stack"
 	"streamstack/events"
-	"streamstack/events/connect"
 )
 
 // How much is done; `task soak` does more.
@@ -49,19 +49,23 @@ type house struct {
 
 func newHouse(t *testing.T, slots int) *house {
 	t.Helper()
-	r := stack.StartReplicas(t, stack.DataDir(t), 2, stack.Apart{})
+	r := stack.StartReplicas(t, stack.DataDir(t), 2, stack.Apart{Trust: true})
 	h := &house{Replicas: r, t: t, log: r.OpenLog("soak"), api: newAPI(t)}
 	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
-	nc, err := connect.Dial(t.Context(), r.NATS, "", "agent", logger)
-	require.NoError(t, err)
-	log, err := events.New(nc, logger)
+	log, creds := r.OpenLogAs("agent", "agent", "--region", string(region), "--name", "soak")
+	mint, err := creds.Minter()
 	require.NoError(t, err)
 	apps, err := application.New(application.Application{Name: app, Version: 1, Screen: application.Screen{Width: 160, Height: 120, FPS: 30}})
 	require.NoError(t, err)
 	a, err := agent.New(agent.Config{
 		Log: log, Logger: logger, Region: region, ID: "soak", Slots: slots, Applications: apps, Driver: newLight(t, logger), DriverName: "light",
-		Credentials: func(events.Region, events.SessionID) (agent.StreamerSecret, error) {
-			return agent.StreamerSecret{NATS: r.NATS}, nil
+		Credentials: func(_ events.Region, id events.SessionID) (agent.StreamerSecret, error) {
+			c, err := mint.Streamer(id, time.Hour)
+			if err != nil {
+				return agent.StreamerSecret{}, fmt.Errorf("soak: %w", err)
+			}
+			text, err := c.Text()
+			return agent.StreamerSecret{NATS: r.NATS, Creds: text}, err
 		},
 	})
 	require.NoError(t, err)
@@ -71,7 +75,6 @@ func newHouse(t *testing.T, slots int) *house {
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-ended)
-		nc.Close()
 	})
 	for i := range 2 {
 		stack.Eventually(t, patience, func() string {

@@ -140,6 +140,7 @@ func connOptions(ctx context.Context, name string, log *slog.Logger) []nats.Opti
 		nats.Name("streamstack " + name),
 		nats.CustomInboxPrefix("_INBOX_" + name),
 		nats.Timeout(timeout),
+		nats.SetCustomDialer(&lastingDialer{net.Dialer{Timeout: timeout}}),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
@@ -151,6 +152,11 @@ func connOptions(ctx context.Context, name string, log *slog.Logger) []nats.Opti
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil { // nil when we closed it ourselves
 				log.Warn("NATS connection lost, reconnecting", "err", err)
+			}
+		}),
+		nats.ClosedHandler(func(nc *nats.Conn) {
+			if err := nc.LastError(); err != nil { // by the server, for good; without one, by us
+				log.Error("NATS connection closed for ever: start this component again", "err", err)
 			}
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("NATS connected again", "url", nc.ConnectedUrlRedacted()) }),

@@ -148,7 +148,7 @@ func (a *Authority) system(life time.Duration) (Credentials, error) {
 		return Credentials{}, err
 	}
 	u.Name = "streamstack system"
-	u.Permissions = allow([]string{updateClaims}, []string{systemInbox + ".>"})
+	u.Permissions = allow([]string{updateClaims, fmt.Sprintf(lookupClaims, "*")}, []string{systemInbox + ".>"})
 	text, err := encode(u, kp)
 	return Credentials{jwt: text, seed: seed}, err
 }

@@ -37,7 +37,7 @@ func (s scope) permissions() jwt.Permissions {
 				"sessions." + r + ".*.agent.>", "agents." + r + "." + thisAgent + ".>", heartbeat("agent", r, thisAgent),
 				agentGuard(r, thisAgent) + ".>",
 			},
-			[]string{"live.sessions." + r + ".>", agentInbox(r, thisAgent) + ".>"},
+			[]string{"live.sessions." + r + ".>", heartbeat("streamer", r, "*"), "agents." + r + "." + thisAgent + ".*", agentInbox(r, thisAgent) + ".>"},
 		)
 	case Streamer:
 		return allow(
@@ -58,6 +58,7 @@ func gatewayPermissions() jwt.Permissions {
 	p := allow(
 		append([]string{
 			"sessions.*.*.gateway.>", "sessions.*.*.client.>", "work.>", "deadlines.>", "accounts.>", "webhooks.>", "settings.>", "requests.>",
+			"agents.*.*." + string(events.AgentDrain), "agents.*.*." + string(events.AgentResume),
 			api + "INFO", api + "STREAM.CREATE.*", api + "STREAM.UPDATE.*", api + "STREAM.INFO.*", api + "STREAM.NAMES", api + "STREAM.LIST",
 			api + "STREAM.MSG.GET.*", api + "DIRECT.GET.>", api + "CONSUMER.>", acks + ">", flow + ">",
 			// Buckets of its own, for snapshots, webhooks and the archive; objects and snapshots are removed by a purge of

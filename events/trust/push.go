@@ -4,14 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 )
 
 const (
 	// updateClaims is where servers take accounts (ADR-14 of NATS); all servers of a cluster pass them on.
 	updateClaims = "$SYS.REQ.CLAIMS.UPDATE"
+	// lookupClaims is where servers tell an account's JWT.
+	lookupClaims = "$SYS.REQ.ACCOUNT.%s.CLAIMS.LOOKUP"
 	systemInbox  = "_INBOX_system"
 	// pushLife is how long the user lives that brings them.
 	pushLife = time.Minute
@@ -21,6 +25,10 @@ const (
 
 // Push brings the accounts as they are now to the servers at url, which take them at once: new keys are honoured, and
 // users of removed ones are disconnected. The servers must keep accounts in a folder ("full" resolver).
+//
+// An account that says the same as before is brought in the text that the server has, which is no change to it. Any other
+// goes over all of the account's connections, and may cut one that publishes at that moment (see connect.Lasting): the
+// rotation of one role's keys is no business of the others' accounts.
 func (a *Authority) Push(ctx context.Context, url string) error {
 	c, err := a.system(pushLife)
 	if err != nil {
@@ -39,11 +47,39 @@ func (a *Authority) Push(ctx context.Context, url string) error {
 		if account.Name == systemAccount {
 			continue // nothing in it ever changes
 		}
+		if known := lookup(ctx, nc, account); sameClaims(known, account.JWT) {
+			account.JWT = known
+		}
 		if err := push(ctx, nc, account); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// lookup returns the account's JWT as a server has it; empty when there is none, or no answer: then it is new.
+func lookup(ctx context.Context, nc *nats.Conn, account Account) string {
+	ctx, cancel := context.WithTimeout(ctx, pushTime)
+	defer cancel()
+	m, err := nc.RequestWithContext(ctx, fmt.Sprintf(lookupClaims, account.ID), nil)
+	if err != nil {
+		return ""
+	}
+	return string(m.Data)
+}
+
+// sameClaims tells whether two JWTs of an account differ in nothing but when they were made.
+func sameClaims(a, b string) bool {
+	x, err := jwt.DecodeAccountClaims(a)
+	if err != nil {
+		return false
+	}
+	y, err := jwt.DecodeAccountClaims(b)
+	if err != nil {
+		return false
+	}
+	x.IssuedAt, x.ID = y.IssuedAt, y.ID
+	return reflect.DeepEqual(x, y)
 }
 
 func push(ctx context.Context, nc *nats.Conn, account Account) error {

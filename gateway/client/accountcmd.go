@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,13 +106,13 @@ func listAccounts(ctx context.Context, cmd *cli.Command) error {
 	if cmd.Bool("json") {
 		return printJSON(connect.Out(cmd), list)
 	}
-	rows := [][]string{{"NAME", "CREATED", "EXPIRES"}}
+	rows := [][]string{{"NAME", "SCOPES", "CREATED", "EXPIRES"}}
 	for _, x := range list {
 		expiry := x.Expiry
 		if x.Expired {
 			expiry += " (expired)"
 		}
-		rows = append(rows, []string{x.Name, x.Created, expiry})
+		rows = append(rows, []string{x.Name, cmp.Or(x.Scopes, "-"), x.Created, expiry})
 	}
 	return printTable(connect.Out(cmd), rows)
 }

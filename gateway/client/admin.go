@@ -22,7 +22,7 @@ type Admin struct {
 type Account struct {
 	Name    string `json:"name"`
 	Token   string `json:"token,omitempty"`      // in the answer to a creation only
-	Scopes  string `json:"scopes,omitempty"`     // in the answer to a creation only, such as read,create
+	Scopes  string `json:"scopes,omitempty"`     // that it was made with, such as read,create; empty for older accounts
 	Expiry  string `json:"expiry,omitempty"`     // RFC 3339
 	Created string `json:"created_at,omitempty"` // RFC 3339
 	Expired bool   `json:"expired,omitempty"`    // the expiry has come

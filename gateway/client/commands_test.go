@@ -37,7 +37,7 @@ func stack(t *testing.T, c *contract) string {
 func TestAccountCommands(t *testing.T) {
 	c := newContract().
 		on("POST /1.0/accounts", 201, made(`{"name":"ci","token":"secret-token","expiry":"2027-11-22T00:00:00Z"}`)).
-		on("GET /1.0/accounts", 200, ok(`[{"name":"ci","expiry":"2027-11-22T00:00:00Z","created_at":"2026-11-22T00:00:00Z"}]`)).
+		on("GET /1.0/accounts", 200, ok(`[{"name":"ci","scopes":"read,create","expiry":"2027-11-22T00:00:00Z","created_at":"2026-11-22T00:00:00Z"}]`)).
 		on("DELETE /1.0/accounts/ci", 200, `{"type":"sync","status":"success","status_code":200}`)
 	dir := c.serveSocket(t)
 
@@ -55,10 +55,10 @@ func TestAccountCommands(t *testing.T) {
 
 	out, _, err = run(t, "account", "ls")
 	require.NoError(t, err)
-	require.Equal(t, "NAME  CREATED               EXPIRES\nci    2026-11-22T00:00:00Z  2027-11-22T00:00:00Z\n", out)
+	require.Equal(t, "NAME  SCOPES       CREATED               EXPIRES\nci    read,create  2026-11-22T00:00:00Z  2027-11-22T00:00:00Z\n", out)
 	out, _, err = run(t, "account", "ls", "--json")
 	require.NoError(t, err)
-	sameJSON(t, `{"name":"ci","expiry":"2027-11-22T00:00:00Z","created_at":"2026-11-22T00:00:00Z"}`, out)
+	sameJSON(t, `{"name":"ci","scopes":"read,create","expiry":"2027-11-22T00:00:00Z","created_at":"2026-11-22T00:00:00Z"}`, out)
 
 	out, errOut, err = run(t, "account", "delete", "ci")
 	require.NoError(t, err)

@@ -46,8 +46,11 @@ func agentRules(a asker) rules {
 			return call == "STREAM.INFO."+sessions || call == "STREAM.INFO."+heartbeats
 		},
 		read: func(stream string, filters []string) error {
+			if stream == events.AgentsStream && slices.Equal(filters, []string{events.AgentFilter(a.Region, a.Agent)}) {
+				return nil // what gateways say to it
+			}
 			if stream != sessions {
-				return refusal("agents read %s", sessions)
+				return refusal("agents read %s, and %s of %s", sessions, events.AgentFilter(a.Region, a.Agent), events.AgentsStream)
 			}
 			return inRegion(filters)
 		},

@@ -207,7 +207,11 @@ func connected(d events.ConnectedData) string {
 }
 
 func encoderChanged(d events.EncoderChangedData) string {
-	return d.Codec + " from " + d.From + " to " + d.To + ": " + d.Reason
+	s := d.Codec + " from " + d.From + " to " + d.To
+	if d.PauseMs > 0 {
+		s += fmt.Sprintf(" within %d ms", d.PauseMs)
+	}
+	return s + ": " + d.Reason
 }
 
 func disconnected(d events.DisconnectedData) string {

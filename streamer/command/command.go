@@ -17,9 +17,10 @@ import (
 	"streamstack/events/connect"
 	"streamstack/streamer"
 	"streamstack/streamer/adb"
-	"streamstack/streamer/bitrate"
 	"streamstack/streamer/input"
+	"streamstack/streamer/instance"
 	"streamstack/streamer/peer"
+	"streamstack/streamer/settings"
 )
 
 const (
@@ -39,6 +40,7 @@ func Command() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "session", Usage: "the session's `ID`", Required: true, Sources: connect.Env("session")},
 			&cli.StringFlag{Name: "region", Usage: "the session's region, `NAME`", Required: true, Sources: connect.Env("region")},
+			&cli.IntFlag{Name: "attempt", Usage: "which claim of the session the streamer belongs to, `N` from 1: it ends itself when that is over", Sources: connect.Env("attempt")},
 			&cli.StringFlag{Name: "screen", Usage: "`WxH@FPS` of the display", Required: true, Sources: connect.Env("screen")},
 			&cli.BoolFlag{Name: "audio", Usage: "stream the sound", Value: true, Sources: connect.Env("audio")},
 			&cli.IntFlag{Name: "adb-port", Usage: "TCP port `N` of the application that shares lead to; 0 for none", Sources: connect.Env("adb-port")},
@@ -48,6 +50,8 @@ func Command() *cli.Command {
 			&cli.StringFlag{Name: "camera", Usage: "v4l2loopback `DEVICE` that applications take for a camera; default the machine's first", Sources: connect.Env("camera")},
 			&cli.StringFlag{Name: "file-inbox", Usage: "`FOLDER` for files that come from the page", Sources: connect.Env("file-inbox")},
 			&cli.StringFlag{Name: "file-outbox", Usage: "`FOLDER` of files that the page may fetch", Sources: connect.Env("file-outbox")},
+			&cli.StringFlag{Name: "input-folder", Usage: "`FOLDER` of the sockets mouse and touch of the display's inputtest devices", Sources: connect.Env("input-folder")},
+			&cli.StringFlag{Name: "sensor-socket", Usage: "Unix socket `FILE` where programs of the instance get the client's sensors and location", Sources: connect.Env("sensor-socket")},
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server", Sources: connect.Env("nats")},
 			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for --nats", Sources: connect.Env("creds")},
 		}, NetworkFlags()...),
@@ -55,20 +59,24 @@ func Command() *cli.Command {
 	}
 }
 
-// NetworkFlags are the flags of a streamer's ports and addresses, and of what it may do. Agents pass them on.
+// NetworkFlags are the flags of a streamer's ports and addresses, of its configuration and of what it may share with clients, and a
+// hidden one for tests. Agents pass them on.
 func NetworkFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "ice-ports", Usage: "UDP ports for media, `MIN-MAX`; default any", Sources: connect.Env("ice-ports")},
 		&cli.IntFlag{Name: "ice-udp-port", Usage: "one UDP port `N` for all media of a streamer", Sources: connect.Env("ice-udp-port")},
 		&cli.BoolFlag{Name: "files", Usage: "let pages send files into sessions and fetch some from them; --files=false forbids it", Value: true, Sources: connect.Env("files")},
 		&cli.StringFlag{Name: "nat-1to1", Usage: "public `IP` that stands for this machine's own", Sources: connect.Env("nat-1to1")},
+		configFlag(),
+		&cli.StringFlag{Name: "fault", Usage: "for tests: `ELEMENT:N`, an encoder that fails after N pictures", Hidden: true, Sources: connect.Env("fault")},
+		&cli.StringFlag{Name: "clipboard", Usage: "share text with the client's clipboard: `WAY` both (the default), in (to the application), out or off", Sources: connect.Env("clipboard")},
 	}
 }
 
 // NetworkEnv are [NetworkFlags] as a streamer's environment.
 func NetworkEnv(cmd *cli.Command) (env []string) {
-	for _, f := range []string{"ice-ports", "nat-1to1"} {
-		if v := cmd.String(f); v != "" {
+	for _, f := range []string{"ice-ports", "nat-1to1", "streamer-config", "fault", "clipboard"} {
+		if v := cmd.String(f); cmd.IsSet(f) && v != "" {
 			env = append(env, connect.EnvName(f)+"="+v)
 		}
 	}
@@ -98,8 +106,15 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	broken, err := parseFault(cmd)
+	if err != nil {
+		return err
+	}
 	network, err := parseNetwork(cmd, log)
 	if err != nil {
+		return err
+	}
+	if _, _, err := parseClipboard(cmd); err != nil {
 		return err
 	}
 	n, err := peer.NewNetwork(network)
@@ -110,20 +125,29 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	// The way into the log, the encoders and the display take a while each, and do not need each other.
 	found := make(chan []streamer.Encoder, 1)
 	go func() { found <- encoders(ctx, log) }()
-	device, err := input.Open(ctx, os.Getenv("DISPLAY"), screen.Width, screen.Height, log)
+	device, err := input.Open(ctx, os.Getenv("DISPLAY"), cmd.String("input-folder"), screen.Width, screen.Height, log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = device.Close() }() // the process ends
+	more, closeMore, err := extras(ctx, cmd, os.Getenv("DISPLAY"), device, log)
+	if err != nil {
+		return err
+	}
+	defer closeMore()
 	l, err := open(ctx, cmd, session, log)
 	if err != nil {
 		return err
 	}
 	defer l.Conn().Close()
+	file := settings.Read(cmd.String("streamer-config"), log)
 	cfg := streamer.Config{
-		Log: l, Logger: log, Region: region, Session: session, Screen: screen, Audio: cmd.Bool("audio"),
-		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), log}, Input: device, Encoders: <-found,
-		DisabledCodecs: disabledCodecs(configFile, log), Bitrate: bitrate.Table{}, Network: n, ClientFile: cmd.String("client-file"),
+		Log: l, Logger: log, Region: region, Session: session, Attempt: cmd.Int("attempt"), Screen: screen, Audio: cmd.Bool("audio"),
+		Resize: func(ctx context.Context, s events.Screen) (events.Screen, error) {
+			return resize(ctx, os.Getenv("DISPLAY"), device, s)
+		},
+		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), broken, file.NVENC, log}, Input: device, Extras: more, Encoders: <-found,
+		DisabledCodecs: file.Disabled, Bitrate: file.Bitrate, Network: n, ClientFile: cmd.String("client-file"),
 		DataSockets: cmd.String("data-sockets"),
 		Devices:     devices{os.Getenv("PULSE_SERVER"), cmd.String("microphone"), camera(cmd.String("camera")), log},
 	}
@@ -137,7 +161,11 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	return s.Run(ctx)
+	if err = s.Run(ctx); !errors.Is(err, streamer.ErrOver) {
+		return err
+	}
+	log.Info("the session is over")
+	return instance.End(ctx, os.Getenv(instance.Marker), log)
 }
 
 // open connects to the log, by --nats or by what standard input says.

@@ -68,6 +68,9 @@ func parseNetwork(cmd *cli.Command, log *slog.Logger) (peer.NetworkConfig, error
 // CheckNetworkFlags tells what is wrong with [NetworkFlags], for an agent of so many slots that passes them on (0: as many
 // as the machine takes). Each session has a streamer process of its own, and one port has one owner.
 func CheckNetworkFlags(cmd *cli.Command, slots int) error {
+	if _, _, err := parseClipboard(cmd); err != nil {
+		return err
+	}
 	c, err := parseNetwork(cmd, slog.New(slog.DiscardHandler))
 	if err == nil && c.UDPPort != 0 && slots != 1 {
 		return connect.Usagef("--ice-udp-port is one session's at a time: give --slots 1 with it, or a range with --ice-ports")

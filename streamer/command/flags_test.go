@@ -56,9 +56,9 @@ func TestNetworkFlags(t *testing.T) {
 	env, err := network(t)
 	require.NoError(t, err)
 	require.Empty(t, env)
-	env, err = network(t, "--ice-ports", "50000-50999", "--ice-udp-port", "3478", "--nat-1to1", "192.0.2.7")
+	env, err = network(t, "--ice-ports", "50000-50999", "--ice-udp-port", "3478", "--nat-1to1", "192.0.2.7", "--streamer-config", "/etc/streamer.json", "--clipboard", "out")
 	require.NoError(t, err)
-	require.Equal(t, []string{"STREAMSTACK_ICE_PORTS=50000-50999", "STREAMSTACK_NAT_1TO1=192.0.2.7", "STREAMSTACK_ICE_UDP_PORT=3478"}, env)
+	require.Equal(t, []string{"STREAMSTACK_ICE_PORTS=50000-50999", "STREAMSTACK_NAT_1TO1=192.0.2.7", "STREAMSTACK_STREAMER_CONFIG=/etc/streamer.json", "STREAMSTACK_CLIPBOARD=out", "STREAMSTACK_ICE_UDP_PORT=3478"}, env)
 	for _, pair := range env {
 		name, value, _ := strings.Cut(pair, "=")
 		t.Setenv(name, value)
@@ -93,6 +93,7 @@ func TestUsage(t *testing.T) {
 		"bad port":        append(append([]string{}, good...), "--ice-udp-port", "70000"),
 		"bad adb port":    append(append([]string{}, good...), "--adb-port", "65536"),
 		"bad address":     append(append([]string{}, good...), "--nat-1to1", "example"),
+		"bad clipboard":   append(append([]string{}, good...), "--clipboard", "sideways"),
 		"bad switch":      append(append([]string{}, good...), "--audio=perhaps"),
 		"not an argument": append(append([]string{}, good...), "run"),
 	} {

@@ -10,17 +10,21 @@ import (
 	"streamstack/streamer/control"
 	"streamstack/streamer/frame"
 	"streamstack/streamer/media"
+	"streamstack/streamer/media/encoder"
 )
 
 // gst makes captures with GStreamer; it implements streamer.Media.
 type gst struct {
 	display, sound string
+	fault          fault
+	nvenc          map[frame.Codec]encoder.NVENC
 	log            *slog.Logger
 }
 
 func (g gst) StartVideo(ctx context.Context, e streamer.Encoder, s events.Screen, kbps int, sink func(frame.Video)) (streamer.Video, error) {
 	v, err := media.StartVideo(ctx, media.VideoConfig{
-		Display: g.display, Width: s.Width, Height: s.Height, FPS: s.FPS, Codec: e.Codec, Encoder: e.Element, BitrateKbps: kbps, Log: g.log,
+		Display: g.display, Width: s.Width, Height: s.Height, FPS: s.FPS, Codec: e.Codec, Encoder: e.Element, BitrateKbps: kbps,
+		NVENC: g.nvenc[e.Codec], FailAfter: g.fault.of(e.Element), Log: g.log,
 	}, sink)
 	if err != nil {
 		return nil, err // not v: a nil pointer in an interface is not nil

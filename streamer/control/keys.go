@@ -16,6 +16,9 @@ const (
 	KeyAltGraph KeyCode = 87
 )
 
+// ownKeys is where numbers of our own begin.
+const ownKeys = 200
+
 // keyEntry is a row of the table: the client's name and the code in Linux.
 type keyEntry struct {
 	name  string
@@ -111,6 +114,14 @@ var keys = map[KeyCode]keyEntry{
 	90: {"Volumeup", 115},    // KEY_VOLUMEUP
 	91: {"Power", 116},       // KEY_POWER
 	92: {"Back", 158},        // KEY_BACK
+
+	// Numbers of our own, from 200 up, for keys that the contract's client has none for. It sends none of them, and another receiver
+	// drops what it does not know.
+	200: {"Backquote", 41},     // KEY_GRAVE
+	201: {"IntlBackslash", 86}, // KEY_102ND, beside the left Shift of European keyboards
+	202: {"IntlRo", 89},        // KEY_RO
+	203: {"IntlYen", 124},      // KEY_YEN
+	204: {"ContextMenu", 127},  // KEY_COMPOSE, the menu key
 }
 
 // Linux gives the key's code in Linux, or false for a code that is not in use.

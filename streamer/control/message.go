@@ -43,6 +43,13 @@ type MouseWheel struct {
 	Y int
 }
 
+// MouseScroll turns the wheel by parts of a notch, each of which is ScrollNotch. It is an extension of ours, sent only where the
+// streamer announces the capability "smooth-scroll".
+type MouseScroll struct {
+	// X is positive to the right and Y towards the user (content moves up), as in the browser; up to MaxScroll either way.
+	X, Y float64
+}
+
 // Key presses or releases a key. While a key is held the client repeats the press.
 type Key struct {
 	Code    KeyCode
@@ -121,12 +128,19 @@ type Location struct {
 // "reverse-landscape". Later ones send an Acceleration.
 type ScreenOrientation struct{ Name string }
 
+// ClipboardText is a part of what the client's clipboard holds, an extension of ours. The parts follow each other until one without More.
+type ClipboardText struct {
+	Text string
+	More bool
+}
+
 // Disconnect announces that the client leaves. It is best effort and does not delete the session.
 type Disconnect struct{}
 
 func (MouseMove) message()         {}
 func (MouseButton) message()       {}
 func (MouseWheel) message()        {}
+func (MouseScroll) message()       {}
 func (Key) message()               {}
 func (TouchStart) message()        {}
 func (TouchMove) message()         {}
@@ -143,4 +157,5 @@ func (Gyroscope) message()         {}
 func (Orientation) message()       {}
 func (Location) message()          {}
 func (ScreenOrientation) message() {}
+func (ClipboardText) message()     {}
 func (Disconnect) message()        {}

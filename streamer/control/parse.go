@@ -41,6 +41,7 @@ var parsers = map[string]parser{
 	"input::mouse-move":          object(parseMouseMove),
 	"input::mouse-button":        object(parseMouseButton),
 	"input::mouse-wheel":         object(parseMouseWheel),
+	"input::mouse-scroll":        object(parseMouseScroll),
 	"input::key":                 object(parseKey),
 	"input::touch-start":         object(parseTouchStart),
 	"input::touch-move":          object(parseTouchMove),
@@ -52,6 +53,7 @@ var parsers = map[string]parser{
 	"sensor:event":               object(parseSensor),
 	"location::update-position":  object(parseLocation),
 	"screen::change_orientation": object(parseScreenOrientation),
+	ClipboardType:                object(parseClipboard),
 	"stream::disconnect":         func(json.RawMessage) (Message, error) { return Disconnect{}, nil },
 }
 

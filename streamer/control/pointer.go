@@ -100,6 +100,28 @@ func parseMouseWheel(f mouseWheelFields) (Message, error) {
 	return MouseWheel(f), nil
 }
 
+const (
+	// ScrollNotch is how far one notch of a wheel scrolls, as with Linux' REL_WHEEL_HI_RES.
+	ScrollNotch = 120
+	// MaxScroll bounds one MouseScroll: a hundred notches.
+	MaxScroll = 100 * ScrollNotch
+)
+
+func parseMouseScroll(f position) (Message, error) {
+	x, y, err := f.place()
+	switch {
+	case err != nil:
+		return nil, err
+	case math.Abs(x) > MaxScroll:
+		return nil, outside("x", x)
+	case math.Abs(y) > MaxScroll:
+		return nil, outside("y", y)
+	case x == 0 && y == 0:
+		return nil, missing("a way")
+	}
+	return MouseScroll{X: x, Y: y}, nil
+}
+
 type touchFields struct {
 	position
 	ID   *int `json:"id"`

@@ -32,6 +32,11 @@ type Video struct {
 	CapturedAt time.Time
 	// PTS is the capture time on the pipeline's clock, which never jumps; it is what RTP timestamps are made of.
 	PTS time.Duration
+	// Still tells that nothing on the screen had changed since the picture before: it sharpens that one, or tells that the stream lives.
+	// However long it is after the other, the picture has not been frozen.
+	Still bool
+	// ChangedAt is when what the picture shows began to differ from the one before; zero where that is not known.
+	ChangedAt time.Time
 }
 
 // Audio is one Opus packet. Data is owned by the receiver.

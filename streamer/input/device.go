@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"sync"
 	"time"
@@ -35,7 +36,13 @@ type Device struct {
 	root     xproto.Window
 	log      *slog.Logger
 	state    *state
+	player   *player
+	typist   *typist
 	commands chan command
+	// size is the screen's after a change of it, until the owner has taken it.
+	size chan image.Point
+
+	can abilities // as in state, for any goroutine
 
 	closeOnce sync.Once
 	closing   chan struct{}
@@ -47,12 +54,16 @@ type Device struct {
 }
 
 // Open connects to a display of this machine, such as ":5". Width and height, in pixels, are those of the picture that the client sees,
-// which is the whole screen: absolute positions are clamped to it. The context bounds the opening only.
-func Open(ctx context.Context, display string, width, height int, log *slog.Logger) (*Device, error) {
-	return open(ctx, display, newState(width, height, HoldLimit), log)
+// which is the whole screen: absolute positions are clamped to it. When the screen's size changes, the limits follow it. The context
+// bounds the opening only.
+//
+// The folder has the sockets "mouse" and "touch" of the display's inputtest devices; it is empty for a display that has none. What is
+// missing is logged, and does less: fingers are the mouse then, and wheels turn by whole notches. Abilities tells.
+func Open(ctx context.Context, display, folder string, width, height int, log *slog.Logger) (*Device, error) {
+	return open(ctx, display, folder, newState(width, height, HoldLimit), log)
 }
 
-func open(ctx context.Context, display string, state *state, log *slog.Logger) (*Device, error) {
+func open(ctx context.Context, display, folder string, state *state, log *slog.Logger) (*Device, error) {
 	if state.width < 1 || state.height < 1 {
 		return nil, fmt.Errorf("input: a screen of %dx%d pixels: both must be at least 1", state.width, state.height)
 	}
@@ -64,31 +75,58 @@ func open(ctx context.Context, display string, state *state, log *slog.Logger) (
 		conn.Abort()
 		return nil, fmt.Errorf("input: the X server needs the XTEST extension: %w", err)
 	}
+	root := xproto.Setup(conn.Conn).DefaultScreen(conn.Conn).Root
+	xproto.ChangeWindowAttributes(conn.Conn, root, xproto.CwEventMask, []uint32{xproto.EventMaskStructureNotify})
+	player, missing := newPlayer(ctx, conn, root, folder)
+	if missing != nil {
+		log.Info("input: fingers are the mouse, or wheels turn by whole notches only", "reason", missing)
+	}
+	state.can = abilities{touch: player.touch != nil, scroll: player.mouse != nil}
 	d := &Device{
-		conn: conn, root: xproto.Setup(conn.Conn).DefaultScreen(conn.Conn).Root, log: log, state: state,
-		commands: make(chan command, queueSize),
-		closing:  make(chan struct{}), serverGone: make(chan struct{}), done: make(chan struct{}),
+		conn: conn, root: root, log: log, state: state, can: state.can, player: player, typist: newTypist(conn, root),
+		commands: make(chan command, queueSize), size: make(chan image.Point, 1),
+		closing: make(chan struct{}), serverGone: make(chan struct{}), done: make(chan struct{}),
 	}
 	go d.readEvents()
 	go d.run(context.WithoutCancel(ctx)) // outlives the opening; Close ends it
 	return d, nil
 }
 
-// Handle plays a message of the client; one that is not mouse or keyboard does nothing. It returns once the message is queued, and waits
+// Touch tells whether the display has a touch screen; without one the first finger is the mouse.
+func (d *Device) Touch() bool { return d.can.touch }
+
+// SmoothScroll tells whether the wheel can turn by less than a notch.
+func (d *Device) SmoothScroll() bool { return d.can.scroll }
+
+// Handle plays a message of the client; one that is not mouse, touch, keyboard or text does nothing. It returns once the message is queued, and waits
 // only while the queue is full. The error wraps the context's, ErrClosed, or the X server's end.
 func (d *Device) Handle(ctx context.Context, message control.Message) error {
 	switch message.(type) {
-	case control.MouseMove, control.MouseButton, control.MouseWheel, control.Key:
+	case control.MouseMove, control.MouseButton, control.MouseWheel, control.MouseScroll, control.Key,
+		control.TouchStart, control.TouchMove, control.TouchEnd,
+		control.IMEText, control.IMEKey, control.IMEComposing, control.IMERegion:
 		return d.send(ctx, command{message: message})
 	}
 	return nil
 }
 
-// ReleaseAll lets every key and button up and waits until that has happened: the client is gone. Its messages that still wait are
+// ReleaseAll lets every key, button and finger up and waits until that has happened: the client is gone. Its messages that still wait are
 // dropped.
 func (d *Device) ReleaseAll(ctx context.Context) error {
+	return d.release(ctx, image.Point{})
+}
+
+// Resize tells that the screen has got another size, in pixels, and does what ReleaseAll does: what was down was so on another picture.
+func (d *Device) Resize(ctx context.Context, width, height int) error {
+	if width < 1 || height < 1 {
+		return fmt.Errorf("input: a screen of %dx%d pixels: both must be at least 1", width, height)
+	}
+	return d.release(ctx, image.Pt(width, height))
+}
+
+func (d *Device) release(ctx context.Context, screen image.Point) error {
 	released := make(chan struct{})
-	if err := d.send(ctx, command{released: released}); err != nil {
+	if err := d.send(ctx, command{released: released, screen: screen}); err != nil {
 		return err
 	}
 	select {
@@ -141,7 +179,7 @@ func (d *Device) Close() error {
 	return d.err
 }
 
-// readEvents takes what the server sends, which is nothing but errors, until the connection ends.
+// readEvents takes what the server sends, errors and the screen's size, until the connection ends.
 func (d *Device) readEvents() {
 	defer close(d.serverGone)
 	for {
@@ -152,6 +190,13 @@ func (d *Device) readEvents() {
 		if xerr != nil {
 			d.log.Warn("input: the X server refused an event", "error", xerr.Error())
 		}
+		if e, ok := event.(xproto.ConfigureNotifyEvent); ok && e.Window == d.root {
+			select {
+			case <-d.size: // only the last counts
+			default:
+			}
+			d.size <- image.Pt(int(e.Width), int(e.Height))
+		}
 	}
 }
 
@@ -161,6 +206,7 @@ func (d *Device) run(ctx context.Context) {
 	watchdog := time.NewTicker(d.state.holdLimit / checksPerHoldLimit)
 	defer watchdog.Stop()
 	err := d.serve(ctx, watchdog.C)
+	d.player.close()
 	d.conn.Abort()
 	<-d.serverGone
 	d.err = err
@@ -180,6 +226,8 @@ func (d *Device) serve(ctx context.Context, watchdog <-chan time.Time) error {
 			return ErrClosed
 		case <-d.serverGone:
 			return fmt.Errorf("input: %w", xdisplay.ErrGone)
+		case size := <-d.size:
+			d.state.width, d.state.height = size.X, size.Y
 		case now := <-watchdog:
 			expired := d.state.expire(now)
 			if len(expired) > 0 {
@@ -215,10 +263,25 @@ func (d *Device) perform(ctx context.Context, batch []command) error {
 	for _, c := range batch {
 		if c.released != nil {
 			events = append(events, d.state.releaseAll()...)
+			d.typist.composing = nil
 			released = append(released, c.released)
+			if c.screen != (image.Point{}) {
+				d.state.width, d.state.height = c.screen.X, c.screen.Y
+			}
 			continue
 		}
-		events = append(events, d.state.apply(c.message, time.Now())...)
+		keysyms, text := d.typist.keysyms(c.message)
+		if !text {
+			if places(c.message) {
+				d.typist.composing = nil
+			}
+			events = append(events, d.state.apply(c.message, time.Now())...)
+			continue
+		}
+		if err := d.write(ctx, events, keysyms); err != nil {
+			return err
+		}
+		events = nil
 	}
 	if err := d.inject(ctx, events); err != nil {
 		return err
@@ -229,16 +292,32 @@ func (d *Device) perform(ctx context.Context, batch []command) error {
 	return nil
 }
 
-// inject sends the events and waits until the server has taken them: so a slow server makes moves wait, and be merged, here.
+// write types text after the events that come before it. Modifiers are up meanwhile, so that it is no shortcut.
+func (d *Device) write(ctx context.Context, before []fakeEvent, keysyms []xproto.Keysym) error {
+	up, down := d.state.liftModifiers()
+	if err := d.inject(ctx, append(before, up...)); err != nil {
+		return err
+	}
+	if err := d.typist.write(ctx, keysyms, d.closing); err != nil {
+		return err
+	}
+	return d.inject(ctx, down)
+}
+
+// places tells whether a message may move an application's cursor, so that what was being composed is no longer before it.
+func places(message control.Message) bool {
+	switch m := message.(type) {
+	case control.Key:
+		return m.Pressed
+	case control.MouseButton:
+		return m.Pressed
+	case control.TouchStart:
+		return true
+	}
+	return false
+}
+
+// inject plays the events and waits until the server has taken them.
 func (d *Device) inject(ctx context.Context, events []fakeEvent) error {
-	if len(events) == 0 {
-		return nil
-	}
-	for _, e := range events {
-		xtest.FakeInput(d.conn.Conn, e.kind, e.detail, xproto.TimeCurrentTime, d.root, e.x, e.y, 0)
-	}
-	if err := d.conn.RoundTrip(ctx); err != nil {
-		return fmt.Errorf("input: %w", err)
-	}
-	return nil
+	return d.player.play(ctx, events, d.state.width, d.state.height)
 }

@@ -23,7 +23,7 @@ func start(t *testing.T, holdLimit time.Duration) (*Device, *recorder, *xorgtest
 	t.Helper()
 	server := xorgtest.Start(t, testWidth, testHeight)
 	window := record(t, server.Display)
-	device, err := open(t.Context(), server.Display, newState(testWidth, testHeight, holdLimit), slog.New(slog.DiscardHandler))
+	device, err := open(t.Context(), server.Display, "", newState(testWidth, testHeight, holdLimit), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = device.Close() }) // tests that care look at the error themselves
 	return device, window, server
@@ -55,7 +55,7 @@ func TestDeviceMouseAndKeyboard(t *testing.T) {
 	window.expect(t, "+b4 -b4 +b5 -b5 +b6 -b6 +b7 -b7")
 	handle(t, device, press(keyA), press(keyA), release(keyA), press(unused), release(unused))
 	window.expect(t, "+k38 -k38")
-	handle(t, device, control.Disconnect{}, control.TouchStart{}, press(80), release(80))
+	handle(t, device, control.Disconnect{}, control.GamepadButton{}, press(80), release(80))
 	window.expect(t, "+k113 -k113")
 }
 
@@ -74,6 +74,18 @@ func TestDeviceReleasesWhenTheClientGoes(t *testing.T) {
 	require.ErrorIs(t, device.Handle(t.Context(), press(keyA)), ErrClosed)
 	require.ErrorIs(t, device.ReleaseAll(t.Context()), ErrClosed)
 	require.ErrorIs(t, device.Err(), ErrClosed)
+}
+
+// Places are on the screen as it is now, and nothing stays down on the one that was.
+func TestDeviceFollowsTheScreen(t *testing.T) {
+	device, window, _ := start(t, HoldLimit)
+	handle(t, device, press(keyA))
+	window.expect(t, "+k38")
+	require.NoError(t, device.Resize(t.Context(), testWidth/2, testHeight/2))
+	window.expect(t, "-k38")
+	handle(t, device, moveTo(testWidth, testHeight))
+	window.expect(t, "@319,239")
+	require.Error(t, device.Resize(t.Context(), 0, 1))
 }
 
 func TestDeviceWatchdog(t *testing.T) {
@@ -176,8 +188,8 @@ func TestHandleGivesUpWithItsContext(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	_, err := Open(t.Context(), ":65000", 640, 480, log)
+	_, err := Open(t.Context(), ":65000", "", 640, 480, log)
 	require.ErrorContains(t, err, "is it running?")
-	_, err = Open(t.Context(), ":0", 0, 480, log)
+	_, err = Open(t.Context(), ":0", "", 0, 480, log)
 	require.ErrorContains(t, err, "0x480")
 }

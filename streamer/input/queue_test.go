@@ -26,6 +26,11 @@ func TestCoalesce(t *testing.T) {
 	assert.Equal(t, drag, coalesce(drag), "a drag keeps its places")
 	scroll := commandsOf(control.MouseWheel{Y: 1}, control.MouseWheel{Y: 1})
 	assert.Equal(t, scroll, coalesce(scroll), "each step counts")
+	assert.Equal(t, commandsOf(control.MouseScroll{X: 4, Y: 6}), coalesce(commandsOf(control.MouseScroll{X: 1, Y: 2}, control.MouseScroll{X: 3, Y: 4})), "ways add up")
+	at := func(id int, x float64) control.TouchMove { return control.TouchMove{ID: id, X: x} }
+	assert.Equal(t, commandsOf(at(0, 3), at(1, 4)), coalesce(commandsOf(at(0, 1), at(1, 2), at(0, 3), at(1, 4))), "the last place of each finger")
+	lifted := commandsOf(at(0, 1), control.TouchEnd{ID: 0}, control.TouchStart{ID: 0}, at(0, 2))
+	assert.Equal(t, lifted, coalesce(lifted), "a finger that was lifted is another one")
 
 	gone := command{released: make(chan struct{})}
 	after := command{message: press(keyB)}

@@ -1,6 +1,7 @@
 package input
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -29,7 +30,7 @@ var xButtons = map[control.Button]byte{
 }
 
 // fakeEvent is one event for XTEST's FakeInput (XTEST 2.2): kind is the core protocol's event code. For a motion detail is 1 when
-// x and y are relative, 0 when they are a place on the screen.
+// x and y are relative, 0 when they are a place on the screen. player knows kinds beyond XTEST's.
 type fakeEvent struct {
 	kind, detail byte
 	x, y         int16
@@ -49,16 +50,25 @@ type state struct {
 	suspended map[control.KeyCode]bool
 	// buttons has X's numbers of the buttons that are down.
 	buttons map[byte]bool
+	fingers fingers
+	// can tells what the display has beyond mouse and keyboard.
+	can abilities
+	// scrolled is what smooth scrolling has left of whole notches, where there is no mouse that could do it.
+	scrolled struct{ x, y float64 }
 }
+
+// abilities are devices of the display.
+type abilities struct{ touch, scroll bool }
 
 func newState(width, height int, holdLimit time.Duration) *state {
 	return &state{
 		width: width, height: height, holdLimit: holdLimit,
 		keys: map[control.KeyCode]time.Time{}, suspended: map[control.KeyCode]bool{}, buttons: map[byte]bool{},
+		fingers: fingers{slots: map[int]byte{}},
 	}
 }
 
-// apply gives the events that a message means. Messages that are not mouse or keyboard, and codes that no key has, mean none.
+// apply gives the events that a message means. Messages that are not mouse, touch or keyboard, and codes that no key has, mean none.
 func (s *state) apply(message control.Message, now time.Time) []fakeEvent {
 	switch m := message.(type) {
 	case control.MouseMove:
@@ -66,7 +76,15 @@ func (s *state) apply(message control.Message, now time.Time) []fakeEvent {
 	case control.MouseButton:
 		return s.button(m)
 	case control.MouseWheel:
-		return wheel(m)
+		return s.wheel(m)
+	case control.MouseScroll:
+		return s.scroll(m)
+	case control.TouchStart:
+		return s.touchStart(m)
+	case control.TouchMove:
+		return s.touchMove(m)
+	case control.TouchEnd:
+		return s.touchEnd(m.ID)
 	case control.Key:
 		return s.key(m, now)
 	}
@@ -111,7 +129,12 @@ func (s *state) button(m control.MouseButton) []fakeEvent {
 	return nil
 }
 
-func wheel(m control.MouseWheel) []fakeEvent {
+// wheel turns the wheel by one step. A mouse with smooth scrolling does it as the same mouse, for toolkits would take clicks of the wheel's
+// buttons for another one's.
+func (s *state) wheel(m control.MouseWheel) []fakeEvent {
+	if s.can.scroll {
+		return []fakeEvent{{kind: scroll, x: int16(-m.X * control.ScrollNotch), y: int16(-m.Y * control.ScrollNotch)}}
+	}
 	var events []fakeEvent
 	turn := func(number byte) {
 		events = append(events, fakeEvent{kind: xproto.ButtonPress, detail: number}, fakeEvent{kind: xproto.ButtonRelease, detail: number})
@@ -166,6 +189,17 @@ func (s *state) key(m control.Key, now time.Time) []fakeEvent {
 	return events
 }
 
+// liftModifiers gives the events that let the modifiers up, and those that press them again.
+func (s *state) liftModifiers() (up, down []fakeEvent) {
+	for _, code := range sorted(s.keys) {
+		if code.Modifier() {
+			up = append(up, keyEvent(xproto.KeyRelease, code))
+			down = append(down, keyEvent(xproto.KeyPress, code))
+		}
+	}
+	return up, down
+}
+
 // expire releases keys that no message has confirmed for longer than holdLimit: their release was lost in the client.
 func (s *state) expire(now time.Time) []fakeEvent {
 	var events []fakeEvent
@@ -182,9 +216,12 @@ func (s *state) expire(now time.Time) []fakeEvent {
 	return events
 }
 
-// releaseAll lets everything up: the client is gone. Buttons first, so that what is being dragged is dropped with the modifiers held.
+// releaseAll lets everything up: the client is gone. Fingers and buttons first, so that what is being dragged is dropped with the modifiers held.
 func (s *state) releaseAll() []fakeEvent {
 	var events []fakeEvent
+	for _, id := range slices.Sorted(maps.Keys(s.fingers.slots)) {
+		events = append(events, s.touchEnd(id)...)
+	}
 	for _, number := range sorted(s.buttons) {
 		events = append(events, fakeEvent{kind: xproto.ButtonRelease, detail: number})
 	}
@@ -194,6 +231,7 @@ func (s *state) releaseAll() []fakeEvent {
 	clear(s.buttons)
 	clear(s.keys)
 	clear(s.suspended)
+	s.scrolled.x, s.scrolled.y = 0, 0
 	return events
 }
 

@@ -78,7 +78,14 @@ func TestState(t *testing.T) {
 		"Shift comes up before the next":    {[]control.Message{press(control.KeyShift), press(keyA), release(keyA), release(control.KeyShift), press(keyB)}, "+k50 +k38 -k38 -k50 +k56"},
 		"plus on the numpad":                {[]control.Message{press(control.KeyShift), press(46), release(control.KeyShift), release(46)}, "+k50 +k21 -k50 -k21"},
 		"Control, Shift, Alt in this order": {[]control.Message{press(control.KeyControl), press(control.KeyShift), press(control.KeyAlt), press(keyA)}, "+k37 +k50 +k64 +k38"},
-		"not mouse or keyboard":             {[]control.Message{control.Disconnect{}, control.TouchStart{}}, ""},
+		"not mouse, touch or keyboard":      {[]control.Message{control.Disconnect{}, control.GamepadButton{}, control.IMEText{Text: "a"}}, ""},
+		"without a touch screen the first finger is the mouse": {[]control.Message{
+			control.TouchStart{ID: 3, X: 5, Y: 6}, control.TouchStart{ID: 4, X: 7, Y: 8}, control.TouchMove{ID: 4}, control.TouchMove{ID: 3, X: 9, Y: 9},
+			control.TouchEnd{ID: 4}, control.TouchEnd{ID: 3}, control.TouchEnd{ID: 3},
+		}, "@5,6 +b1 @9,9 -b1"},
+		"without a smooth wheel it turns by notches": {[]control.Message{
+			control.MouseScroll{Y: 70}, control.MouseScroll{Y: 70}, control.MouseScroll{Y: -20}, control.MouseScroll{Y: -120}, control.MouseScroll{X: 250},
+		}, "+b5 -b5 +b4 -b4 +b7 -b7 +b7 -b7"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newState(1280, 720, HoldLimit)
@@ -172,12 +179,20 @@ func TestEverythingComesUp(t *testing.T) {
 			return moveTo(rapid.Float64Range(-40000, 40000).Draw(t, "x"), rapid.Float64Range(-40000, 40000).Draw(t, "y"))
 		}),
 		rapid.Custom(func(t *rapid.T) control.Message {
+			id, x, y := rapid.IntRange(0, 12).Draw(t, "id"), rapid.Float64Range(-40000, 40000).Draw(t, "x"), rapid.Float64Range(-40000, 40000).Draw(t, "y")
+			return rapid.SampledFrom([]control.Message{control.TouchStart{ID: id, X: x, Y: y}, control.TouchMove{ID: id, X: x, Y: y}, control.TouchEnd{ID: id}}).Draw(t, "touch")
+		}),
+		rapid.Custom(func(t *rapid.T) control.Message {
+			return control.MouseScroll{X: rapid.Float64Range(-500, 500).Draw(t, "x"), Y: rapid.Float64Range(-500, 500).Draw(t, "y")}
+		}),
+		rapid.Custom(func(t *rapid.T) control.Message {
 			return control.MouseWheel{X: rapid.IntRange(-1, 1).Draw(t, "x"), Y: rapid.IntRange(-1, 1).Draw(t, "y")}
 		}),
 	)
 	rapid.Check(t, func(t *rapid.T) {
 		const width, height = 1280, 720
 		s := newState(width, height, HoldLimit)
+		s.can = abilities{touch: rapid.Bool().Draw(t, "touch"), scroll: rapid.Bool().Draw(t, "scroll")}
 		now := time.Time{}
 		var events []fakeEvent
 		for _, m := range rapid.SliceOf(message).Draw(t, "messages") {
@@ -189,24 +204,37 @@ func TestEverythingComesUp(t *testing.T) {
 		}
 		events = append(events, s.releaseAll()...)
 
-		type thing struct {
-			button bool
-			number byte
-		}
-		down := map[thing]bool{}
-		for _, e := range events {
-			key := thing{e.kind == xproto.ButtonPress || e.kind == xproto.ButtonRelease, e.detail}
-			switch e.kind {
-			case xproto.KeyPress, xproto.ButtonPress:
-				require.False(t, down[key], "pressed twice: %s", describe(events))
-				down[key] = true
-			case xproto.KeyRelease, xproto.ButtonRelease:
-				require.True(t, down[key], "released twice: %s", describe(events))
-				delete(down, key)
-			case xproto.MotionNotify:
-				require.True(t, e.x >= 0 && e.x < width && e.y >= 0 && e.y < height, "%d, %d", e.x, e.y)
-			}
-		}
-		require.Empty(t, down, describe(events))
+		requireInTurn(t, events, width, height)
 	})
+}
+
+// requireInTurn checks that presses and releases come in turn, places are on the screen, and nothing is down in the end.
+func requireInTurn(t require.TestingT, events []fakeEvent, width, height int16) {
+	type thing struct{ kind, number byte } // kind is that of its press
+	down := map[thing]bool{}
+	for _, e := range events {
+		press := map[byte]byte{xproto.KeyRelease: xproto.KeyPress, xproto.ButtonRelease: xproto.ButtonPress, touchEnd: touchBegin}
+		key := thing{e.kind, e.detail}
+		if kind, ok := press[e.kind]; ok {
+			key.kind = kind
+		}
+		switch e.kind {
+		case xproto.KeyPress, xproto.ButtonPress, touchBegin:
+			require.False(t, down[key], "pressed twice: %s", describe(events))
+			down[key] = true
+		case xproto.KeyRelease, xproto.ButtonRelease, touchEnd:
+			require.True(t, down[key], "released twice: %s", describe(events))
+			delete(down, key)
+		case touchUpdate:
+			require.True(t, down[thing{touchBegin, e.detail}], "a finger that is not down moves: %s", describe(events))
+		}
+		switch e.kind {
+		case xproto.MotionNotify, touchBegin, touchUpdate:
+			if e.kind == xproto.MotionNotify && e.detail == motionRelative {
+				continue
+			}
+			require.True(t, e.x >= 0 && e.x < width && e.y >= 0 && e.y < height, "%d, %d", e.x, e.y)
+		}
+	}
+	require.Empty(t, down, describe(events))
 }

@@ -84,7 +84,7 @@ func StartAudio(ctx context.Context, cfg AudioConfig, sink func(frame.Audio)) (*
 			return nil, fmt.Errorf("media: %s of the sound %q: %w", name, value, err)
 		}
 	}
-	err = p.start(ctx, nil, func(e encoded) {
+	err = p.start(ctx, func(e encoded) {
 		if e.duration <= 0 {
 			e.duration = packetDuration
 		}

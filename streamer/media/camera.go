@@ -44,7 +44,7 @@ type CameraConfig struct {
 }
 
 // Camera shows a client's camera to applications. Its methods are safe for concurrent use.
-type Camera struct{ *feed }
+type Camera struct{ *player }
 
 // StartCamera opens the device.
 func StartCamera(cfg CameraConfig) (*Camera, error) {
@@ -59,8 +59,8 @@ func StartCamera(cfg CameraConfig) (*Camera, error) {
 	if cfg.sink != "" {
 		sink, set = cfg.sink, nil
 	}
-	f, err := startFeed(cfg.Log, "camera at "+cfg.Device,
-		fmt.Sprintf(feedSource, "video", string(cfg.Codec), videoClock, cfg.PayloadType, cameraJitter)+decoder+fmt.Sprintf(cameraSink, cfg.Width, cfg.Height, sink), set)
+	f, err := startPlay(cfg.Log, "camera at "+cfg.Device,
+		fmt.Sprintf(playSource, "video", string(cfg.Codec), videoClock, cfg.PayloadType, cameraJitter)+decoder+fmt.Sprintf(cameraSink, cfg.Width, cfg.Height, sink), set)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,35 @@ func decode(t testing.TB, codec frame.Codec, data []byte) picture {
 	}
 	file := filepath.Join(t.TempDir(), "keyframe")
 	require.NoError(t, os.WriteFile(file, data, 0o600))
-	sample := play(t, fmt.Sprintf("filesrc location=%s ! %s ! videoconvert ! video/x-raw,format=RGBx ! appsink name=sink sync=false", file, decoder))
+	return pictureOf(t, play(t, fmt.Sprintf("filesrc location=%s ! %s ! videoconvert ! video/x-raw,format=RGBx ! appsink name=sink sync=false", file, decoder)))
+}
+
+// decodeLast decodes a whole stream of H.264 and returns the last picture.
+func decodeLast(t testing.TB, data []byte) picture {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "stream")
+	require.NoError(t, os.WriteFile(file, data, 0o600))
+	pipeline, err := gst.NewPipelineFromString(fmt.Sprintf(
+		"filesrc location=%s ! h264parse ! openh264dec ! videoconvert ! video/x-raw,format=RGBx ! appsink name=sink sync=false max-buffers=1", file))
+	require.NoError(t, err)
+	element, err := pipeline.GetElementByName("sink")
+	require.NoError(t, err)
+	require.NoError(t, pipeline.SetState(gst.StatePlaying))
+	defer func() { require.NoError(t, pipeline.SetState(gst.StateNull)) }()
+	var last *gst.Sample
+	for {
+		sample := app.SinkFromElement(element).TryPullSample(gst.ClockTime(10 * time.Second))
+		if sample == nil {
+			break
+		}
+		last = sample
+	}
+	require.NotNil(t, last)
+	return pictureOf(t, last)
+}
+
+func pictureOf(t testing.TB, sample *gst.Sample) picture {
+	t.Helper()
 	structure := sample.GetCaps().GetStructureAt(0)
 	width, err := structure.GetValue("width")
 	require.NoError(t, err)

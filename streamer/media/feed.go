@@ -1,78 +1,182 @@
 package media
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/go-gst/go-gst/gst"
-	"github.com/go-gst/go-gst/gst/app"
+
+	"streamstack/streamer/cadence"
+	"streamstack/streamer/grab"
 )
 
-// feedSource begins the pipelines that play a client's RTP. What the pipeline does not take in time is dropped, the oldest first: it is
-// live, and late is wrong. The jitter buffer holds a packet only while one before it is missing, at most so many milliseconds.
-const feedSource = `appsrc name=feed is-live=true do-timestamp=true format=time block=false max-buffers=64 max-bytes=0 leaky-type=downstream ` +
-	`caps="application/x-rtp,media=%s,encoding-name=%s,clock-rate=%d,payload=%d" ! rtpjitterbuffer latency=%d drop-on-latency=true do-lost=true ! `
+const (
+	// busyRetry is how soon it is looked again whether an encoder that lags behind takes a picture.
+	busyRetry = time.Millisecond
+	// maxPointerRate is how often a second the pointer's place is asked for at most.
+	maxPointerRate = 60
+	// remembered is for how many pictures it is known when they were taken: far more than any encoder keeps.
+	remembered = 64
+)
 
-// feed is a running pipeline that plays RTP packets. Its methods are safe for concurrent use.
+// feed reads a screen when its cadence says so and gives the pictures to a pipeline. One goroutine, run, does the work.
 type feed struct {
-	pipeline *pipeline
-	source   *app.Source
+	screen  *grab.Screen
+	cadence *cadence.Cadence
+	pool    *pool
+	end     ending
+	clock   func() time.Duration // the pipeline's
+	// step is the time between two pictures as the encoder sees it.
+	step time.Duration
+	wake chan struct{} // something was asked for
+
+	mu    sync.Mutex
+	count uint64 // of pictures pushed
+	shots [remembered]shot
+
+	stop    context.CancelFunc
+	done    chan struct{}
+	closing sync.Mutex
 }
 
-// startFeed builds a pipeline from a description that begins with feedSource, and plays it.
-func startFeed(log *slog.Logger, what, description string, set map[string]map[string]string) (*feed, error) {
-	if err := initialise(); err != nil {
-		return nil, err
-	}
-	built, err := gst.NewPipelineFromString(description)
-	if err != nil {
-		return nil, fmt.Errorf("media: cannot build the pipeline for %s (see Require for what must be installed): %w", what, err)
-	}
-	p := &pipeline{log: orDiscard(log), what: what, gst: built, bus: built.GetPipelineBus(), end: newEnding(), first: make(chan struct{}), done: make(chan struct{})}
-	element, err := p.element("feed")
-	if err != nil {
-		return nil, err
-	}
-	for name, values := range set {
-		target, err := p.element(name)
-		if err != nil {
-			return nil, err
-		}
-		for property, value := range values {
-			if err := target.SetProperty(property, value); err != nil {
-				return nil, fmt.Errorf("media: %s of %s: %w", property, what, err)
-			}
-		}
-	}
-	go p.run()
-	if err := built.SetState(gst.StatePlaying); err != nil {
-		if reported := p.reported(); reported != nil {
-			return nil, reported
-		}
-		return nil, fmt.Errorf("media: %s does not start: %w", what, err)
-	}
-	return &feed{p, app.SrcFromElement(element)}, nil
+// shot is a picture on its way through the encoder.
+type shot struct {
+	number  uint64
+	at      time.Time     // when the screen was read
+	pts     time.Duration // the same on the pipeline's clock
+	picture cadence.Picture
 }
 
-// Write plays an RTP packet (RFC 3550), which can be used again when it returns. It does not wait.
-func (f *feed) Write(packet []byte) error {
-	select {
-	case <-f.pipeline.done:
-		return ErrClosed
-	default:
+// newFeed opens the display; what ends the reading ends the pipeline.
+func newFeed(ctx context.Context, cfg VideoConfig, end ending) (*feed, error) {
+	screen, err := grab.Open(ctx, cfg.Display, cfg.Width, cfg.Height)
+	if err != nil {
+		return nil, fmt.Errorf("media: %w", err)
 	}
-	buffer := gst.NewBufferFromBytes(packet)
-	if flow := f.source.PushBuffer(buffer); flow != gst.FlowOK {
-		return fmt.Errorf("media: %s takes no more packets: %s", f.pipeline.what, flow)
+	return &feed{
+		screen: screen, cadence: cadence.New(cfg.FPS), end: end, step: time.Second / time.Duration(cfg.FPS),
+		wake: make(chan struct{}, 1), done: make(chan struct{}), stop: func() {},
+	}, nil
+}
+
+// start begins to feed a pipeline's source.
+func (f *feed) start(ctx context.Context, source *gst.Element, clock func() time.Duration) (err error) {
+	if f.pool, err = newPool(ctx, f.screen, source); err != nil {
+		return err
 	}
+	f.clock = clock
+	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx)) // outlives the start; close ends it
+	go func() {
+		defer close(f.done)
+		if err := f.run(ctx); err != nil && ctx.Err() == nil {
+			f.end.because(fmt.Errorf("media: %w", err))
+		}
+	}()
 	return nil
 }
 
-// Done is closed when the playing has ended, by Close or by itself.
-func (f *feed) Done() <-chan struct{} { return f.pipeline.done }
+// close ends the reading; the pipeline must have ended, or never have begun.
+func (f *feed) close() error {
+	f.closing.Lock()
+	defer f.closing.Unlock()
+	f.stop()
+	if f.pool == nil {
+		f.screen.Close()
+		return nil
+	}
+	<-f.done
+	f.screen.Close()
+	return f.pool.close()
+}
 
-// Err tells why it ended by itself; nil while it runs and after Close.
-func (f *feed) Err() error { return f.pipeline.ended() }
+// ask wants a picture at once, whatever is on the screen.
+func (f *feed) ask() {
+	f.cadence.Ask()
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
 
-// Close ends it and waits for its threads, for at most five seconds. Further calls return the same.
-func (f *feed) Close() error { return f.pipeline.close() }
+func (f *feed) run(ctx context.Context) error {
+	look := time.NewTicker(max(f.step, time.Second/maxPointerRate))
+	defer look.Stop()
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-f.screen.Done():
+			return f.screen.Err() //nolint:wrapcheck // start does
+		case <-f.wake:
+		case <-f.screen.Changed():
+			f.cadence.Change(time.Now())
+		case <-look.C:
+			if err := f.look(ctx); err != nil {
+				return err
+			}
+		case <-next.C:
+			taken, err := f.take(ctx)
+			if err != nil {
+				return err
+			}
+			if !taken {
+				next.Reset(busyRetry)
+				continue
+			}
+		}
+		next.Reset(time.Until(f.cadence.Next()))
+	}
+}
+
+// look looks for changes that the X server does not tell: of the pointer, or all of them.
+func (f *feed) look(ctx context.Context) error {
+	moved, err := !f.screen.Damage(), error(nil)
+	if !moved {
+		moved, err = f.screen.PointerMoved(ctx)
+	}
+	if moved {
+		f.cadence.Change(time.Now())
+	}
+	return err //nolint:wrapcheck // start does
+}
+
+// take reads the screen and pushes the picture, unless the encoder is behind.
+//
+// The encoder is told that pictures come at an even rate, whatever the screen does. With the real times in between, those of VP8, VP9 and
+// AV1 would take a second's rest for a change of the frame rate and spend a second's bits on the next picture, which would then be late.
+func (f *feed) take(ctx context.Context) (bool, error) {
+	segment := f.pool.free()
+	if segment == nil {
+		return false, nil
+	}
+	now := time.Now()
+	s := shot{at: now, pts: f.clock(), picture: f.cadence.Taken(now)}
+	if err := f.screen.Grab(ctx, segment.Segment); err != nil {
+		return false, err //nolint:wrapcheck // start does
+	}
+	f.mu.Lock()
+	s.number = f.count
+	f.shots[s.number%remembered] = s
+	f.count++
+	f.mu.Unlock()
+	switch flow := f.pool.push(segment, time.Duration(s.number)*f.step, f.step); flow {
+	case gst.FlowOK, gst.FlowFlushing: // the latter: it is ending, for a reason of its own
+		return true, nil
+	default:
+		return false, errors.New("the pipeline takes no more pictures: " + flow.String())
+	}
+}
+
+// shot finds the picture that was pushed for a time of the pipeline.
+func (f *feed) shot(running time.Duration) (shot, bool) {
+	number := uint64((running + f.step/2) / f.step)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.shots[number%remembered]
+	return s, s.number == number && !s.at.IsZero()
+}

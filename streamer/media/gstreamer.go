@@ -11,6 +11,9 @@ import (
 	"sync"
 
 	"github.com/go-gst/go-gst/gst"
+
+	"streamstack/streamer/media/encoder"
+	"streamstack/streamer/media/yuv"
 )
 
 // initialise starts GStreamer once for the process, at first use; every exported function calls it. It takes no command line, and
@@ -24,6 +27,5 @@ var initialise = sync.OnceValue(func() error {
 		return fmt.Errorf("media: GStreamer does not start (is the package libgstreamer1.0-0 complete?): %s", C.GoString(reason.message))
 	}
 	gst.Init(nil) // a no-op in C by now; it sets up what the bindings need
-	guardXlib()
-	return nil
+	return yuv.Register(encoder.Converter)
 })

@@ -7,7 +7,7 @@ import (
 
 // microphonePipeline plays a client's Opus. Lost packets are concealed, or restored from the next one's in-band correction. Two packets
 // of 20 ms are in the buffer of the sound server at most; what comes late is heard late only until the next pause.
-const microphonePipeline = feedSource + "rtpopusdepay ! opusdec plc=true use-inband-fec=true ! audioconvert ! audioresample ! " +
+const microphonePipeline = playSource + "rtpopusdepay ! opusdec plc=true use-inband-fec=true ! audioconvert ! audioresample ! " +
 	"audio/x-raw,format=S16LE,rate=48000,channels=2 ! " +
 	"pulsesink name=sink client-name=streamstack-microphone provide-clock=false sync=false qos=false buffer-time=40000 latency-time=10000"
 
@@ -28,14 +28,14 @@ type MicrophoneConfig struct {
 }
 
 // Microphone plays what a client says into a sink of the sound server. Its methods are safe for concurrent use.
-type Microphone struct{ *feed }
+type Microphone struct{ *player }
 
 // StartMicrophone connects to the sound server. A sink that is not there shows in Done and Err.
 func StartMicrophone(cfg MicrophoneConfig) (*Microphone, error) {
 	if cfg.Server == "" || cfg.Device == "" {
 		return nil, fmt.Errorf("media: no sink for the microphone given: set Server, for instance to unix:/run/pulse/native, and Device")
 	}
-	f, err := startFeed(cfg.Log, fmt.Sprintf("microphone at %s of %s", cfg.Device, cfg.Server),
+	f, err := startPlay(cfg.Log, fmt.Sprintf("microphone at %s of %s", cfg.Device, cfg.Server),
 		fmt.Sprintf(microphonePipeline, "audio", "OPUS", opusClock, cfg.PayloadType, microphoneJitter),
 		map[string]map[string]string{"sink": {"server": cfg.Server, "device": cfg.Device}})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/go-gst/go-gst/gst"
 	"github.com/go-gst/go-gst/gst/app"
 
-	"streamstack/streamer/frame"
+	"streamstack/streamer/grab"
 )
 
 const (
@@ -30,9 +30,9 @@ const (
 // Errors that a caller can act on.
 var (
 	// ErrDisplayLost is wrapped when the X server went away or refused to be read.
-	ErrDisplayLost = fmt.Errorf("media: %w lost", frame.ErrDisplay)
+	ErrDisplayLost = grab.ErrLost
 	// ErrDisplaySize is wrapped when the display has, or has taken on, another size than the capture was started for.
-	ErrDisplaySize = fmt.Errorf("media: %w of another size", frame.ErrDisplay)
+	ErrDisplaySize = grab.ErrSize
 	// ErrClosed is returned when something is asked of a capture that has ended.
 	ErrClosed = errors.New("media: the capture has ended")
 	// errEnded is the end of a stream, which no live source should ever have.
@@ -43,6 +43,7 @@ var (
 type encoded struct {
 	data       []byte
 	keyframe   bool
+	running    time.Duration // its time in the pipeline
 	pts        time.Duration
 	capturedAt time.Time
 	duration   time.Duration
@@ -51,15 +52,12 @@ type encoded struct {
 // pipeline is a running GStreamer pipeline that ends in a sink of ours. The goroutine run owns its state; all other methods only
 // send it requests and are safe for concurrent use.
 type pipeline struct {
-	log   *slog.Logger
-	what  string // for errors: what is being captured
-	gst   *gst.Pipeline
-	bus   *gst.Bus
-	sink  *app.Sink
-	clock *gst.Clock
-	// accept, if set before start, judges the format of each keyframe; its error ends the pipeline before the frame is delivered.
-	accept func(*gst.Caps) error
-
+	log     *slog.Logger
+	what    string // for errors: what is being captured
+	gst     *gst.Pipeline
+	bus     *gst.Bus
+	sink    *app.Sink
+	clock   *gst.Clock
 	end     ending
 	first   chan struct{}
 	started sync.Once
@@ -108,9 +106,9 @@ func (p *pipeline) element(name string) (*gst.Element, error) {
 	return e, nil
 }
 
-// start plays the pipeline, gives every buffer to deliver from GStreamer's thread, and returns when the first has come. verify is
-// called between opening the source and the first buffer. After an error nothing runs any more.
-func (p *pipeline) start(ctx context.Context, verify func() error, deliver func(encoded)) error {
+// start plays the pipeline, gives every buffer to deliver from GStreamer's thread, and returns when the first has come. After an error nothing
+// runs any more.
+func (p *pipeline) start(ctx context.Context, deliver func(encoded)) error {
 	p.sink.SetCallbacks(&app.SinkCallbacks{NewSampleFunc: func(sink *app.Sink) gst.FlowReturn {
 		sample := sink.PullSample()
 		if sample == nil {
@@ -125,13 +123,7 @@ func (p *pipeline) start(ctx context.Context, verify func() error, deliver func(
 	}})
 	go p.run()
 
-	err := p.gst.SetState(gst.StatePaused)
-	if err == nil && verify != nil {
-		err = verify()
-	}
-	if err == nil {
-		err = p.gst.SetState(gst.StatePlaying)
-	}
+	err := p.gst.SetState(gst.StatePlaying)
 	if err == nil {
 		err = p.waitFirst(ctx)
 	} else if reported := p.reported(); reported != nil {
@@ -274,18 +266,13 @@ func (p *pipeline) take(sample *gst.Sample) (encoded, bool) {
 	age := time.Duration(p.clock.GetTime()) - pts
 	e := encoded{
 		data:       buffer.Bytes(),
+		running:    time.Duration(running),
 		keyframe:   !buffer.HasFlags(gst.BufferFlagDeltaUnit),
 		pts:        pts,
 		capturedAt: time.Now().Add(-age),
 	}
 	if length := buffer.Duration(); length != gst.ClockTimeNone {
 		e.duration = time.Duration(length)
-	}
-	if p.accept != nil && e.keyframe {
-		if err := p.accept(sample.GetCaps()); err != nil {
-			p.end.because(err)
-			return encoded{}, false
-		}
 	}
 	return e, len(e.data) > 0
 }

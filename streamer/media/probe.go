@@ -67,7 +67,7 @@ func tryEncoder(ctx context.Context, log *slog.Logger, r encoder.Row) error {
 		return err
 	}
 	var keyframes []bool // written by GStreamer's thread, read when it has ended
-	err = v.pipeline.start(ctx, nil, func(e encoded) {
+	err = v.pipeline.start(ctx, func(e encoded) {
 		if keyframes = append(keyframes, e.keyframe); len(keyframes) == 1 {
 			v.RequestKeyframe()
 		}

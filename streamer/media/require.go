@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"streamstack/streamer/media/encoder"
 )
 
 // ErrMissing is wrapped when an element of GStreamer is not installed.
@@ -16,25 +18,27 @@ var packages = map[string]string{
 	"queue":         "libgstreamer1.0-0",
 	"capsfilter":    "libgstreamer1.0-0",
 	"appsink":       "gstreamer1.0-plugins-base",
+	"appsrc":        "gstreamer1.0-plugins-base",
 	"videoconvert":  "gstreamer1.0-plugins-base",
 	"videotestsrc":  "gstreamer1.0-plugins-base",
 	"audioconvert":  "gstreamer1.0-plugins-base",
 	"audioresample": "gstreamer1.0-plugins-base",
 	"opusenc":       "gstreamer1.0-plugins-base",
-	"ximagesrc":     "gstreamer1.0-plugins-good",
 	"pulsesrc":      "gstreamer1.0-plugins-good",
 	"h264parse":     "gstreamer1.0-plugins-bad",
 	"av1parse":      "gstreamer1.0-plugins-bad",
 	"cudaupload":    "gstreamer1.0-plugins-bad",
 	"cudaconvert":   "gstreamer1.0-plugins-bad",
 	"vapostproc":    "gstreamer1.0-plugins-bad",
+
+	encoder.Converter: "libyuv0", // the library of it; the element itself is ours
 }
 
 // required lists the elements without which a stream cannot be promised: an encoder without hardware for each of the two codecs that
 // every browser decodes (RFC 7742, section 5), and what leads to it.
 func required() []string {
 	return []string{
-		"queue", "capsfilter", "appsink", "ximagesrc", "videoconvert", "videotestsrc", "h264parse",
+		"queue", "capsfilter", "appsink", "appsrc", "videoconvert", "videotestsrc", "h264parse",
 		"pulsesrc", "audioconvert", "audioresample", "opusenc", "x264enc", "vp8enc",
 	}
 }

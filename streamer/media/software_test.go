@@ -32,7 +32,7 @@ func TestSoftwareEncoders(t *testing.T) {
 			require.NoError(t, err)
 			start, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
-			err = v.pipeline.start(start, nil, func(e encoded) {
+			err = v.pipeline.start(start, func(e encoded) {
 				if e.keyframe {
 					keyframes = append(keyframes, len(sizes))
 				}

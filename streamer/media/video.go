@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"sync/atomic"
+	"time"
 
 	"github.com/go-gst/go-gst/gst"
 
@@ -33,13 +35,17 @@ type VideoConfig struct {
 	Codec frame.Codec
 	// Encoder is the name of an encoder as Probe tells it; empty means the best one that is installed for the codec.
 	Encoder string
+	// NVENC is how NVIDIA's encoder is to work, if it is that.
+	NVENC encoder.NVENC
 	// BitrateKbps is the target bitrate at the start, kbit/s.
 	BitrateKbps int
+	// FailAfter, for tests, makes the pipeline fail after so many pictures, with an error of GStreamer right before the encoder. 0 is never.
+	FailAfter int
 	// Log receives what GStreamer warns of; nil means nobody.
 	Log *slog.Logger
 }
 
-// displayName is `[host]:display[.screen]` of X(7). Nothing else may reach the description of a pipeline.
+// displayName is `[host]:display[.screen]` of X(7).
 var displayName = regexp.MustCompile(`^[A-Za-z0-9.-]*:[0-9]{1,5}(\.[0-9])?$`)
 
 func (c VideoConfig) validate() error {
@@ -67,7 +73,8 @@ type Video struct {
 	row      encoder.Row
 	fps      int
 	encoder  *gst.Element
-	unwatch  func()
+	feed     *feed        // nil for a test picture
+	kbps     atomic.Int64 // target
 }
 
 // StartVideo starts capturing and returns when the first picture has been encoded, which is a keyframe. ctx bounds the start only;
@@ -90,21 +97,23 @@ func StartVideo(ctx context.Context, cfg VideoConfig, sink func(frame.Video)) (*
 		return nil, err
 	}
 	end := newEnding()
-	v := &Video{row: row, fps: cfg.FPS, unwatch: watchDisplay(cfg.Display, end.because)}
-	if err := v.start(ctx, cfg, end, sink); err != nil {
-		v.unwatch()
+	v := &Video{row: row.Tuned(cfg.NVENC), fps: cfg.FPS}
+	v.kbps.Store(int64(cfg.BitrateKbps))
+	if v.feed, err = newFeed(ctx, cfg, end); err != nil {
 		return nil, err
+	}
+	if err := v.start(ctx, cfg, end, sink); err != nil {
+		return nil, errors.Join(err, v.feed.close())
 	}
 	return v, nil
 }
 
 func (v *Video) start(ctx context.Context, cfg VideoConfig, end ending, sink func(frame.Video)) (err error) {
-	// The display is named in the description and not set afterwards, since linking the elements opens it already. The queue gives
-	// capture and encoder a thread each; a picture that the encoder cannot take in time makes way for a newer one.
+	// The source is a queue of one picture with a thread of its own, which converts and encodes; see feed for who fills it.
 	v.pipeline, err = newPipeline(orDiscard(cfg.Log), "display "+cfg.Display, fmt.Sprintf(
-		"ximagesrc name=source display-name=%s use-damage=false show-pointer=true ! video/x-raw,framerate=%d/1 ! "+
-			"queue leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0 silent=true ! %s ! %s",
-		cfg.Display, cfg.FPS, describe(v.row, cfg.FPS, cfg.BitrateKbps), sinkElement), end)
+		"appsrc name=source is-live=true format=time max-buffers=1 max-bytes=0 "+
+			"caps=video/x-raw,format=BGRx,width=%d,height=%d,framerate=%d/1,pixel-aspect-ratio=1/1 ! %s%s ! %s",
+		cfg.Width, cfg.Height, cfg.FPS, fault(cfg.FailAfter), describe(v.row, cfg.FPS, cfg.BitrateKbps), sinkElement), end)
 	if err != nil {
 		return err
 	}
@@ -115,30 +124,28 @@ func (v *Video) start(ctx context.Context, cfg VideoConfig, end ending, sink fun
 	if v.encoder, err = v.pipeline.element("encoder"); err != nil {
 		return err
 	}
-	// ximagesrc follows a display that is resized, and the encoder begins anew with a keyframe of the new size.
-	v.pipeline.accept = func(caps *gst.Caps) error { return checkSize(caps, cfg) }
-	opened := func() error { return checkSize(source.GetStaticPad("src").GetAllowedCaps(), cfg) }
-	return v.pipeline.start(ctx, opened, func(e encoded) {
-		sink(frame.Video{Data: e.data, Keyframe: e.keyframe, CapturedAt: e.capturedAt, PTS: e.pts})
+	clock := v.pipeline.clock
+	if err := v.feed.start(ctx, source, func() time.Duration { return time.Duration(clock.GetTime()) }); err != nil {
+		return errors.Join(err, v.pipeline.close())
+	}
+	return v.pipeline.start(ctx, func(e encoded) {
+		f := frame.Video{Data: e.data, Keyframe: e.keyframe, CapturedAt: e.capturedAt, PTS: e.pts}
+		if s, found := v.feed.shot(e.running); found {
+			f.CapturedAt, f.PTS, f.Still, f.ChangedAt = s.at, s.pts, s.picture.Still, s.picture.ChangedAt
+			if f.Still {
+				v.feed.cadence.Encoded(len(e.data), int(v.kbps.Load())*1000/8/v.fps)
+			}
+		}
+		sink(f)
 	})
 }
 
-// checkSize compares a picture with what was asked for: with another size nobody could map pointer positions to it.
-func checkSize(caps *gst.Caps, cfg VideoConfig) error {
-	if caps == nil || caps.GetSize() == 0 {
-		return fmt.Errorf("media: display %s has no picture format that can be captured", cfg.Display)
+// fault is the element that fails, none for 0.
+func fault(after int) string {
+	if after <= 0 {
+		return ""
 	}
-	structure := caps.GetStructureAt(0)
-	width, errWidth := structure.GetValue("width")
-	height, errHeight := structure.GetValue("height")
-	if err := errors.Join(errWidth, errHeight); err != nil {
-		return fmt.Errorf("media: display %s tells no size: %w", cfg.Display, err)
-	}
-	if width != cfg.Width || height != cfg.Height {
-		return fmt.Errorf("%w: the screen is %vx%v and not %dx%d, and a stream cannot change its picture's size (an application may have switched the mode of display %s)",
-			ErrDisplaySize, width, height, cfg.Width, cfg.Height, cfg.Display)
-	}
-	return nil
+	return fmt.Sprintf("identity error-after=%d ! ", after+1)
 }
 
 // RequestKeyframe makes the next picture a keyframe. It does not block, and does nothing once the capture has ended.
@@ -151,6 +158,9 @@ func (v *Video) RequestKeyframe() {
 	// The event of GStreamer's video library, gst_video_event_new_upstream_force_key_unit; all-headers asks for SPS and PPS too.
 	v.encoder.SendEvent(gst.NewCustomEvent(gst.EventTypeCustomUpstream,
 		gst.NewStructureFromString("GstForceKeyUnit, all-headers=(boolean)true, count=(uint)0")))
+	if v.feed != nil {
+		v.feed.ask()
+	}
 }
 
 // SetBitrate changes the target bitrate, in kbit/s, from the next picture on, without a keyframe. It returns ErrClosed once the
@@ -164,6 +174,7 @@ func (v *Video) SetBitrate(kbps int) error {
 		return ErrClosed
 	default:
 	}
+	v.kbps.Store(int64(kbps))
 	for _, p := range v.row.Bitrate(v.fps, kbps, hasProperty) {
 		v.encoder.SetArg(p.Name, p.Value)
 	}
@@ -185,8 +196,10 @@ func (v *Video) Err() error { return v.pipeline.ended() }
 
 // Close ends the capture and waits for its threads, for at most five seconds. Further calls return the same.
 func (v *Video) Close() error {
-	v.unwatch()
-	return v.pipeline.close()
+	if err := v.pipeline.close(); err != nil {
+		return err
+	}
+	return v.feed.close()
 }
 
 func orDiscard(log *slog.Logger) *slog.Logger {

@@ -35,6 +35,7 @@ func nalTypes(data []byte) (types []int) {
 
 func TestPicturesArriveAtTheRateAndBeginWithAKeyframe(t *testing.T) {
 	x := startX(t, 640, 360)
+	x.connect(t).rectangles(t, 7*time.Millisecond) // more often than pictures are taken
 	codecs(t, func(t *testing.T, codec frame.Codec) {
 		video, frames := capture(t, x, media.VideoConfig{Width: 640, Height: 360, FPS: 30, Codec: codec, BitrateKbps: 1000})
 		require.Equal(t, codec, video.Encoder().Codec)

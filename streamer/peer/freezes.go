@@ -3,6 +3,9 @@ package peer
 import (
 	"sync"
 	"time"
+
+	"streamstack/streamer/cadence"
+	"streamstack/streamer/frame"
 )
 
 // How long a gap between two pictures may be before it counts as a freeze: freezeFrames frame intervals and freezeSlack.
@@ -15,10 +18,11 @@ const (
 	defaultFPS = 30
 )
 
-// freezeMeter finds the times in which the picture stands still because nothing is sent. Captures read the screen at a
-// constant rate, also where nothing moves on it, so a gap is always a fault: the machine, the encoder or the queue.
+// freezeMeter finds the times in which the picture stands still though it should not: something on the screen has changed, and is not sent for
+// too long. A gap in which nothing changes is none, as long as the capture's keep-alive comes: without that nobody knows what the screen does,
+// and something is at fault, the machine, the encoder or the queue.
 type freezeMeter struct {
-	limit time.Duration // the longest gap that is none
+	limit time.Duration // the longest time for a change to be sent that is none
 
 	mu    sync.Mutex
 	last  time.Time     // of the picture sent last, zero before the first
@@ -31,11 +35,17 @@ func newFreezeMeter(fps int) *freezeMeter {
 	return &freezeMeter{limit: freezeFrames*time.Second/time.Duration(fps) + freezeSlack}
 }
 
-// sent takes the time of a picture.
-func (m *freezeMeter) sent(now time.Time) {
+// sent takes a picture that is sent now.
+func (m *freezeMeter) sent(now time.Time, v frame.Video) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.upTo(now)
+	since := m.last // when the picture that was shown stopped being right
+	if v.ChangedAt.After(since) {
+		since = v.ChangedAt
+	}
+	if !m.last.IsZero() && !v.Still {
+		m.upTo(now, since, m.limit)
+	}
 	m.last, m.told = now, time.Time{}
 }
 
@@ -43,17 +53,20 @@ func (m *freezeMeter) sent(now time.Time) {
 func (m *freezeMeter) stats(now time.Time) (count uint64, total time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.upTo(now)
+	if !m.last.IsZero() {
+		m.upTo(now, m.last, cadence.KeepAlive+m.limit)
+	}
 	return m.count, m.total
 }
 
-func (m *freezeMeter) upTo(now time.Time) {
-	if m.last.IsZero() || now.Sub(m.last) <= m.limit {
+// upTo counts a freeze that has lasted since a time, if it is longer than a limit.
+func (m *freezeMeter) upTo(now, since time.Time, limit time.Duration) {
+	if now.Sub(since) <= limit {
 		return
 	}
 	if m.told.IsZero() {
 		m.count++
-		m.told = m.last
+		m.told = since
 	}
 	if now.After(m.told) {
 		m.total += now.Sub(m.told)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"streamstack/streamer/frame"
 )
 
 const ms = time.Millisecond
@@ -19,26 +21,37 @@ func TestFreezes(t *testing.T) {
 	require.Zero(t, count, "nothing stands still before the first picture")
 	require.Zero(t, total)
 
-	m.sent(start)
-	m.sent(start.Add(140 * ms))
-	count, _ = at(140 * ms)
-	require.Zero(t, count, "a gap of just the limit")
+	sent := func(d time.Duration, v frame.Video) {
+		if !v.ChangedAt.IsZero() {
+			v.ChangedAt = start.Add(time.Duration(v.ChangedAt.UnixMilli()) * ms)
+		}
+		m.sent(start.Add(d), v)
+	}
+	changed := func(d int64) frame.Video { return frame.Video{ChangedAt: time.UnixMilli(d)} }
+	is := func(d time.Duration, wantCount uint64, wantTotal time.Duration, why string) {
+		t.Helper()
+		count, total := at(d)
+		require.Equal(t, wantCount, count, why)
+		require.Equal(t, wantTotal, total, why)
+	}
+	sent(0, frame.Video{})
+	sent(140*ms, frame.Video{})
+	is(140*ms, 0, 0, "a gap of just the limit")
+	sent(440*ms, frame.Video{})
+	is(440*ms, 1, 300*ms, "a gap of which nothing else is known")
+	sent(1300*ms, frame.Video{Still: true})
+	sent(2100*ms, changed(2000))
+	is(2100*ms, 1, 300*ms, "nothing had changed until then")
+	sent(2900*ms, changed(2600))
+	is(2900*ms, 2, 600*ms, "a change that was not sent")
+	sent(3100*ms, changed(2500))
+	is(3100*ms, 3, 800*ms, "one from before the last picture")
 
-	count, total = at(300 * ms)
-	require.EqualValues(t, 1, count, "a freeze counts while it lasts")
-	require.Equal(t, 160*ms, total)
-	count, total = at(400 * ms)
-	require.EqualValues(t, 1, count, "and once")
-	require.Equal(t, 260*ms, total)
-	m.sent(start.Add(440 * ms))
-	m.sent(start.Add(460 * ms))
-	count, total = at(470 * ms)
-	require.EqualValues(t, 1, count)
-	require.Equal(t, 300*ms, total)
-	m.sent(start.Add(700 * ms))
-	count, total = at(700 * ms)
-	require.EqualValues(t, 2, count)
-	require.Equal(t, 540*ms, total)
+	is(4240*ms, 3, 800*ms, "the keep-alive may still come")
+	is(4300*ms, 4, 2000*ms, "it has not: a freeze counts while it lasts")
+	is(4400*ms, 4, 2100*ms, "and once")
+	sent(4500*ms, changed(4490))
+	is(4500*ms, 4, 2100*ms, "over")
 }
 
 // However often it is asked, a meter finds what the pictures alone say.
@@ -54,8 +67,8 @@ func TestFreezesDoNotDependOnWhoAsks(t *testing.T) {
 				asked.stats(now.Add(time.Duration(rapid.Int64Range(0, gap).Draw(t, "when"))))
 			}
 			now = now.Add(time.Duration(gap))
-			asked.sent(now)
-			alone.sent(now)
+			asked.sent(now, frame.Video{})
+			alone.sent(now, frame.Video{})
 			if i > 0 && time.Duration(gap) > alone.limit {
 				wantCount++
 				wantTotal += time.Duration(gap)

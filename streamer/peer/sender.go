@@ -152,7 +152,7 @@ func (s *sender) sendPicture(v frame.Video) {
 	if v.Keyframe {
 		s.keyframes.sent()
 	}
-	s.freezes.sent(time.Now())
+	s.freezes.sent(time.Now(), v)
 	s.note(packets.write(v.Data, v.PTS, v.CapturedAt, s.sendSound))
 }
 

@@ -46,12 +46,13 @@ func Run(ctx context.Context, config Config, log *slog.Logger) error {
 	if config.FPS < 1 || config.FPS > MaxFPS {
 		return fmt.Errorf("testcard: %d frames a second: choose 1 to %d", config.FPS, MaxFPS)
 	}
-	conn, err := xdisplay.Dial(ctx, config.Display)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	events := make(chan xgb.Event, eventQueue)
+	conn, err := xdisplay.DialGeneric(ctx, config.Display, func(raw []byte) { takeTouch(ctx, raw, events) })
 	if err != nil {
 		return fmt.Errorf("testcard: %w", err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	events := make(chan xgb.Event, eventQueue)
 	go readEvents(ctx, conn, events, log)
 	sound := make(chan struct{})
 	go func() {
@@ -103,6 +104,7 @@ func (a *app) serve(ctx context.Context, conn *xdisplay.Conn, events <-chan xgb.
 	if a.status.pointer, err = a.queryPointer(ctx); err != nil {
 		return err
 	}
+	a.selectTouch(ctx)
 	a.painter = newPainter(a.canvas, a.config.FPS)
 	a.log.Info("testcard: running", "width", a.canvas.size.X, "height", a.canvas.size.Y, "fps", a.config.FPS)
 
@@ -156,6 +158,8 @@ func (a *app) queryPointer(ctx context.Context) (image.Point, error) {
 // take follows an event, and tells whether it was a press.
 func (a *app) take(ctx context.Context, event xgb.Event) (pressed bool, err error) {
 	switch e := event.(type) {
+	case touchEvent:
+		return a.touched(e), nil
 	case xproto.KeyPressEvent:
 		return a.keyPress(ctx, e)
 	case xproto.KeyReleaseEvent:
@@ -191,6 +195,9 @@ func (a *app) keyPress(ctx context.Context, e xproto.KeyPressEvent) (pressed boo
 		reply, err := xproto.GetKeyboardMapping(a.canvas.conn.Conn, e.Detail, 1).Reply()
 		if err == nil && len(reply.Keysyms) > 0 {
 			a.status.keyName = keyName(reply.Keysyms[0])
+			if r := typed(reply.Keysyms, e.State); r != 0 {
+				a.status.text = r
+			}
 		}
 		return err
 	})

@@ -32,6 +32,18 @@ func KeyColour(count int, keycode byte) color.RGBA { return patchColour(count, k
 // buttons 4 to 7. It is made as KeyColour is.
 func ClickColour(count int, button byte) color.RGBA { return patchColour(count, button) }
 
+// TextColour is the text patch's colour after a character was typed: its code point modulo 64 tells.
+func TextColour(r rune) color.RGBA {
+	return color.RGBA{R: level[r%4], G: level[r/4%4], B: level[r/16%4], A: 0xff}
+}
+
+// ScrollColour is the scroll patch's colour after the wheel has turned by so many parts of a notch (120 each), down being positive. Red
+// tells a quarter of a notch modulo 4, green a whole one.
+func ScrollColour(way int) color.RGBA {
+	quarters := (way/30%16 + 16) % 16
+	return color.RGBA{R: level[quarters%4], G: level[quarters/4], B: level[1], A: 0xff}
+}
+
 func patchColour(count int, code byte) color.RGBA {
 	if count == 0 {
 		return Untouched

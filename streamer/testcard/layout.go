@@ -21,6 +21,9 @@ type Card struct {
 	Frame, Time Code
 	// KeyPatch and ClickPatch have the colours KeyColour and ClickColour, and nothing else in them.
 	KeyPatch, ClickPatch image.Rectangle
+	// TextPatch has the colour TextColour, of the last character that was typed, and ScrollPatch the colour ScrollColour, of how far the
+	// wheel was turned; both are small, in the header.
+	TextPatch, ScrollPatch image.Rectangle
 	// Track is where the moving block runs.
 	Track image.Rectangle
 
@@ -63,6 +66,8 @@ func Layout(width, height int) Card {
 	rampTop := trackTop - u*8/5
 
 	c.header = image.Rect(margin, 0, width-margin, u*3/2)
+	small := image.Rect(width/2, u/4, width/2+u, u*5/4)
+	c.TextPatch, c.ScrollPatch = small, small.Add(image.Pt(u*3/2, 0))
 	c.Bars = bars(image.Rect(margin, u*3/2, width-margin, rampTop), len(barColours), func(i int) (string, color.RGBA) {
 		return barColours[i].name, rgb(barColours[i].colour)
 	})

@@ -14,6 +14,12 @@ type status struct {
 	keys, clicks    int
 	keycode, button byte
 	keyName         string
+	// text is the character that was typed last, 0 before the first.
+	text rune
+	// scrolled is how far the wheel was turned, in parts of a notch, and whether it was at all.
+	scrolled    int
+	hasScrolled bool
+	touches     map[uint32]image.Point
 }
 
 // painter draws the card's parts on the canvas.
@@ -25,6 +31,9 @@ type painter struct {
 	clock, frame, pointer, key, click *label
 	// keysDrawn and clicksDrawn are the counts that the patches show; -1 before the first time.
 	keysDrawn, clicksDrawn int
+	textDrawn              rune
+	scrollDrawn            int
+	scrolledDrawn          bool
 }
 
 // clockChars are those of the clock's format.
@@ -41,6 +50,7 @@ func newPainter(c *canvas, fps int) *painter {
 	for _, step := range p.card.Ramp {
 		c.fill(step.Colour, step.Rect)
 	}
+	c.fill(Untouched, p.card.TextPatch, p.card.ScrollPatch)
 	c.fill(panel, p.card.clockPanel, p.card.keyCaption, p.card.clickCaption)
 
 	title := p.label(u*3/5, ink, background, p.card.header.Min, p.card.header.Dy())
@@ -100,7 +110,28 @@ func (p *painter) show(ctx context.Context, s *status) error {
 		p.canvas.fill(ClickColour(s.clicks, s.button), p.card.ClickPatch)
 		p.click.set(trace("button", buttonName(s.button), s.clicks))
 	}
-	return p.canvas.present(ctx, func() (outline, core []image.Rectangle) { return crosshair(s.pointer, p.card.unit) })
+	if s.text != 0 && s.text != p.textDrawn {
+		p.textDrawn = s.text
+		p.canvas.fill(TextColour(s.text), p.card.TextPatch)
+	}
+	if s.hasScrolled && (!p.scrolledDrawn || s.scrolled != p.scrollDrawn) {
+		p.scrolledDrawn, p.scrollDrawn = true, s.scrolled
+		p.canvas.fill(ScrollColour(s.scrolled), p.card.ScrollPatch)
+	}
+	return p.canvas.present(ctx, func() (outline, core []image.Rectangle) {
+		outline, core = crosshair(s.pointer, p.card.unit)
+		for _, at := range s.touches {
+			finger := touchSquare(at, p.card.unit)
+			outline, core = append(outline, finger.Inset(-max(p.card.unit/8, 3))), append(core, finger)
+		}
+		return outline, core
+	})
+}
+
+// touchSquare is what is drawn at a finger: white, with a black border.
+func touchSquare(at image.Point, unit int) image.Rectangle {
+	half := max(unit/2, minBlock)
+	return image.Rectangle{Min: at.Sub(image.Pt(half, half)), Max: at.Add(image.Pt(half, half))}
 }
 
 // trace tells what was pressed last, and how many presses there were.

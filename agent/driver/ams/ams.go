@@ -87,7 +87,7 @@ func (d *Driver) start() {
 func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance, error) {
 	data, err := userData(spec)
 	if err != nil {
-		return nil, err
+		return nil, driver.Because(driver.ErrRefused, "%w", err)
 	}
 	in, err := d.admit(spec)
 	if err != nil {
@@ -110,7 +110,7 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 		in.clean(d.life) //nolint:contextcheck // ctx may be why it failed
 		in.finish(driver.Ending{Part: driver.PartInstance, Failed: true, Reason: err.Error(), ExitCode: -1})
 		d.work.Done()
-		return nil, err
+		return nil, kind(err)
 	}
 	go func() {
 		defer d.work.Done()

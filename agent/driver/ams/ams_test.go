@@ -202,3 +202,36 @@ func TestSweep(t *testing.T) {
 	require.Empty(t, swept, "the instances of a run that lives are not touched")
 	require.Len(t, r.ams.Instances(), 1)
 }
+
+// A run that comes after takes over what carries the agent's tag, whatever state it is in; another agent's it does not.
+func TestAdopt(t *testing.T) {
+	r := newRig(t, nil)
+	r.launch("s1")
+	r.launch("s2")
+	other := *r
+	other.config.Agent = "a2"
+	other.Driver = other.another()
+	other.launch("other")
+
+	next := r.another() // the first run lives on here, and finds its instances gone
+	found, err := next.Adopt(r.context())
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	swept, err := next.Sweep(r.context())
+	require.NoError(t, err)
+	require.Empty(t, swept)
+	again, err := next.Adopt(r.context())
+	require.NoError(t, err)
+	require.Empty(t, again)
+	require.NoError(t, found[0].Stop(r.context()))
+	require.Equal(t, driver.Ending{Reason: "stopped on request", ExitCode: -1}, found[0].Ending())
+	left := r.ams.Instances()
+	require.Len(t, left, 2)
+	for _, in := range left {
+		if in.Tags[0] == "session="+found[1].ID() {
+			r.ams.Fail(in.ID, "the node died")
+		}
+	}
+	require.Equal(t, "the instance failed: the node died", r.ends(found[1]).Reason)
+	require.Len(t, r.ams.Instances(), 1)
+}

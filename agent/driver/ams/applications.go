@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"streamstack/agent/application"
+	"streamstack/agent/driver"
 )
 
 // defaultScreen is what a session gets whose request names none: AMS's applications name none (section 11).
@@ -123,7 +124,7 @@ func (d *Driver) lookup(ctx context.Context, name string) (string, error) {
 	}
 	a, found := d.apps.get(name)
 	if !found {
-		return "", fmt.Errorf("ams: AMS has no application %s that can be streamed: it must be ready, with a published version", name)
+		return "", driver.Because(driver.ErrMissing, "ams: AMS has no application %s that can be streamed: it must be ready, with a published version", name)
 	}
 	return a.ID, nil
 }

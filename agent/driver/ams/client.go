@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"streamstack/agent/driver"
 )
 
 // maxAnswer bounds what is read of an answer, in bytes: thousands of instances with all their fields.
@@ -36,6 +38,17 @@ func isMissing(err error) bool {
 func isRefusal(err error) bool {
 	var e *Error
 	return errors.Is(err, ErrCertificate) || errors.As(err, &e) && e.Code >= 400 && e.Code < 500
+}
+
+// noRoom is how AMS's refusal begins when nothing fits any more (section 9). It has no code of its own.
+const noRoom = "no suitable node"
+
+// kind gives the error of a launch its kind (package driver). An instance's own failure has none.
+func kind(err error) error {
+	if strings.Contains(strings.ToLower(err.Error()), noRoom) {
+		return driver.Because(driver.ErrFull, "%w", err)
+	}
+	return err
 }
 
 // client speaks HTTP with AMS. It may be used concurrently.
@@ -71,7 +84,7 @@ func httpClient(config *tls.Config) *http.Client {
 
 // do makes one request and reads the metadata of its answer into into, which may be nil.
 func (c *client) do(ctx context.Context, method, path string, query url.Values, body, into any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.request, fmt.Errorf("no answer within %s", c.request))
+	ctx, cancel := context.WithTimeoutCause(ctx, c.request, driver.Because(driver.ErrAway, "no answer within %s", c.request))
 	defer cancel()
 	var content io.Reader
 	if body != nil {
@@ -111,9 +124,12 @@ func cause(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	if u := (*url.Error)(nil); errors.As(err, &u) {
-		return u.Err
+		err = u.Err
 	}
-	return err
+	if errors.Is(err, ErrCertificate) {
+		return err
+	}
+	return driver.Because(driver.ErrAway, "%w", err)
 }
 
 // open reads an envelope. What is an error is decided by its type, as AMS's own client does (section 2); a status above

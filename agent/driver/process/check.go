@@ -2,13 +2,14 @@ package process
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"streamstack/agent/driver"
 )
 
 // Where distributions put Xorg itself. The script in PATH would only add a shell, and on Debian a setuid wrapper that
@@ -26,7 +27,7 @@ func findXorg() (string, error) {
 	}
 	path, err := exec.LookPath("Xorg")
 	if err != nil {
-		return "", errors.New("process: no X server (Xorg) is installed; run: apt-get install xserver-xorg-core")
+		return "", driver.Because(driver.ErrMissing, "process: no X server (Xorg) is installed; run: apt-get install xserver-xorg-core")
 	}
 	return path, nil
 }

@@ -37,7 +37,8 @@ type child struct {
 	log     string
 	started time.Time
 	done    chan struct{}
-	// Set before done is closed:
+	adopted bool // not our child
+	// Set before done is closed; the state of one that was adopted stays nil.
 	state *os.ProcessState
 	ended time.Time
 }
@@ -73,7 +74,7 @@ func start(c command) (*child, error) {
 
 func startError(c command, err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
-		return fmt.Errorf("process: %s cannot start: the command %q is not in PATH; install it", titles[c.part], c.argv[0])
+		return driver.Because(driver.ErrMissing, "process: %s cannot start: the command %q is not in PATH; install it", titles[c.part], c.argv[0])
 	}
 	return fmt.Errorf("process: %s cannot start: %w", titles[c.part], err)
 }
@@ -90,10 +91,11 @@ func (c *child) hasEnded() bool {
 
 // end sends SIGTERM to the child's process group, and SIGKILL after the grace; it returns when the child has ended.
 func (c *child) end(grace time.Duration) {
-	if c.hasEnded() {
+	if c.hasEnded() || c.adopted && !c.alive() {
 		return
 	}
-	// The group cannot be another's: its leader has not been waited for, or a member keeps the number from reuse.
+	// The group cannot be another's: its leader has not been waited for, or a member keeps the number from reuse. One that
+	// was adopted has been looked at a moment ago.
 	_ = syscall.Kill(-c.PID, syscall.SIGTERM)
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
@@ -107,6 +109,9 @@ func (c *child) end(grace time.Duration) {
 
 // ending describes the end of the child for a person. Call it when done is closed.
 func (c *child) ending() driver.Ending {
+	if c.adopted {
+		return c.endingUnseen()
+	}
 	e := driver.Ending{Part: c.part, ExitCode: c.state.ExitCode(), LogTail: logTail(c.log), Failed: true}
 	how := fmt.Sprintf("exited with status %d", e.ExitCode)
 	if status, ok := c.state.Sys().(syscall.WaitStatus); ok && status.Signaled() {

@@ -43,8 +43,11 @@ func (in *instance) startDisplay(ctx context.Context) error {
 		return err
 	}
 	conf := in.runtimeFile("xorg.conf")
-	if err := writeXorgConf(conf, width, height, in.spec.Screen.FPS); err != nil {
+	if err := writeXorgConf(conf, in.inputFolder(), width, height, in.spec.Screen.FPS); err != nil {
 		return err
+	}
+	if err := os.Mkdir(in.inputFolder(), 0o700); err != nil {
+		return fmt.Errorf("process: %w", err)
 	}
 	keyboard := in.runtimeFile("xkb")
 	if err := linkKeyboardDatabase(keyboard); err != nil {
@@ -100,9 +103,9 @@ func notReady(ctx context.Context, c *child) error {
 	return fmt.Errorf("process: %s was not ready in time: %w", titles[c.part], context.Cause(ctx))
 }
 
-func writeXorgConf(path string, width, height, fps int) error {
+func writeXorgConf(path, input string, width, height, fps int) error {
 	var b strings.Builder
-	if err := xorgTemplate.Execute(&b, map[string]any{"VideoRAM": videoRAM, "Modeline": modeline(width, height, fps)}); err != nil {
+	if err := xorgTemplate.Execute(&b, map[string]any{"VideoRAM": videoRAM, "Modeline": modeline(width, height, fps), "Input": input}); err != nil {
 		return fmt.Errorf("process: xorg.conf: %w", err)
 	}
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {

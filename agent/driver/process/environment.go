@@ -38,6 +38,8 @@ func (in *instance) clientEnvironment() []string {
 		"STREAMSTACK_DATA_SOCKETS="+in.runtimeFile("anbox/sockets"),
 		"STREAMSTACK_FILE_INBOX="+filepath.Join(in.home(), "inbox"),
 		"STREAMSTACK_FILE_OUTBOX="+filepath.Join(in.home(), "outbox"),
+		// Made by the streamer, for programs that want the client's sensors and location (package sensors).
+		"STREAMSTACK_SENSOR_SOCKET="+in.runtimeFile("sensors"),
 	)
 }
 
@@ -46,7 +48,8 @@ func (in *instance) clientEnvironment() []string {
 func (in *instance) streamerEnvironment() []string {
 	width, height := displaySize(in.spec.Screen.Width, in.spec.Screen.Height)
 	screen := fmt.Sprintf("STREAMSTACK_SCREEN=%dx%d@%d", width, height, in.spec.Screen.FPS)
-	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache, "STREAMSTACK_MICROPHONE="+MicrophoneSink, screen), in.spec.Streamer.Env...)
+	input := "STREAMSTACK_INPUT_FOLDER=" + in.inputFolder()
+	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache, "STREAMSTACK_MICROPHONE="+MicrophoneSink, screen, input), in.spec.Streamer.Env...)
 }
 
 // applicationEnvironment adds the application's own variables, which cannot name ours (package application).
@@ -67,6 +70,9 @@ func (in *instance) userDataFile() string           { return filepath.Join(in.ho
 func (in *instance) clientFile() string             { return filepath.Join(in.home(), "client.json") }
 func (in *instance) runtimeFile(name string) string { return filepath.Join(in.runtime, name) }
 func (in *instance) soundSocket() string            { return in.runtimeFile("sound") }
+
+// inputFolder has the sockets of the display's mouse and touch screen. (A socket's path is at most 107 bytes.)
+func (in *instance) inputFolder() string { return in.runtimeFile("input") }
 
 // logFile is a log's path; part is one of x, sound, streamer, application.
 func (in *instance) logFile(part string) string { return filepath.Join(in.folder, part+".log") }

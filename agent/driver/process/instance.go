@@ -141,7 +141,7 @@ func (in *instance) prepare() error {
 	if in.display, err = pickDisplay(); err != nil {
 		return err
 	}
-	in.state = state{Session: in.ID(), Owner: owner.identity, Boot: boot, Runtime: in.runtime, Display: in.display,
+	in.state = state{Session: in.ID(), Owner: owner.identity, Boot: boot, Runtime: in.runtime, Display: in.display, Cookie: in.cookie,
 		Parts: make(map[driver.Part]identity)}
 	return in.state.write(in.folder)
 }

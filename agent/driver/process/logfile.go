@@ -22,9 +22,10 @@ func openLog(path string) (*os.File, error) {
 }
 
 // trimLog keeps the last half of limit when a log has outgrown it. The writers hold the file open, so it is
-// shortened in place; what they write in the instant between reading and cutting is lost.
+// shortened in place: overwritten from its start, then cut, so that nothing of theirs gets before the line that tells of
+// the cut. What they write in the instant between reading and cutting is lost.
 func trimLog(path string, limit int64) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -41,10 +42,11 @@ func trimLog(path string, limit int64) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("process: log: %w", err)
 	}
-	if err := f.Truncate(0); err != nil {
+	short := fmt.Appendf(nil, "[%d bytes were dropped here]\n%s", info.Size()-int64(n), kept[:n])
+	if _, err := f.WriteAt(short, 0); err != nil {
 		return fmt.Errorf("process: log: %w", err)
 	}
-	if _, err := fmt.Fprintf(f, "[%d bytes were dropped here]\n%s", info.Size()-int64(n), kept[:n]); err != nil {
+	if err := f.Truncate(int64(len(short))); err != nil {
 		return fmt.Errorf("process: log: %w", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 
 	"streamstack/agent/driver"
 )
@@ -50,13 +51,13 @@ func New(config Config) (*Driver, error) {
 // Launch starts an instance; see [driver.Driver].
 func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance, error) {
 	if err := checkSpec(spec); err != nil {
-		return nil, err
+		return nil, driver.Because(driver.ErrRefused, "%w", err)
 	}
 	in, err := d.admit(spec)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the instance did not start within %s", startTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, driver.Because(context.DeadlineExceeded, "the instance did not start within %s", startTimeout))
 	defer cancel()
 	var watch sync.WaitGroup
 	watch.Go(func() {
@@ -71,10 +72,20 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 	watch.Wait()
 	if err != nil {
 		in.finish(driver.Ending{Failed: true, Reason: err.Error(), ExitCode: -1})
-		return nil, err
+		return nil, full(err)
 	}
 	go in.supervise() // ends with the instance, which Close waits for
 	return in, nil
+}
+
+// full gives errors their kind that say that this machine has no more of something.
+func full(err error) error {
+	for _, sign := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.ENOMEM, syscall.EAGAIN, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, sign) {
+			return driver.Because(driver.ErrFull, "this machine is full: %w", err)
+		}
+	}
+	return err
 }
 
 // admit reserves the session's place.

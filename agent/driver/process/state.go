@@ -23,6 +23,7 @@ type state struct {
 	Boot    string                   `json:"boot"`
 	Runtime string                   `json:"runtime"`
 	Display int                      `json:"display"`
+	Cookie  []byte                   `json:"cookie"` // the display's, which its own file holds too
 	Parts   map[driver.Part]identity `json:"parts"`
 }
 

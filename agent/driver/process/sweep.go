@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Sweep ends the instances of a run that died; see [driver.Driver]. It finds them by their state files, and processes
+// Sweep ends the instances of a run that died, and what is left of ours that could not be cleaned; see [driver.Driver]. It finds them by their state files, and processes
 // whose file is lost by the marker in their environment.
 func (d *Driver) Sweep(ctx context.Context) ([]string, error) {
 	boot, err := bootID()
@@ -36,7 +36,7 @@ func (d *Driver) Sweep(ctx context.Context) ([]string, error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // it ended
 			continue
-		case err == nil && s.Boot == boot && s.Owner.alive():
+		case d.isLive(session), err == nil && s.Boot == boot && s.Owner.alive() && s.Owner.PID != os.Getpid():
 			kept[session] = true
 			continue
 		case err != nil: // cut short by the crash: the marker finds what it named

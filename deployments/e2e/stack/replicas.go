@@ -15,6 +15,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/connect"
+	"streamstack/events/trust"
 	"streamstack/gateway/client"
 )
 
@@ -52,7 +53,7 @@ func StartReplicas(t testing.TB, data string, n int, a Apart) *Replicas {
 	r.Process = r.gateways[0].Process
 	token, code := Command(t, "account", "create", "e2e", "--data", r.folder(0))
 	require.Zero(t, code, token)
-	r.Endpoints = connect.Endpoints{Gateway: r.Balancer.URL(), NATS: nats.url, Token: strings.TrimSpace(token)}
+	r.Endpoints = connect.Endpoints{Gateway: checked(t, r.Balancer.URL()), NATS: nats.url, Token: strings.TrimSpace(token)}
 	var err error
 	r.Client, err = client.New(r.Gateway, r.Token)
 	require.NoError(t, err)
@@ -137,16 +138,32 @@ func (r *Replicas) Revive(i int) {
 	r.await(i)
 }
 
-// OpenLog connects to the log under a name, until the test ends. The servers of [Apart] with trust ask for credentials.
+// OpenLog connects to the log as an operator, under a name, until the test ends.
 func (r *Replicas) OpenLog(name string) *events.Log {
 	r.t.Helper()
+	log, _ := r.OpenLogAs(name, "operator")
+	return log
+}
+
+// OpenLogAs connects to the log as a role, which is what `streamstack credentials` takes, under a name, until the test ends.
+// The credentials are empty where NATS asks for none.
+func (r *Replicas) OpenLogAs(name string, role ...string) (*events.Log, trust.Credentials) {
+	r.t.Helper()
+	var c trust.Credentials
+	var path string
+	if flags := r.nats.as(role...); len(flags) > 2 {
+		path = flags[3]
+		var err error
+		c, err = trust.ReadFile(path)
+		require.NoError(r.t, err)
+	}
 	logger := slog.New(slog.DiscardHandler)
-	nc, err := connect.Dial(r.t.Context(), r.NATS, "", name, logger)
+	nc, err := connect.Dial(r.t.Context(), r.NATS, path, name, logger)
 	require.NoError(r.t, err)
 	r.t.Cleanup(nc.Close)
-	log, err := events.New(nc, logger)
+	log, err := events.New(nc, logger, c.Identity.LogOptions()...)
 	require.NoError(r.t, err)
-	return log
+	return log, c
 }
 
 // StopNATS ends the NATS server with a signal; [Replicas.StartNATS] starts it again with the same port and data.

@@ -21,7 +21,7 @@ import (
 )
 
 // within bounds each wait of a test.
-const within = 20 * time.Second
+const within = 60 * time.Second
 
 // resumeBudget ends the generation of cases: each waits between its connections.
 const resumeBudget = 4 * time.Second

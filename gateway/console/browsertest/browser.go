@@ -33,10 +33,11 @@ type Browser struct {
 	problems []string
 }
 
-// Open starts a headless Chromium that ends with the test. Errors that the page logs fail the test at its end.
-func Open(t testing.TB) *Browser {
+// Open starts a headless Chromium, with further options, that ends with the test. Errors that the page logs fail the test at
+// its end.
+func Open(t testing.TB, more ...chromedp.ExecAllocatorOption) *Browser {
 	t.Helper()
-	options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
+	options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], more, []chromedp.ExecAllocatorOption{
 		chromedp.NoSandbox, // the tests may run as root
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true),

@@ -55,6 +55,11 @@ func (s deadlineSocket) Write(p []byte) (int, error) {
 
 // Dial connects to a display of this machine, such as ":5" or ":5.0". It waits no longer than ctx and Limit allow.
 func Dial(ctx context.Context, display string) (*Conn, error) {
+	return dial(ctx, display, func(c net.Conn) net.Conn { return c })
+}
+
+// dial is Dial with something between xgb and the socket.
+func dial(ctx context.Context, display string, between func(net.Conn) net.Conn) (*Conn, error) {
 	path, err := socketPath(display)
 	if err != nil {
 		return nil, err
@@ -70,7 +75,7 @@ func Dial(ctx context.Context, display string) (*Conn, error) {
 		}
 	}
 	stop := context.AfterFunc(ctx, func() { _ = socket.Close() }) // the error xgb then returns is the one that counts
-	conn, err := xgb.NewConnNet(deadlineSocket{socket})
+	conn, err := xgb.NewConnNet(deadlineSocket{between(socket)})
 	if !stop() && err == nil { // too late: the socket is closed already
 		err = context.Cause(ctx)
 	}

@@ -22,7 +22,8 @@ const (
 	stopLimit  = 5 * time.Second
 )
 
-// config has no input devices: XTEST brings its own.
+// config has the touch screen and the mouse that instances have (inputtest(4)); XTEST brings devices of its own. The keyboard's driver
+// does not exist, on purpose: with none named, Xorg would look for the machine's own.
 const config = `
 Section "ServerFlags"
   Option "AutoAddDevices" "false"
@@ -50,12 +51,40 @@ Section "Screen"
     Virtual 2560 1600
   EndSubSection
 EndSection
+Section "InputDevice"
+  Identifier "no keyboard"
+  Driver "void"
+EndSection
+Section "InputDevice"
+  Identifier "streamstack mouse"
+  Driver "inputtest"
+  Option "SocketPath" "%[9]s/mouse"
+  Option "DeviceType" "Pointer"
+  Option "PointerButtonCount" "10"
+  Option "AccelerationScheme" "none"
+EndSection
+Section "InputDevice"
+  Identifier "streamstack touch"
+  Driver "inputtest"
+  Option "SocketPath" "%[9]s/touch"
+  Option "DeviceType" "Touch"
+  Option "TouchCount" "10"
+EndSection
+Section "ServerLayout"
+  Identifier "layout"
+  Screen "screen"
+  InputDevice "no keyboard" "CoreKeyboard"
+  InputDevice "streamstack mouse" "CorePointer"
+  InputDevice "streamstack touch" "SendCoreEvents"
+EndSection
 `
 
 // Server is a running X server.
 type Server struct {
 	// Display is its name, such as ":7".
 	Display string
+	// Folder has the sockets "mouse" and "touch" of its inputtest devices.
+	Folder string
 	// Process is the server itself, for tests that stop or kill it.
 	Process *os.Process
 }
@@ -66,7 +95,7 @@ func Start(t testing.TB, width, height int) *Server {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "xorg.conf")
-	content := fmt.Sprintf(config, width, width+8, width+16, width+32, height, height+3, height+6, height+9)
+	content := fmt.Sprintf(config, width, width+8, width+16, width+32, height, height+3, height+6, height+9, dir)
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 	read, write, err := os.Pipe()
 	require.NoError(t, err)
@@ -89,10 +118,9 @@ func Start(t testing.TB, width, height int) *Server {
 		t.Fatalf("Xorg did not start: %v\n%s", err, log)
 	}
 	require.NoError(t, read.Close())
-	server := &Server{Display: ":" + strings.TrimSpace(number), Process: cmd.Process}
+	server := &Server{Display: ":" + strings.TrimSpace(number), Process: cmd.Process, Folder: dir}
 	// Without input devices the server starts with the key codes of the XFree86 of old.
-	out, err := exec.Command("setxkbmap", "-display", server.Display, "-rules", "evdev", "-model", "pc105", "-layout", "us").CombinedOutput()
-	require.NoError(t, err, string(out))
+	server.SetLayout(t, "us")
 	return server
 }
 
@@ -110,4 +138,11 @@ func stop(t testing.TB, process *os.Process, exited <-chan struct{}) {
 		}
 	}
 	t.Errorf("Xorg %d does not end", process.Pid)
+}
+
+// SetLayout changes the keyboard's layout, such as "de".
+func (s *Server) SetLayout(t testing.TB, layout string) {
+	t.Helper()
+	out, err := exec.Command("setxkbmap", "-display", s.Display, "-rules", "evdev", "-model", "pc105", "-layout", layout).CombinedOutput()
+	require.NoError(t, err, string(out))
 }

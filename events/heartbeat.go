@@ -1,0 +1,60 @@
+package events
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// StreamerKey is a streamer's key in the HEARTBEATS bucket.
+func StreamerKey(r Region, id SessionID) string { return "streamer." + string(r) + "." + string(id) }
+
+// HeartbeatSubject is where a heartbeat of a key is published: raw, for kv.Update after a put with a TTL would make a key
+// that never expires.
+func HeartbeatSubject(key string) string { return "$KV." + HeartbeatBucket + "." + key }
+
+// Heartbeat is what a heartbeat says.
+type Heartbeat struct {
+	Time time.Time `json:"time"` // of its sending
+	// Load is how busy the machine is: processes that run or wait, for each of its processors. nil where it is not known.
+	Load *float64 `json:"load,omitempty"`
+}
+
+// Value is the key's value.
+func (h Heartbeat) Value() []byte {
+	if h.Load == nil {
+		return []byte(h.Time.UTC().Format(time.RFC3339Nano))
+	}
+	text, _ := json.Marshal(h) // a time and a number, which the sender has checked
+	return text
+}
+
+// ParseHeartbeat reads a key's value; false for what is none, such as what a server says on the key's subject when somebody
+// names that for an answer: it would be a heartbeat that never expires.
+func ParseHeartbeat(value []byte) (h Heartbeat, ok bool) {
+	if t, err := time.Parse(time.RFC3339Nano, string(value)); err == nil {
+		return Heartbeat{Time: t}, true
+	}
+	if json.Unmarshal(value, &h) != nil || h.Time.IsZero() {
+		return Heartbeat{}, false
+	}
+	return h, true
+}
+
+// Beat publishes a heartbeat and waits for no answer: the next follows in [HeartbeatEvery], and the key lives for
+// [HeartbeatTTL]. While NATS is away there is none: one that the client kept for later would be a lie by then.
+func (l *Log) Beat(key string) error {
+	if !l.nc.IsConnected() {
+		return fmt.Errorf("%w: no heartbeat", ErrUnavailable)
+	}
+	m := nats.NewMsg(HeartbeatSubject(key))
+	m.Data = Heartbeat{Time: time.Now()}.Value()
+	m.Header.Set(jetstream.MsgTTLHeader, HeartbeatTTL.String())
+	if err := l.nc.PublishMsg(m); err != nil {
+		return fmt.Errorf("events: heartbeat: %w", err)
+	}
+	return nil
+}
