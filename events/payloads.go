@@ -113,7 +113,12 @@ type ReadyData struct {
 	Discover DiscoverData `json:"discover"`
 	// ADB tells that a share leads to a TCP port of the application.
 	ADB bool `json:"adb,omitempty"`
+	// Via is how the streamer speaks, ViaMaster or empty: by itself.
+	Via string `json:"via,omitempty"` // master: behind the gateway's master socket, which appends for it as its user
 }
+
+// ViaMaster is [ReadyData.Via] of a streamer that is not ours: what it says comes through the gateway's master socket.
+const ViaMaster = "master"
 
 // DiscoverData is the body of resp:discover.
 type DiscoverData struct {

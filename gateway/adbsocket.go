@@ -209,15 +209,3 @@ func (u *adbUse) ending(err error, ws *bytesocket.Socket) closing {
 	c.reason = shorten(c.reason, 120) // a close reason has at most 123 bytes (RFC 6455, section 5.5.1)
 	return c
 }
-
-// masterSocket is GET …/sockets/master, which instances signalled through before release 1.17 of the original service; it is
-// refused. What `streamer` in a history means is that NATS let a user of this very session append it, whom the region's agent
-// made (trust: the agents alone hold the key). A gateway has no such user, and must not have: one that could append for a
-// master could append for any streamer. And a socket token of the role master proves nothing to NATS: the gateways' macaroon
-// key signs it, and who holds that would hold every streamer's name. The way that keeps the table of trust is a master that
-// brings its streamer's credentials as the token, with which the gateway connects as that user for as long as the socket is
-// open, and a mark in streamer.ready that says so; whoever has an instance that needs it has them already (agent.StreamerSecret).
-func (g *Gateway) masterSocket(echo.Context) error {
-	return &apiError{status: http.StatusBadRequest, code: codeNoMaster,
-		message: "instances do not signal through the gateway (the original's do not since 1.17): a streamer appends to the session's events, see `streamstack streamer --help`"}
-}

@@ -101,6 +101,7 @@ func TestEveryCodeIsReached(t *testing.T) {
 		{400, "wrong_state", ask(http.MethodPost, "/1.0/sessions/"+string(c.ID)+"/join", "")},
 		{403, "share_limit", ask(http.MethodPost, "/1.0/sessions/"+string(shared.ID)+"/share", `{"type":"adb"}`)},
 		{400, "no_master_socket", ask(http.MethodGet, "/1.0/sessions/"+string(shared.ID)+"/sockets/master", "")},
+		{409, "streamer_present", translated(streamerPresent())}, // asked in deployments/soak, with credentials
 		{400, "no_adb", r.withoutADB()},
 		{400, "unknown_setting", ask(http.MethodPatch, "/1.0/config", `{"name":"color","value":"red"}`)},
 		{422, "idempotency_key_reused", ask(http.MethodPost, "/1.0/sessions", `{"app":"testcard"}`, "Idempotency-Key", "once")},

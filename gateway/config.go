@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"streamstack/events"
+	"streamstack/events/trust"
 	"streamstack/gateway/limit"
 	"streamstack/gateway/token"
 	"streamstack/gateway/turn"
@@ -71,6 +73,9 @@ type Config struct {
 	Origins []string
 	// Tokens makes and checks API and socket tokens.
 	Tokens *token.Mint
+	// Streamer opens the log as the streamer whose credentials they are, for master sockets; the log's connection is the
+	// gateway's to close. It fails where NATS lets anybody in. nil: there are no master sockets.
+	Streamer func(context.Context, trust.Credentials) (*events.Log, error)
 	// TURN, if not nil, is told to every client.
 	TURN *TURN
 	// Webhooks, if not nil, delivers events to the addresses that the operator registers.

@@ -7,7 +7,8 @@
 //
 // The websocket is a view of the log: what the streamer said to this client's peer, from the start of the negotiation,
 // in order. What the client says is appended. The only thing the gateway says by itself is the answer to discover,
-// which the streamer's ready event holds, and errors.
+// which the streamer's ready event holds, and errors. A streamer that is not ours has the other end of that: a master socket,
+// for which the gateway appends with the streamer's own credentials ([Gateway.masterSocket]).
 //
 // The process managers are durable consumers that all gateways share: work ([dispatcher]), deadlines ([deadlines]) and
 // the loss of agents ([liveness]). Each of them decides on the session's state as it is in the log at that moment and

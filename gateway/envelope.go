@@ -45,6 +45,7 @@ const (
 	codeKeyReused    = "idempotency_key_reused"
 	codeNoADB        = "no_adb"
 	codeNoMaster     = "no_master_socket"
+	codeStreamer     = "streamer_present"
 	codeTooLarge     = "too_large"
 	codeMethod       = "method_not_allowed"
 	codeRateLimit    = "rate_limit"

@@ -25,7 +25,7 @@ func (g *Gateway) routes() *echo.Echo {
 		e.GET(prefix+"/:id/sockets/slave", g.socket, g.whenReady, g.perAddress, g.denials)
 		e.GET(prefix+"/:id/sockets/viewer", g.viewerSocket, g.whenReady, g.perAddress, g.denials)
 		e.GET(prefix+"/:id/sockets/adb", g.adbSocket, g.whenReady, g.perAddress, g.denials)
-		e.GET(prefix+"/:id/sockets/master", g.masterSocket, g.perAddress)
+		e.GET(prefix+"/:id/sockets/master", g.masterSocket, g.whenReady, g.perAddress, g.denials)
 		e.GET(prefix+"/:id/connect", g.connect, g.whenReady, g.perAddress, g.denials)
 	}
 	// Not a group: echo gives one a route for all that is not found, and a wrong method would be 404 in place of 405.

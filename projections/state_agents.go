@@ -76,6 +76,7 @@ func (m *Accounts) Dump() []byte {
 		w.Text(a.Name)
 		w.Text(a.TokenID)
 		w.Word(a.Expiry)
+		w.Word(a.Scopes)
 		w.Time(a.Created)
 		w.Bool(a.Expired)
 	}
@@ -88,7 +89,7 @@ func (m *Accounts) Restore(state []byte) error {
 	n := NewAccounts()
 	n.at = events.Seq(r.Uint())
 	for range r.Count() {
-		a := Account{Name: r.Text(), TokenID: r.Text(), Expiry: r.Word(), Created: r.Time(), Expired: r.Bool()}
+		a := Account{Name: r.Text(), TokenID: r.Text(), Expiry: r.Word(), Scopes: r.Word(), Created: r.Time(), Expired: r.Bool()}
 		if !r.OK() {
 			break
 		}

@@ -41,6 +41,7 @@ func dumpReady(d *events.ReadyData) []byte {
 	w.Int(int64(d.Discover.FPS))
 	dumpList(w, d.Discover.Capabilities, w.Text)
 	w.Bool(d.ADB)
+	w.Text(d.Via)
 	return w.Bytes()
 }
 
@@ -65,7 +66,7 @@ func (x *readyReader) read() *events.ReadyData {
 		}),
 		Codecs: restoreList(r, r.Text), Screen: restoreScreen(r),
 		Discover: events.DiscoverData{MaxAPIVersion: int(r.Int()), FPS: int(r.Int()), Capabilities: restoreList(r, r.Text)},
-		ADB:      r.Bool(),
+		ADB:      r.Bool(), Via: r.Text(),
 	}
 	if r.Err() != nil {
 		x.r.Fail()

@@ -151,7 +151,7 @@ func models() map[string]struct {
 		step{events.Gateway, events.Created, events.CreatedData{App: "testcard", AppVersion: 2, Joinable: true, IdleTimeMin: &three, Ephemeral: true, Screen: screen, Account: "ada", HasExtraData: true}},
 		joined(peer1, 1), claimed(1), attemptFailed("display"), claimed(2),
 		step{events.Agent, events.Launched, events.LaunchedData{Agent: agent1, Attempt: 2, Instance: "i1"}},
-		step{events.Streamer, events.Ready, events.ReadyData{Encoders: []events.EncoderData{{Codec: "H264", Element: "x264enc", Hardware: true}}, Codecs: []string{"H264"}, Screen: screen, ADB: true,
+		step{events.Streamer, events.Ready, events.ReadyData{Encoders: []events.EncoderData{{Codec: "H264", Element: "x264enc", Hardware: true}}, Codecs: []string{"H264"}, Screen: screen, ADB: true, Via: events.ViaMaster,
 			Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: 60, Capabilities: []string{"resize"}}}},
 		connected(peer1), step{events.Gateway, events.Shared, events.SharedData{ID: "share-1", Type: "adb", Description: "for bob", ExpiryAt: 1800000000}},
 		watching("viewer-1", 1), watching("viewer-2", 2), connected("viewer-2"),
@@ -162,7 +162,9 @@ func models() map[string]struct {
 		sessions = append(sessions, eventOf(events.SessionID(other), len(sessions)+i+1, st.actor, st.name, st.data))
 	}
 	online := events.NewAgentDraft("local", "a1", events.AgentOnline, events.OnlineData{Driver: "process", Slots: 4, Version: "v1",
-		Applications: []events.ApplicationData{{Name: "testcard", Versions: []int{1, 2}, Screen: screen}}})
+		Applications: []events.ApplicationData{{Name: "testcard", Versions: []int{1, 2}, Screen: screen}},
+		GPUs:         []events.GPUData{{Vendor: "nvidia", Device: "/dev/dri/renderD128"}}})
+	drain := events.NewAgentDraft("local", "a1", events.AgentDrain, events.DrainData{By: "account:ada", Until: "2027-01-01T00:00:00Z"})
 	token := events.AccountData{TokenID: "t1", Expiry: "2027-01-01T00:00:00Z", Scopes: "read"}
 	accounts := []events.Event{drafted(1, events.NewAccountDraft("ada", events.AccountCreated, token)), drafted(2, events.NewAccountDraft("ada", events.AccountExpired, token))}
 	return map[string]struct {
@@ -171,7 +173,7 @@ func models() map[string]struct {
 		value   any
 	}{
 		"sessions": {func() projections.State { return projections.NewSessions() }, sessions, projections.Session{}},
-		"agents":   {func() projections.State { return projections.NewAgents() }, []events.Event{drafted(1, online)}, projections.Agent{}},
+		"agents":   {func() projections.State { return projections.NewAgents() }, []events.Event{drafted(1, online), drafted(2, drain)}, projections.Agent{}},
 		"accounts": {func() projections.State { return projections.NewAccounts() }, accounts, projections.Account{}},
 	}
 }

@@ -42,6 +42,8 @@ type light struct {
 	log      *slog.Logger
 	network  *peer.Network
 	pictures [][]byte
+	// foreign, if not nil, gets the secrets of the streamers, and none is run.
+	foreign chan agent.StreamerSecret
 
 	mu     sync.Mutex
 	live   map[string]*instance
@@ -79,6 +81,20 @@ func (d *light) Launch(ctx context.Context, spec driver.Spec) (driver.Instance, 
 	var secret agent.StreamerSecret
 	if err := json.Unmarshal(spec.Streamer.Secret, &secret); err != nil {
 		return nil, fmt.Errorf("soak: secret: %w", err)
+	}
+	if d.foreign != nil {
+		life, stop := context.WithCancel(d.life)
+		in := &instance{id: spec.Session, stop: stop, done: make(chan struct{})}
+		if err := d.admit(in); err != nil {
+			stop()
+			return nil, err
+		}
+		go func() { // as below
+			<-life.Done()
+			d.leave(in, nil)
+		}()
+		d.foreign <- secret
+		return in, nil
 	}
 	nc, err := connect.Dial(ctx, secret.NATS, "", "s-"+spec.Session, d.log, nats.UserCredentialBytes([]byte(secret.Creds)))
 	if err != nil {

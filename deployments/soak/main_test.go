@@ -16,6 +16,7 @@ import (
 	"streamstack/agent/application"
 	"streamstack/deployments/e2e/stack"
 	"streamstack/events"
+	"streamstack/events/trust"
 )
 
 // How much is done; `task soak` does more.
@@ -45,9 +46,11 @@ type house struct {
 	log *events.Log
 	// api makes the clients' peer connections.
 	api *webrtc.API
+	// mint makes the streamers' credentials, as the agent does.
+	mint *trust.Minter
 }
 
-func newHouse(t *testing.T, slots int) *house {
+func newHouse(t *testing.T, slots int, change ...func(*light)) *house {
 	t.Helper()
 	r := stack.StartReplicas(t, stack.DataDir(t), 2, stack.Apart{Trust: true})
 	h := &house{Replicas: r, t: t, log: r.OpenLog("soak"), api: newAPI(t)}
@@ -55,10 +58,15 @@ func newHouse(t *testing.T, slots int) *house {
 	log, creds := r.OpenLogAs("agent", "agent", "--region", string(region), "--name", "soak")
 	mint, err := creds.Minter()
 	require.NoError(t, err)
+	h.mint = mint
+	instances := newLight(t, logger)
+	for _, c := range change {
+		c(instances)
+	}
 	apps, err := application.New(application.Application{Name: app, Version: 1, Screen: application.Screen{Width: 160, Height: 120, FPS: 30}})
 	require.NoError(t, err)
 	a, err := agent.New(agent.Config{
-		Log: log, Logger: logger, Region: region, ID: "soak", Slots: slots, Applications: apps, Driver: newLight(t, logger), DriverName: "light",
+		Log: log, Logger: logger, Region: region, ID: "soak", Slots: slots, Applications: apps, Driver: instances, DriverName: "light",
 		Credentials: func(_ events.Region, id events.SessionID) (agent.StreamerSecret, error) {
 			c, err := mint.Streamer(id, time.Hour)
 			if err != nil {

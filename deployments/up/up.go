@@ -80,6 +80,7 @@ func run(ctx context.Context, cmd *cli.Command, version string) (err error) {
 	defer closeAgentLog()
 
 	s.gateway.Log, s.agent.NATS = log, server.ClientURL()
+	s.gateway.Streamer = gateway.Streamers(server.ClientURL(), s.log, server.InProcess())
 	gw, err := gateway.Open(ctx, s.gateway)
 	if err != nil {
 		return err

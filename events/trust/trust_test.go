@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -246,6 +247,56 @@ func FuzzParse(f *testing.F) {
 			if _, err := Parse(again); err != nil {
 				t.Fatalf("its own text does not come back: %v", err)
 			}
+		}
+	})
+}
+
+// A streamer's credentials come back out of a socket token; nobody else's are one.
+func TestSocketTokens(t *testing.T) {
+	a := newAuthority(t, "r")
+	c, err := a.Credentials(Identity{Role: Streamer, Region: "r", Session: "s1"}, time.Hour)
+	require.NoError(t, err)
+	token, err := c.SocketToken()
+	require.NoError(t, err)
+	require.NotContains(t, token, "=", "it is a word of an address")
+	back, err := ParseSocketToken(token)
+	require.NoError(t, err)
+	require.Equal(t, c, back)
+	op, err := a.Credentials(Identity{Role: Operator}, time.Hour)
+	require.NoError(t, err)
+	_, err = op.SocketToken()
+	require.ErrorIs(t, err, ErrCredentials)
+	text, err := op.Text()
+	require.NoError(t, err)
+	for _, bad := range []string{"", "x", token + "=", token[:100], strings.Repeat("a", maxSocketToken+1), base64.RawURLEncoding.EncodeToString([]byte(text))} {
+		_, err := ParseSocketToken(bad)
+		require.ErrorIs(t, err, ErrCredentials)
+	}
+}
+
+// FuzzSocketToken: no word makes the parser fall over, or is taken for credentials of anybody but a streamer.
+func FuzzSocketToken(f *testing.F) {
+	a, err := Open(filepath.Join(f.TempDir(), "secrets"))
+	if err == nil {
+		_, err = a.AddRegion("r")
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	c, err := a.Credentials(Identity{Role: Streamer, Region: "r", Session: "s1"}, time.Hour)
+	if err != nil {
+		f.Fatal(err)
+	}
+	token, err := c.SocketToken()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{token, token[:len(token)/2], "", "%", "AAAA"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		if c, err := ParseSocketToken(token); err == nil && (c.Identity.Role != Streamer || c.Identity.Session == "") {
+			t.Fatalf("credentials of %+v", c.Identity)
 		}
 	})
 }

@@ -63,6 +63,7 @@ func run(ctx context.Context, cmd *cli.Command, version string) error {
 	if err != nil {
 		return err
 	}
+	o.Streamer = Streamers(cmd.String("nats"), o.Logger)
 	s, err := Open(ctx, o)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"streamstack/events"
+	"streamstack/events/trust"
 	"streamstack/gateway"
 	"streamstack/gateway/certificate"
 	"streamstack/gateway/console"
@@ -59,6 +60,8 @@ type Options struct {
 	Version string
 	Log     *events.Log
 	Logger  *slog.Logger
+	// Streamer is [gateway.Config]'s.
+	Streamer func(context.Context, trust.Credentials) (*events.Log, error)
 	// Progress shows the reading of a long log at the start; nil: lines in Logger.
 	Progress progress.Show
 	// TLS is how the gateway listens: [TLSOff] or empty, [TLSAuto], or two files with a comma between them.
@@ -116,7 +119,7 @@ func Open(ctx context.Context, o Options) (_ *Service, err error) {
 			return nil, err
 		}
 	}
-	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version, Progress: o.Progress, ArchiveFolder: o.Archive, ArchiveRetention: o.ArchiveRetention, Limits: o.Limits, Proxies: o.Proxies}
+	cfg := gateway.Config{Log: o.Log, Logger: o.Logger, PublicURL: o.PublicURL, Origins: o.Origins, Tokens: tokens, Version: o.Version, Progress: o.Progress, ArchiveFolder: o.Archive, ArchiveRetention: o.ArchiveRetention, Limits: o.Limits, Proxies: o.Proxies, Streamer: o.Streamer}
 	if s.metrics != nil { // no nil listener in an interface
 		cfg.Metrics = s.metrics
 	}
