@@ -11,7 +11,7 @@ import (
 const (
 	sessionsVersion = 3
 	agentsVersion   = 2
-	accountsVersion = 2
+	accountsVersion = 3
 )
 
 // State is a read model that can be written down and read back.
