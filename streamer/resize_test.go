@@ -3,6 +3,7 @@ package streamer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"streamstack/events"
+	"streamstack/events/eventstest"
 )
 
 // resizes is a display that can be resized, up to 2000 pixels a side, and knows what was captured of it when.
@@ -87,4 +89,41 @@ func TestJoinWhereNothingCanBeResized(t *testing.T) {
 	require.Equal(t, r.cfg.Screen.Width, videos[0].screen.Width)
 	list, _ := r.streamed(events.Resized, b.id)
 	require.Empty(t, list)
+}
+
+// Clients that take over from each other: each is told to go, and leaves nothing running. Not parallel: it looks at all goroutines.
+func TestTakeoversLeaveNothing(t *testing.T) {
+	r := newRig(t)
+	display := &resizes{r: r}
+	r.cfg.Resize = display.resize
+	r.start()
+	running := func() int {
+		return len(eventstest.Goroutines("streamstack/streamer/peer.", "streamstack/streamer.(*captures)", "streamstack/streamer.(*sampler)", "github.com/pion/"))
+	}
+	var before *browser
+	one := 0 // what runs for one client
+	for n := range 12 {
+		b := newBrowser(t, r, webrtc.MimeTypeVP8).joinWith(&events.Screen{Width: 640 + 2*n, Height: 480, FPS: 30})
+		if before != nil {
+			eventstest.Wait(t, patience, before.aborted)
+			_ = before.pc.GracefulClose() // the streamer ended it first
+			require.NoError(t, before.mux.Close())
+		}
+		before = b
+		r.until(events.Connected, b.id)
+		videos, sounds := r.screen.open()
+		require.Len(t, videos, 1)
+		require.LessOrEqual(t, len(sounds), 1)
+		if n == 1 {
+			one = running()
+		}
+	}
+	const spare = 3 // one that is just starting or ending, as pion's timers do
+	eventstest.Wait(t, patience, func() string {
+		if n := running(); n > one+spare {
+			return fmt.Sprintf("the end of what earlier clients left: %d goroutines, %d after the second client", n, one)
+		}
+		return ""
+	})
+	require.Len(t, display.got, 12)
 }

@@ -27,7 +27,7 @@ const (
 	spareFiles, spareThreads = 8, 12
 	// spareMemory is by how much the resident memory may differ, as a part: garbage that is not collected yet. One picture that is kept by
 	// each join would be more than all of it.
-	spareMemory = 0.35
+	spareMemory = 0.2
 )
 
 // visits is the console's own stream in a page, several times one after the other: visit() joins, and each is looked at while it is live and

@@ -31,6 +31,8 @@
 //	                                          collapsed); #timeline-end says what became of the session
 //	#quality [data-figure="fps|rtt|kbps"]     the charts under a live picture; data-points and data-samples count what is
 //	                                          drawn of the browser's figures and of the streamer's samples
+//	#text-input, #lock                        text input (the field is #text), and the mouse locked into the picture
+//	#clipboard                                the setting: share the clipboard
 //	#leave, #end, #fullscreen, #sound         the stage's buttons; #sound is "Enable sound" while the browser blocks it
 //	#token-dialog, #token, #token-submit      the question for a token
 //	#keep, #relay, #codec                     the settings: keep sessions running, TURN only, codec
@@ -40,8 +42,9 @@
 //	#notice                                   an error of the API, in words
 //
 // window.streamstack has session (its id or ""), state ("idle", "creating", "waiting", "connecting", "reconnecting", "live",
-// "interrupted", "ended", "error"), pc (the RTCPeerConnection or null), control (the data channel or null), files (of module files, or null), video, audio,
-// and stats(), which resolves to {fps, rtt, framesDecoded, framesDropped, frameWidth, frameHeight, bytesReceived,
+// "interrupted", "ended", "error"), pc (the RTCPeerConnection or null), control (the data channel or null), files (of module
+// files, or null), capabilities (what the streamer announces, such as "touch"), video, audio, and stats(), which resolves to
+// {fps, rtt, framesDecoded, framesDropped, frameWidth, frameHeight, bytesReceived,
 // packetsLost, codec, local, remote, audioEnergy, audioSamples, bufferMs}: rtt and bufferMs in milliseconds, fps as
 // presented on the screen, local and remote the kinds of the chosen candidate pair ("host", "srflx", "prflx", "relay").
 package console

@@ -39,6 +39,8 @@ type gateway struct {
 	leaves, away bool
 	// restart puts another streamer in the place of a session's first one, once that has been answered.
 	restart bool
+	// capabilities are what its streamers announce.
+	capabilities []string
 	// unstreamed is a gateway, or a proxy before it, that has no stream of events; streams and polls count how they were
 	// asked for, and cut ends the streams that are open.
 	unstreamed     bool

@@ -74,7 +74,7 @@ func (g *gateway) receive(r *http.Request, conn *websocket.Conn, s *session) {
 			s.log("client", name, message{})
 		}
 		if name == "discover" {
-			s.queue(message{"type": "resp:discover", "max_api_version": 2, "fps": 30})
+			s.queue(message{"type": "resp:discover", "max_api_version": 2, "fps": 30, "capabilities": g.capabilities})
 		}
 		if name == "answer" && s.spare != nil {
 			s.peer, s.spare = s.spare, nil

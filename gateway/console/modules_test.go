@@ -75,9 +75,9 @@ func TestModules(t *testing.T) {
 			{"NumpadComma", ",", []int{54}},
 			{"NumpadAdd", "+", []int{84, 46}},
 			{"NumpadMultiply", "*", []int{84, 37}},
-			{"Backquote", "`", []int{}},
-			{"IntlBackslash", "<", []int{}},
-			{"ContextMenu", "ContextMenu", []int{}},
+			{"Backquote", "`", []int{200}}, // a number of our own
+			{"IntlBackslash", "<", []int{201}},
+			{"ContextMenu", "ContextMenu", []int{204}},
 			{"F13", "F13", []int{}},
 		} {
 			var got []int
@@ -140,6 +140,62 @@ func TestModules(t *testing.T) {
 				`.map(([deltaX, deltaY, deltaMode = 0]) => wheel.step({deltaX, deltaY, deltaMode}))); })`, &got)
 			require.Equal(t, want, got, deltas)
 		}
+	})
+
+	t.Run("a wheel that turns smoothly", func(t *testing.T) {
+		for deltas, want := range map[string]string{
+			`0, 100, 0`: `{"x":0,"y":120}`, `-25, 0, 0`: `{"x":-30,"y":0}`, `0, 3, 1`: `{"x":0,"y":120}`, `0, -1, 2`: `{"x":0,"y":-120}`,
+			`0, 1e9, 0`: `{"x":0,"y":12000}`, `0, 0, 0`: `null`, `0, 0.001, 0`: `null`,
+		} {
+			var got string
+			b.Eval(`import('./wheel.js').then((m) => { const [deltaX, deltaY, deltaMode] = [`+deltas+`]; return JSON.stringify(m.Wheel.way({deltaX, deltaY, deltaMode})); })`, &got)
+			require.Equal(t, want, got, deltas)
+		}
+	})
+
+	t.Run("layouts", func(t *testing.T) {
+		for event, want := range map[string]string{
+			`{code: 'KeyQ', key: 'q'}`:                                            `{"code":"KeyQ"}`,
+			`{code: 'KeyQ', key: 'Q', shiftKey: true}`:                            `{"code":"KeyQ"}`,
+			`{code: 'KeyQ', key: 'Q', getModifierState: (m) => m === 'CapsLock'}`: `{"code":"KeyQ"}`,
+			`{code: 'KeyZ', key: 'y'}`:                                            `{"text":"y"}`, // German
+			`{code: 'KeyY', key: 'z', ctrlKey: true}`:                             `{"code":"KeyZ"}`,
+			`{code: 'KeyQ', key: '@', ctrlKey: true, altKey: true, getModifierState: (m) => m === 'AltGraph'}`: `{"text":"@"}`,
+			`{code: 'Minus', key: 'ß'}`:                  `{"text":"ß"}`,
+			`{code: 'Digit7', key: '/', shiftKey: true}`: `{"text":"/"}`,
+			`{code: 'KeyF', key: 'а'}`:                   `{"text":"а"}`, // Russian
+			`{code: 'KeyF', key: 'а', ctrlKey: true}`:    `{"code":"KeyF"}`,
+			`{code: 'IntlBackslash', key: '<'}`:          `{"text":"<"}`,
+			`{code: 'Enter', key: 'Enter'}`:              `{"code":"Enter"}`,
+			`{code: 'Numpad7', key: '7'}`:                `{"code":"Numpad7"}`,
+			`{code: 'Space', key: ' '}`:                  `{"code":"Space"}`,
+			`{code: '', key: '🙂'}`:                       `{"text":"🙂"}`,
+		} {
+			var got string
+			b.Eval(`import('./characters.js').then((m) => JSON.stringify(m.meaning({shiftKey: false, ctrlKey: false, altKey: false, metaKey: false, ...`+event+`})))`, &got)
+			require.JSONEq(t, want, got, event)
+		}
+	})
+
+	t.Run("gamepads", func(t *testing.T) {
+		var got []any
+		b.Eval(`import('./gamepads.js').then((m) => {
+			const pad = (pressed, ...axes) => ({buttons: pressed.map((p) => ({pressed: p === 1})), axes});
+			const first = m.changes(2, {buttons: [], axes: []}, pad([0, 1], 0, -0.73));
+			const noise = m.changes(2, first.state, pad([0, 1], 0.001, -0.731));
+			const last = m.changes(2, noise.state, pad([0, 0], 0, 0));
+			return [...first.messages, 'then', ...noise.messages, 'then', ...last.messages].map((e) => JSON.stringify(e)); })`, &got)
+		require.Equal(t, []any{
+			`["input::gamepad-button",{"id":2,"index":1,"pressed":true}]`, `["input::gamepad-axes",{"id":2,"index":1,"value":-0.73}]`, `"then"`, `"then"`,
+			`["input::gamepad-button",{"id":2,"index":1,"pressed":false}]`, `["input::gamepad-axes",{"id":2,"index":1,"value":0}]`,
+		}, got)
+	})
+
+	t.Run("a clipboard in parts", func(t *testing.T) {
+		var got []int
+		b.Eval(`import('./clipboard.js').then((m) => { const text = 'x' + '🙂'.repeat(10000); const parts = m.parts(text);
+			return [m.parts('').length, parts.join('') === text ? 1 : 0, parts.every((p) => p.isWellFormed() && p.length <= 8192) ? 1 : 0]; })`, &got)
+		require.Equal(t, []int{1, 1, 1}, got)
 	})
 
 	t.Run("buttons", func(t *testing.T) {

@@ -65,6 +65,7 @@ type peer struct {
 	control  []string
 	answered bool
 	early    []webrtc.ICECandidateInit
+	channel  *webrtc.DataChannel // `control`, once it is there
 }
 
 // newPeer makes a peer that streams until the test ends.
@@ -88,6 +89,11 @@ func newPeer(t *testing.T, send func(message)) *peer {
 	_, err = pc.CreateDataChannel("unused", nil)
 	require.NoError(t, err)
 	pc.OnDataChannel(func(channel *webrtc.DataChannel) {
+		if channel.Label() == "control" {
+			p.mu.Lock()
+			p.channel = channel
+			p.mu.Unlock()
+		}
 		channel.OnMessage(func(m webrtc.DataChannelMessage) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -162,6 +168,16 @@ func (p *peer) receive(m message) {
 			p.early = append(p.early, candidate)
 		}
 	}
+}
+
+// say sends a message on the page's control channel.
+func (p *peer) say(text string) {
+	p.t.Helper()
+	p.mu.Lock()
+	channel := p.channel
+	p.mu.Unlock()
+	require.NotNil(p.t, channel)
+	require.NoError(p.t, channel.SendText(text))
 }
 
 // received is what came on the page's channels so far, each with the channel's label before it.

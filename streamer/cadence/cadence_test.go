@@ -134,7 +134,7 @@ func TestRate(t *testing.T) {
 		if most := int(c.taken[len(c.taken)-1].at/interval) + 2; changes > most {
 			t.Fatalf("%d pictures where the rate allows %d", changes, most)
 		}
-		if c.changed != (time.Time{}) {
+		if !c.changed.IsZero() {
 			t.Fatal("a change was never shown")
 		}
 	})
@@ -145,9 +145,9 @@ func TestJitter(t *testing.T) {
 	t.Parallel()
 	c := start(60)
 	interval := time.Second / 60
-	jitter := []time.Duration{0, 3, -2, 5, -4, 1, 0, 4, -5, 2}
+	jitter := []int{0, 3, -2, 5, -4, 1, 0, 4, -5, 2} // ms
 	for n := 1; n <= 300; n++ {
-		c.until(2*time.Second + time.Duration(n)*interval + jitter[n%len(jitter)]*time.Millisecond)
+		c.until(2*time.Second + time.Duration(n)*interval + time.Duration(jitter[n%len(jitter)])*time.Millisecond)
 		c.Change(c.now)
 	}
 	c.until(c.now.Sub(begin) + 20*time.Millisecond)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 
 	"streamstack/events"
 	"streamstack/streamer"
@@ -84,9 +85,21 @@ func camera(named string) string {
 	return named
 }
 
+// probe takes what an earlier streamer on this machine has found, where there is a place to keep it.
+func probe(ctx context.Context, log *slog.Logger) []media.Encoder {
+	folder, err := os.UserCacheDir()
+	if err == nil {
+		err = os.MkdirAll(folder, 0o700)
+	}
+	if err != nil {
+		return media.Probe(ctx, log)
+	}
+	return media.ProbeCached(ctx, log, folder)
+}
+
 // encoders are those that work here, best first.
 func encoders(ctx context.Context, log *slog.Logger) (out []streamer.Encoder) {
-	for _, e := range media.Probe(ctx, log) {
+	for _, e := range probe(ctx, log) {
 		if e.OK {
 			out = append(out, streamer.Encoder{Codec: e.Codec, Element: e.Name, Hardware: e.Hardware})
 		}

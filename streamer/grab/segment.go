@@ -40,7 +40,7 @@ func (s *Screen) share(ctx context.Context, size int) (*Segment, error) {
 	number, err := unix.SysvShmGet(unix.IPC_PRIVATE, size, unix.IPC_CREAT|mode)
 	if err != nil {
 		s.shared = false
-		return nil, nil //nolint:nilerr,nilnil // this machine has no more of it: pictures go over the socket
+		return nil, nil //nolint:nilnil // this machine has no more of it: pictures go over the socket
 	}
 	// From now on it exists as long as somebody has it attached.
 	defer func() { _, _ = unix.SysvShmCtl(number, unix.IPC_RMID, nil) }() // it is ours

@@ -225,7 +225,7 @@ func (d *Device) serve(ctx context.Context, watchdog <-chan time.Time) error {
 			}
 			return ErrClosed
 		case <-d.serverGone:
-			return fmt.Errorf("input: %w", xdisplay.ErrGone)
+			return fmt.Errorf("input: %w", d.conn.Lost())
 		case size := <-d.size:
 			d.state.width, d.state.height = size.X, size.Y
 		case now := <-watchdog:

@@ -16,8 +16,11 @@ import (
 const (
 	// busyRetry is how soon it is looked again whether an encoder that lags behind takes a picture.
 	busyRetry = time.Millisecond
-	// maxPointerRate is how often a second the pointer's place is asked for at most.
+	// maxPointerRate is how often a second the pointer's place is asked for while it moves; one that has been at rest for pointerRest is looked
+	// for every idlePointer: most of what a still screen costs is this.
 	maxPointerRate = 60
+	pointerRest    = time.Second
+	idlePointer    = time.Second / 20
 	// remembered is for how many pictures it is known when they were taken: far more than any encoder keeps.
 	remembered = 64
 )
@@ -102,7 +105,8 @@ func (f *feed) ask() {
 }
 
 func (f *feed) run(ctx context.Context) error {
-	look := time.NewTicker(max(f.step, time.Second/maxPointerRate))
+	lookEvery, moved := max(f.step, time.Second/maxPointerRate), time.Now()
+	look := time.NewTimer(lookEvery)
 	defer look.Stop()
 	next := time.NewTimer(0)
 	defer next.Stop()
@@ -116,8 +120,19 @@ func (f *feed) run(ctx context.Context) error {
 		case <-f.screen.Changed():
 			f.cadence.Change(time.Now())
 		case <-look.C:
-			if err := f.look(ctx); err != nil {
+			seen, err := f.look(ctx)
+			if err != nil {
 				return err
+			}
+			now := time.Now()
+			if seen {
+				moved = now
+				f.cadence.Change(now)
+			}
+			if now.Sub(moved) < pointerRest {
+				look.Reset(lookEvery)
+			} else {
+				look.Reset(max(lookEvery, idlePointer))
 			}
 		case <-next.C:
 			taken, err := f.take(ctx)
@@ -133,16 +148,12 @@ func (f *feed) run(ctx context.Context) error {
 	}
 }
 
-// look looks for changes that the X server does not tell: of the pointer, or all of them.
-func (f *feed) look(ctx context.Context) error {
-	moved, err := !f.screen.Damage(), error(nil)
-	if !moved {
-		moved, err = f.screen.PointerMoved(ctx)
+// look looks for changes that the X server does not tell: of the pointer, or, where it tells of none, for anything.
+func (f *feed) look(ctx context.Context) (changed bool, err error) {
+	if !f.screen.Damage() {
+		return true, nil
 	}
-	if moved {
-		f.cadence.Change(time.Now())
-	}
-	return err //nolint:wrapcheck // start does
+	return f.screen.PointerMoved(ctx) //nolint:wrapcheck // start does
 }
 
 // take reads the screen and pushes the picture, unless the encoder is behind.

@@ -49,3 +49,10 @@ func pluginInstalled(name string) bool {
 	defer C.free(unsafe.Pointer(n))
 	return C.has_plugin(n) != 0
 }
+
+// version is GStreamer's, of the library that is loaded.
+func version() string {
+	text := C.gst_version_string()
+	defer C.g_free(C.gpointer(text))
+	return C.GoString(text)
+}

@@ -24,7 +24,9 @@ const (
 
 // Probe lets every known encoder encode a few pictures and tells which of them work here, best first. An encoder that does not
 // work says why. It takes well under a second for the software encoders; all are tried at the same time.
-func Probe(ctx context.Context, log *slog.Logger) []Encoder {
+func Probe(ctx context.Context, log *slog.Logger) []Encoder { return probe(ctx, log, rows) }
+
+func probe(ctx context.Context, log *slog.Logger, rows []encoder.Row) []Encoder {
 	all := make([]Encoder, len(rows))
 	var tries sync.WaitGroup
 	for i, r := range rows {

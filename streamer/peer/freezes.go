@@ -14,6 +14,8 @@ import (
 const (
 	freezeFrames = 2
 	freezeSlack  = 100 * time.Millisecond
+	// silence is how long nothing may come of a screen of which nothing is known: twice the time to the next keep-alive.
+	silence = 2 * cadence.KeepAlive
 	// defaultFPS is assumed where Config.FPS is zero.
 	defaultFPS = 30
 )
@@ -54,7 +56,7 @@ func (m *freezeMeter) stats(now time.Time) (count uint64, total time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.last.IsZero() {
-		m.upTo(now, m.last, cadence.KeepAlive+m.limit)
+		m.upTo(now, m.last, silence+m.limit)
 	}
 	return m.count, m.total
 }

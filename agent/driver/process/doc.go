@@ -27,7 +27,7 @@
 // # What the application can see
 //
 // Its environment is made from nothing: PATH, LANG, HOME, XDG_RUNTIME_DIR, DISPLAY, XAUTHORITY, PULSE_SERVER, the
-// marker, STREAMSTACK_USER_DATA and its own variables. The streamer gets its secret on standard input, since a process
+// marker, STREAMSTACK_USER_DATA, STREAMSTACK_SENSOR_SOCKET and its own variables. The streamer gets its secret on standard input, since a process
 // of the same user can read another's environment.
 //
 // Limits of an application's file are accepted and not enforced here yet; RLIMIT_AS, the one limit of setrlimit(2)

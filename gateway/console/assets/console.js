@@ -290,6 +290,7 @@ Object.assign(window, {
     get pc() { return stage.stream?.pc ?? null; },
     get files() { return stage.stream?.files ?? null; },
     get control() { return stage.stream?.control ?? null; },
+    get capabilities() { return [...(stage.stream?.capabilities ?? [])]; },
     video: page.video,
     audio: page.audio,
     stats: () => stage.stats(),

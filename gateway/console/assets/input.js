@@ -1,12 +1,24 @@
 /**
  * Mouse, wheel, touch and keyboard of one element, as messages of the control channel (contract, sections 3 and 4).
- * A finger works as the mouse's left button: desktop applications know no touch.
+ * Where the session's display has no touch screen a finger works as the mouse's left button.
  * @module input
  */
 
-import { movement, toPicture } from './geometry.js';
+import { meaning } from './characters.js';
+import { movement, pictureBox, toPicture } from './geometry.js';
 import { belongsToBrowser, keyNumbers } from './keys.js';
+import { Touches } from './touch.js';
 import { Wheel } from './wheel.js';
+
+/**
+ * After how long a key that is still held is said to be, in milliseconds: the streamer releases what it hears nothing of for 10 s, should
+ * this page die or a release be lost.
+ */
+const HELD_MS = 5000;
+/** How often is looked for such keys, in milliseconds. */
+const LOOK_EVERY_MS = 1000;
+/** How long a key that pastes waits for the browser to bring what is pasted, in milliseconds. */
+const PASTE_MS = 100;
 
 /**
  * The bits of MouseEvent.buttons by the contract's button number, which is MouseEvent.button plus one (W3C Pointer Events:
@@ -28,44 +40,82 @@ export class Input {
   #buttons = 0;
   /** @type {Map<string, number[]>} browser code of each key that is down → what was sent for it */
   #keys = new Map();
+  /** @type {Map<string, number>} browser code of each key that is down → when that was said last */
+  #said = new Map();
+  #touches;
+  #can;
+  #held;
+  /** @type {(() => void) | null} sends the key that pastes, which waits for the text */
+  #pasting = null;
+  #escape;
+  /** What takes the keys' focus when the picture is clicked. @type {HTMLElement} */
+  keys;
+  /** Types a character that no key of the session's keyboard has. @type {((text: string) => void) | null} */
+  onCharacter = null;
+  /** Called for a key that begins a character of several keys, which only a field for text can take. @type {(() => void) | null} */
+  onCompose = null;
+  /** Takes what is pasted, before the key that pastes it. @type {((text: string) => void) | null} */
+  onPaste = null;
 
   /**
    * @param {HTMLVideoElement} video the element; it must be focusable
    * @param {(type: string, data: object) => void} send
    * @param {() => void} escape called for Ctrl+Alt+Home, the way out of the picture for people without a mouse
+   * @param {ReadonlySet<string>} [can] the streamer's capabilities
    */
-  constructor(video, send, escape) {
+  constructor(video, send, escape, can = new Set()) {
+    this.#can = can;
+    this.#touches = can.has('touch') ? new Touches(video, send) : null;
+    this.#escape = escape;
+    this.keys = video;
     this.#video = video;
     this.#send = send;
     const on = this.#on.bind(this);
     on(video, 'pointerdown', (event) => this.#pointer(/** @type {PointerEvent} */ (event)));
     on(video, 'pointermove', (event) => this.#pointer(/** @type {PointerEvent} */ (event)));
     on(video, 'pointerup', (event) => this.#pointer(/** @type {PointerEvent} */ (event)));
-    on(video, 'pointercancel', () => this.#releaseButtons());
+    on(video, 'pointercancel', (event) => {
+      if (!this.#touched(/** @type {PointerEvent} */ (event))) this.#releaseButtons();
+    });
     on(video, 'wheel', (event) => this.#scroll(/** @type {WheelEvent} */ (event)));
     // Middle click pastes and scrolls, back and forward leave the page, right click opens a menu: all belong to the application.
     for (const type of ['contextmenu', 'auxclick', 'dragstart', 'mousedown', 'mouseup']) {
       on(video, type, (event) => event.preventDefault());
     }
-    on(video, 'keydown', (event) => {
-      const key = /** @type {KeyboardEvent} */ (event);
-      if (key.ctrlKey && key.altKey && key.code === 'Home') {
-        key.preventDefault();
-        this.release();
-        escape();
-      } else {
-        this.#keyDown(key);
-      }
-    });
-    on(video, 'keyup', (event) => this.#keyUp(/** @type {KeyboardEvent} */ (event)));
-    // What is let go elsewhere is never reported here.
-    on(video, 'blur', () => this.release());
+    this.listenToKeys(video);
+    on(document, 'paste', (event) => this.#pasted(/** @type {ClipboardEvent} */ (event)));
+    this.#held = setInterval(() => this.#hold(performance.now()), LOOK_EVERY_MS);
     on(window, 'blur', () => this.release());
     on(document, 'visibilitychange', () => document.hidden && this.release());
   }
 
-  /** Sends the release of every key and button that is down. */
+  /**
+   * Takes the keys of one more element.
+   * @param {HTMLElement} element
+   * @param {boolean} [text] whether the element takes what no key means: an input method's text
+   */
+  listenToKeys(element, text = false) {
+    this.#on(element, 'keydown', (event) => {
+      const key = /** @type {KeyboardEvent} */ (event);
+      if (key.ctrlKey && key.altKey && key.code === 'Home') {
+        key.preventDefault();
+        this.release();
+        this.#escape();
+      } else if (!text && this.onCompose && ['Process', 'Dead'].includes(key.key)) {
+        this.onCompose(); // the field gets this key
+      } else if (!text || (!key.isComposing && !['Process', 'Unidentified', 'Dead'].includes(key.key))) {
+        this.#keyDown(key);
+      }
+    });
+    this.#on(element, 'keyup', (event) => this.#keyUp(/** @type {KeyboardEvent} */ (event)));
+    // What is let go elsewhere is never reported here.
+    this.#on(element, 'blur', () => this.release());
+  }
+
+  /** Sends the release of every key, button and finger that is down. */
   release() {
+    this.#pasting?.();
+    this.#touches?.release();
     this.#releaseButtons();
     for (const code of [...this.#keys.keys()]) this.#releaseKey(code);
   }
@@ -73,6 +123,7 @@ export class Input {
   /** Releases everything and listens no more. */
   stop() {
     this.release();
+    clearInterval(this.#held);
     this.#listening.abort();
   }
 
@@ -88,10 +139,14 @@ export class Input {
 
   /** @param {PointerEvent} event */
   #pointer(event) {
-    if (!event.isPrimary) return;
+    if (this.#touched(event) || !event.isPrimary) return;
     event.preventDefault();
+    if (document.pointerLockElement === this.#video) {
+      this.#locked(event);
+      return;
+    }
     if (event.type === 'pointerdown') {
-      this.#video.focus({ preventScroll: true });
+      this.keys.focus({ preventScroll: true });
       // So that the release arrives although it happens outside of the element.
       capture(this.#video, event.pointerId);
     }
@@ -105,6 +160,35 @@ export class Input {
     if (!position.inside && this.#buttons === 0) return;
     this.#move(position);
     this.#setButtons(down);
+  }
+
+  /**
+   * Takes a finger's event; false for other events, and where fingers are the mouse.
+   * @param {PointerEvent} event
+   */
+  #touched(event) {
+    if (!this.#touches || event.pointerType !== 'touch') return false;
+    event.preventDefault();
+    if (event.type === 'pointerdown') {
+      this.keys.focus({ preventScroll: true });
+      capture(this.#video, event.pointerId);
+    }
+    this.#touches.handle(event);
+    return true;
+  }
+
+  /**
+   * A mouse that is locked has movement only, in CSS pixels.
+   * @param {PointerEvent} event
+   */
+  #locked(event) {
+    const { width } = pictureBox(this.#video.getBoundingClientRect(), { width: this.#video.videoWidth, height: this.#video.videoHeight });
+    const scale = width > 0 ? this.#video.videoWidth / width : 1;
+    const { rx, ry, carry } = movement({ x: 0, y: 0 }, { x: event.movementX * scale, y: event.movementY * scale }, this.#carry);
+    this.#carry = carry;
+    this.#last = null;
+    if (rx !== 0 || ry !== 0) this.#send('input::mouse-move', { rx, ry });
+    this.#setButtons(buttonsAfter(event, this.#buttons));
   }
 
   /** @param {{x: number, y: number}} to */
@@ -133,6 +217,11 @@ export class Input {
   /** @param {WheelEvent} event */
   #scroll(event) {
     event.preventDefault();
+    if (this.#can.has('smooth-scroll')) {
+      const way = Wheel.way(event);
+      if (way) this.#send('input::mouse-scroll', way);
+      return;
+    }
     const step = this.#wheel.step(event);
     if (step) this.#send('input::mouse-wheel', step);
   }
@@ -140,19 +229,63 @@ export class Input {
   /** @param {KeyboardEvent} event */
   #keyDown(event) {
     if (event.isComposing || belongsToBrowser(event)) return;
-    event.preventDefault();
+    const means = this.onCharacter ? meaning(event) : { code: event.code };
+    if ('text' in means) {
+      event.preventDefault();
+      this.onCharacter?.(means.text); // repeated as the browser repeats it
+      return;
+    }
+    const pastes = this.onPaste && ((event.code === 'Insert' && event.shiftKey) || (means.code === 'KeyV' && (event.ctrlKey || event.metaKey)));
+    if (!pastes) event.preventDefault(); // else the browser pastes, and tells what
     // Repeats are the application's own business: its keyboard repeats a key that stays down.
     if (event.repeat || this.#keys.has(event.code)) return;
-    const numbers = keyNumbers(event);
+    const numbers = keyNumbers({ code: means.code, key: event.key });
     if (numbers.length === 0) return;
+    if (!pastes) {
+      this.#press(event.code, numbers);
+      return;
+    }
+    const timer = setTimeout(() => this.#pasting?.(), PASTE_MS);
+    this.#pasting = () => {
+      clearTimeout(timer);
+      this.#pasting = null;
+      this.#press(event.code, numbers);
+    };
+  }
+
+  /** @param {ClipboardEvent} event */
+  #pasted(event) {
+    if (!this.#pasting) return;
+    event.preventDefault();
+    const text = event.clipboardData?.getData('text/plain');
+    if (text) this.onPaste?.(text);
+    this.#pasting();
+  }
+
+  /** Says again of the keys that are held for long that they are. @param {number} now */
+  #hold(now) {
+    for (const [code, numbers] of this.#keys) {
+      if (now - (this.#said.get(code) ?? now) < HELD_MS) continue;
+      this.#said.set(code, now);
+      for (const number of numbers) this.#send('input::key', { code: number, pressed: true });
+    }
+  }
+
+  /**
+   * @param {string} code
+   * @param {number[]} numbers
+   */
+  #press(code, numbers) {
     for (const number of numbers) {
       if (!this.#isDown(number)) this.#send('input::key', { code: number, pressed: true });
     }
-    this.#keys.set(event.code, numbers);
+    this.#keys.set(code, numbers);
+    this.#said.set(code, performance.now());
   }
 
   /** @param {KeyboardEvent} event */
   #keyUp(event) {
+    this.#pasting?.();
     if (!this.#keys.has(event.code)) return;
     event.preventDefault();
     this.#releaseKey(event.code);
@@ -164,6 +297,7 @@ export class Input {
   #releaseKey(code) {
     const numbers = this.#keys.get(code) ?? [];
     this.#keys.delete(code);
+    this.#said.delete(code);
     for (const number of numbers) {
       if (!this.#isDown(number)) this.#send('input::key', { code: number, pressed: false });
     }

@@ -15,6 +15,9 @@ const FROM_4 = [
   'Power', 'Back',
 ];
 
+/** Numbers of our own, for keys that the contract has none for; a streamer that does not know them ignores them. */
+const OWN = new Map(Object.entries({ Backquote: 200, IntlBackslash: 201, IntlRo: 202, IntlYen: 203, ContextMenu: 204 }));
+
 /** @type {ReadonlyMap<string, number>} name → number, all 87 of the contract */
 export const KEYS = new Map(FROM_4.map((name, i) => /** @type {[string, number]} */ ([name, i + 4])).filter(([name]) => name));
 
@@ -37,12 +40,12 @@ const NUMPAD = new Map(Object.entries({
 const BROWSER_KEYS = new Set(['F5', 'F11', 'F12']);
 
 /**
- * The numbers to send for a key, in order; empty for keys that the contract has no number for.
+ * The numbers to send for a key, in order; empty for keys that have no number.
  * @param {{code: string, key: string}} event a KeyboardEvent, or as much of it
  * @returns {number[]}
  */
 export function keyNumbers(event) {
-  return names(event).flatMap((name) => KEYS.get(name) ?? []);
+  return names(event).flatMap((name) => KEYS.get(name) ?? OWN.get(name) ?? []);
 }
 
 /**

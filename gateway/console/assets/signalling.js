@@ -24,7 +24,7 @@ const UNREADY = 103;
 
 /**
  * @typedef {{type: string, sequence?: number, sdp?: string, candidate?: string, sdpMid?: string, sdpMLineIndex?: number,
- *   message?: string, code?: number, max_api_version?: number, fps?: number}} Message
+ *   message?: string, code?: number, max_api_version?: number, fps?: number, capabilities?: string[]}} Message
  */
 
 /**

@@ -4,6 +4,7 @@
  */
 
 import { Drop } from './drop.js';
+import { Extras } from './extras.js';
 import { Input } from './input.js';
 import { page } from './page.js';
 import { FrameCounter, readStats } from './stats.js';
@@ -41,6 +42,8 @@ export class Stage extends EventTarget {
   /** Whether the session is only watched. */
   #watching = false;
   #drop = new Drop(page.stage);
+  /** @type {Extras | null} */
+  #extras = null;
   /** @type {FrameCounter | null} */
   #frames = null;
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -132,7 +135,10 @@ export class Stage extends EventTarget {
   #startLive() {
     const { stream } = this;
     this.#frames = new FrameCounter(page.video);
-    if (!this.#watching) this.#input = new Input(page.video, (type, data) => stream?.send(type, data), () => page.leave.focus());
+    if (!this.#watching) {
+      this.#input = new Input(page.video, (type, data) => stream?.send(type, data), () => page.leave.focus(), stream?.capabilities);
+      if (stream) this.#extras = new Extras(stream, this.#input);
+    }
     this.#ticker = setInterval(() => this.#tick(), STATUS_EVERY_MS);
     page.video.focus({ preventScroll: true });
     this.#showSound();
@@ -140,9 +146,11 @@ export class Stage extends EventTarget {
 
   #stopLive() {
     clearInterval(this.#ticker);
+    this.#extras?.stop();
     this.#input?.stop();
     this.#frames?.stop();
     this.#input = null;
+    this.#extras = null;
     this.#frames = null;
   }
 

@@ -5,7 +5,7 @@
 
 import { Devices } from './devices.js';
 import { Files, FILES_CHANNEL } from './files.js';
-import { Signalling } from './signalling.js';
+import { Signalling, parse } from './signalling.js';
 
 /** How long a broken connection may take to come back before it counts as lost, in milliseconds: the SDK's 10 s. */
 const LOST_AFTER_MS = 10000;
@@ -31,7 +31,7 @@ const API_VERSION = 2;
 
 /**
  * Emits `state` (CustomEvent with {state, message}) on each change, `blocked` when the browser wants a click before it plays
- * sound. After `ended` or `error` nothing more comes.
+ * sound, `message` (CustomEvent with {type, data}) for each of the streamer's on the control channel. After `ended` or `error` nothing more comes.
  */
 export class Stream extends EventTarget {
   /** @type {StreamState} */
@@ -42,6 +42,8 @@ export class Stream extends EventTarget {
   control = null;
   /** @type {Files | null} */
   files = null;
+  /** @type {Set<string>} what the streamer can do beside the contract, such as "touch" */
+  capabilities = new Set();
 
   #options;
   #signalling;
@@ -124,6 +126,7 @@ export class Stream extends EventTarget {
       this.#finish('error', 'The streamer speaks an older protocol than this page.');
       return;
     }
+    this.capabilities = new Set(message.capabilities ?? []);
     // A streamer that introduces itself again after an offer is a new one: the instance was started anew.
     if (this.pc && !this.#offered) return;
     if (this.#offered) this.#signalling.restart();
@@ -162,6 +165,7 @@ export class Stream extends EventTarget {
     this.pc = pc;
     // Made first and by us: the streamer uses the channels it receives.
     this.control = pc.createDataChannel('control');
+    this.control.onmessage = ({ data }) => this.#controlled(data);
     this.control.onclose = () => this.#controlClosed(pc);
     this.control.onerror = () => this.#controlClosed(pc);
     this.#devices = new Devices(this.#options.devices);
@@ -258,6 +262,12 @@ export class Stream extends EventTarget {
    */
   #controlClosed(pc) {
     if (pc === this.pc) this.#finish('ended', 'The session ended, or was opened somewhere else.');
+  }
+
+  /** @param {unknown} data a message of the streamer, which goes to whoever listens */
+  #controlled(data) {
+    const message = parse(data);
+    if (message) this.dispatchEvent(new CustomEvent('message', { detail: message }));
   }
 
   get #over() {

@@ -12,6 +12,13 @@ const STEP_PIXELS = 40;
 /** WheelEvent.DOM_DELTA_PIXEL, which is what Chromium and Safari send. */
 const DELTA_PIXEL = 0;
 
+/** Parts of a notch, and what a notch is in pixels and in lines (WheelEvent.DOM_DELTA_LINE; a page is one notch). */
+const NOTCH = 120;
+const NOTCH_PIXELS = 100;
+const NOTCH_LINES = 3;
+/** The most that the streamer takes at once. */
+const MOST = 100 * NOTCH;
+
 /**
  * Turns wheel deltas into steps of -1, 0 or 1. The sign is the contract's: the opposite of the browser's, so `y: 1` is away
  * from the user (scroll up) and `x: 1` is to the left. One step at most per browser event and axis.
@@ -30,6 +37,18 @@ export class Wheel {
     return x === 0 && y === 0 ? null : { x: 0 - x, y: 0 - y };
   }
 
+  /**
+   * The same in parts of a notch, 120 each, for sessions whose wheel turns smoothly; positive to the right and towards the user.
+   * @param {{deltaX: number, deltaY: number, deltaMode: number}} event
+   * @returns {{x: number, y: number} | null} null for no way at all
+   */
+  static way({ deltaX, deltaY, deltaMode }) {
+    const scale = NOTCH / [NOTCH_PIXELS, NOTCH_LINES, 1][deltaMode];
+    const x = limited(deltaX * scale);
+    const y = limited(deltaY * scale);
+    return x === 0 && y === 0 ? null : { x, y };
+  }
+
   /** @param {number} delta */
   #collectX(delta) {
     const { step, rest } = collect(this.#x, delta);
@@ -43,6 +62,11 @@ export class Wheel {
     this.#y = rest;
     return step;
   }
+}
+
+/** @param {number} way */
+function limited(way) {
+  return Math.min(Math.max(Math.round(way * 100) / 100, -MOST), MOST);
 }
 
 /**

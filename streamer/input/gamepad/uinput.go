@@ -121,7 +121,7 @@ func (d *device) ask(r request) error {
 			_, _, number = syscall.Syscall(syscall.SYS_IOCTL, fd, r.number, r.value)
 			return
 		}
-		_, _, number = syscall.Syscall(syscall.SYS_IOCTL, fd, r.number, uintptr(unsafe.Pointer(&r.data[0])))
+		_, _, number = syscall.Syscall(syscall.SYS_IOCTL, fd, r.number, uintptr(unsafe.Pointer(&r.data[0]))) //nolint:gosec // ioctl(2) takes an address, for the call only
 	})
 	if err != nil {
 		return fmt.Errorf("gamepad: %w", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 )
 
 const (
@@ -79,7 +80,7 @@ func (f *genericFilter) next() error {
 		if length > maxGeneric {
 			return fmt.Errorf("xdisplay: a generic event of %d bytes", length)
 		}
-		event := append(head, make([]byte, length)...)
+		event := slices.Concat(head, make([]byte, length))
 		if _, err := io.ReadFull(f.Conn, event[messageHead:]); err != nil {
 			return err //nolint:wrapcheck // as above
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"testing/iotest"
 
@@ -35,7 +36,7 @@ func TestGenericFilter(t *testing.T) {
 			if k := kind &^ sentBySendEvent; k == replyMessage || k == genericEvent {
 				words := rapid.IntRange(0, 20).Draw(t, "words")
 				binary.LittleEndian.PutUint32(m[4:], uint32(words))
-				m = append(m, bytes.Repeat([]byte{kind}, 4*words)...)
+				m = slices.Concat(m, bytes.Repeat([]byte{kind}, 4*words))
 			}
 			all = append(all, m...)
 			if kind&^sentBySendEvent == genericEvent {

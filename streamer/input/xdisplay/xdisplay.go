@@ -12,8 +12,10 @@ import (
 	"io"
 	"log"
 	"net"
+	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jezek/xgb"
@@ -41,16 +43,25 @@ type Conn struct {
 	*xgb.Conn
 	socket  net.Conn
 	display string
+	// stuck tells that a write took too long: that the connection ends then is no end of the server.
+	stuck *atomic.Bool
 }
 
 // deadlineSocket gives every write a deadline.
-type deadlineSocket struct{ net.Conn }
+type deadlineSocket struct {
+	net.Conn
+	stuck *atomic.Bool
+}
 
 func (s deadlineSocket) Write(p []byte) (int, error) {
 	if err := s.SetWriteDeadline(time.Now().Add(Limit)); err != nil {
 		return 0, err
 	}
-	return s.Conn.Write(p)
+	n, err := s.Conn.Write(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.stuck.Store(true)
+	}
+	return n, err
 }
 
 // Dial connects to a display of this machine, such as ":5" or ":5.0". It waits no longer than ctx and Limit allow.
@@ -75,7 +86,8 @@ func dial(ctx context.Context, display string, between func(net.Conn) net.Conn) 
 		}
 	}
 	stop := context.AfterFunc(ctx, func() { _ = socket.Close() }) // the error xgb then returns is the one that counts
-	conn, err := xgb.NewConnNet(deadlineSocket{between(socket)})
+	stuck := &atomic.Bool{}
+	conn, err := xgb.NewConnNet(deadlineSocket{between(socket), stuck})
 	if !stop() && err == nil { // too late: the socket is closed already
 		err = context.Cause(ctx)
 	}
@@ -86,7 +98,7 @@ func dial(ctx context.Context, display string, between func(net.Conn) net.Conn) 
 		}
 		return nil, fmt.Errorf("xdisplay: display %q: %w", display, err)
 	}
-	return &Conn{Conn: conn, socket: socket, display: display}, nil
+	return &Conn{Conn: conn, socket: socket, display: display, stuck: stuck}, nil
 }
 
 // socketPath gives the socket of a display's name. Displays of other machines are refused: input must not cross a network unprotected.
@@ -103,6 +115,14 @@ func socketPath(display string) (string, error) {
 // goroutine.
 func (c *Conn) Abort() { _ = c.socket.Close() } // nothing is left to lose: requests are written before the call that makes them returns
 
+// Lost tells what a connection that has ended by itself ended of: ErrStuck or ErrGone.
+func (c *Conn) Lost() error {
+	if c.stuck.Load() {
+		return ErrStuck
+	}
+	return ErrGone
+}
+
 // Guard runs a function that waits for the server and aborts the connection when that takes longer than Limit, or when ctx ends.
 func (c *Conn) Guard(ctx context.Context, wait func() error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, Limit, ErrStuck)
@@ -116,7 +136,7 @@ func (c *Conn) Guard(ctx context.Context, wait func() error) error {
 	case cause != nil:
 		err = cause
 	case errors.Is(err, io.EOF):
-		err = ErrGone
+		err = c.Lost()
 	}
 	return fmt.Errorf("xdisplay: display %q: %w", c.display, err)
 }

@@ -9,6 +9,11 @@
 // control buffer of one picture, because what does not fit the line's rate now arrives late; keyframes on request only, or as rarely
 // as the element can; parameter sets with each keyframe; pictures stay in the GPU's memory once they are there.
 //
-// Known encoders that have no row, and why: svtav1enc and rav1enc cannot change their bitrate while playing; vavp9enc refused every
-// change while playing in the source that was read (gstvavp9enc.c, 075937dc); H.265 has no payloader in pion v3, and few browsers.
+// Known encoders that have no row, and why: svtav1enc and rav1enc cannot change their bitrate while playing, and Debian 12 has neither;
+// vavp9enc refused every change while playing in the source that was read (gstvavp9enc.c, 075937dc); H.265 has no payloader in pion v3, and
+// few browsers.
+//
+// GStreamer 1.22's av1enc, which Debian 12 has, is found not to work by the probe: gst_av1_enc_handle_frame (gstav1enc.c) hands libaom no flags,
+// so that a request for a keyframe is lost. Two ways around were left: a new format makes it begin anew, but leaks the encoder before
+// (gst_av1_enc_set_format); and a new pipeline for each keyframe would cost every viewer a pause. Software AV1 is the last choice anyway.
 package encoder

@@ -36,5 +36,5 @@ func (s *Server) Resize(t *testing.T, width, height uint16) {
 	}
 	configure(0, nil)
 	require.NoError(t, randr.SetScreenSizeChecked(c, root, width, height, 300, 200).Check())
-	configure(randr.Mode(mode.Mode), resources.Outputs[:1])
+	configure(mode.Mode, resources.Outputs[:1])
 }

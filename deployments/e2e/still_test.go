@@ -1,0 +1,55 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"streamstack/deployments/e2e/stack"
+	"streamstack/events"
+	"streamstack/gateway/client"
+)
+
+// TestStillScreen: a terminal in which nothing happens is sent once a second, which is no freeze. A client that joins then sees it at once, and
+// what is typed as well.
+func TestStillScreen(t *testing.T) {
+	s := stack.Up(t, stack.DataDir(t))
+	g := s.Create(client.CreateRequest{App: "xterm", Joinable: true})
+	one := open(t, s, "")
+	one.join(g.ID)
+	var rest events.QualitySample
+	stack.Eventually(t, liveTime, func() string {
+		list := samples(t, s, g.ID)
+		if len(list) == 0 {
+			return "a sample"
+		}
+		if rest = list[len(list)-1]; rest.FPS > 2 {
+			return fmt.Sprintf("rest: %.1f pictures a second", rest.FPS)
+		}
+		return ""
+	})
+	require.Positive(t, rest.Frames)
+	require.Zero(t, rest.Freezes, "a screen that rests is not frozen")
+	t.Logf("%.1f pictures a second, %d kbit/s", rest.FPS, rest.VideoKbps)
+
+	two := open(t, s, "")
+	two.join(g.ID)
+	before := two.picture()
+	two.Click(`#video`)
+	two.Do(keyQ)
+	stack.Eventually(t, liveTime, func() string {
+		now := two.picture()
+		for y := range before.Bounds().Dy() {
+			for x := range before.Bounds().Dx() / 4 {
+				was, _, _, _ := before.At(x, y).RGBA()
+				is, _, _, _ := now.At(x, y).RGBA()
+				if max(was, is)-min(was, is) > 0x8000 {
+					return ""
+				}
+			}
+		}
+		return "a letter in the terminal"
+	})
+	s.Verify()
+}
