@@ -43,11 +43,13 @@ var payloads = map[Name]any{
 	Terminated:    EndedData{},
 	Failed:        FailedData{},
 
-	Ready:          ReadyData{},
-	Connected:      ConnectedData{},
-	Resized:        ResizedData{},
-	EncoderChanged: EncoderChangedData{},
-	Disconnected:   DisconnectedData{},
+	Ready:           ReadyData{},
+	Connected:       ConnectedData{},
+	Resized:         ResizedData{},
+	EncoderChanged:  EncoderChangedData{},
+	Disconnected:    DisconnectedData{},
+	FileTransferred: FileTransferredData{},
+	DeviceChanged:   DeviceChangedData{},
 
 	Attached: AttachedData{},
 	Settings: SettingsData{},

@@ -56,15 +56,17 @@ func samples() []events.Draft {
 			Pair: events.PairData{Local: events.CandidateEnd{Kind: "host", Family: "ipv4"}, Remote: events.CandidateEnd{Kind: "prflx", Family: "ipv6"}, Protocol: "udp"}}),
 		of(events.Streamer, events.Resized, events.ResizedData{Peer: "p1", Screen: screen}),
 		of(events.Streamer, events.EncoderChanged, events.EncoderChangedData{Peer: "p1", Codec: "h264", From: "nvh264enc", To: "x264enc", Reason: "no device"}),
-		of(events.Streamer, events.Disconnected, events.DisconnectedData{Peer: "p1", Reason: events.ReasonLeft, Message: "bye", Connected: true}),
+		of(events.Streamer, events.Disconnected, events.DisconnectedData{Peer: "p1", Reason: events.ReasonLeft, Message: "bye", Connected: true, InputDropped: 2}),
 		of(events.Streamer, events.Offer, sdp), of(events.Streamer, events.Answer, sdp), of(events.Streamer, events.Candidate, ice),
-		of(events.Client, events.Attached, events.AttachedData{Peer: "p1", Resumed: ptr(events.Seq(7))}),
+		of(events.Client, events.Attached, events.AttachedData{Peer: "p1", Role: events.RoleClient, Resumed: ptr(events.Seq(7))}),
 		of(events.Client, events.Settings, events.SettingsData{Peer: "p1", Settings: events.Raw(`{"type":"settings"}`)}),
 		of(events.Client, events.Message, events.MessageData{Peer: "p1", Message: events.Raw(`{"type":"new"}`)}),
 		of(events.Client, events.Detached, events.DetachedData{Peer: "p1", Code: 1000, Reason: "done"}),
 		of(events.Client, events.Offer, sdp), of(events.Client, events.Answer, sdp), of(events.Client, events.Candidate, ice),
 		of(events.Gateway, events.ShareOpened, events.ShareOpenedData{ID: events.ShareID(session) + "-00c0ffee", Connection: "c1"}),
 		of(events.Gateway, events.ShareClosed, events.ShareClosedData{ID: events.ShareID(session) + "-00c0ffee", Connection: "c1", Reason: "closed by its user", BytesUp: 24, BytesDown: 1 << 20}),
+		of(events.Streamer, events.FileTransferred, events.FileTransferredData{Peer: "p1", Direction: events.FileIn, Name: "holiday.jpg", Bytes: 3 << 20, Result: events.FileDone}),
+		of(events.Streamer, events.DeviceChanged, events.DeviceChangedData{Peer: "p1", Device: events.DeviceCamera, State: events.DeviceUnavailable, Reason: "no v4l2loopback device"}),
 	}
 }
 
@@ -102,7 +104,7 @@ func TestGolden(t *testing.T) {
 			t.Errorf("read back: %+v", back)
 		}
 	}
-	if len(names) != 28 || !events.Known(got[0].Name) {
+	if len(names) != 30 || !events.Known(got[0].Name) {
 		t.Errorf("%d event types have a golden file", len(names))
 	}
 }

@@ -28,11 +28,17 @@ type ExtraDataData struct {
 	ExtraData Raw `json:"extra_data"` // any JSON
 }
 
-// JoinedData is gateway.joined: a token for a socket was issued, and this peer displaces all earlier ones.
+// The roles of clients.
+const (
+	RoleClient = "slave"  // the client, by its name in the sockets' paths
+	RoleViewer = "viewer" // one that only watches
+)
+
+// JoinedData is gateway.joined: a token for a socket was issued. A client displaces the one before; a viewer displaces nobody.
 type JoinedData struct {
 	Peer       PeerID  `json:"peer"`
-	Generation int     `json:"generation"` // 1 for the session's creator, then rising
-	Role       string  `json:"role"`       // slave
+	Generation int     `json:"generation"` // 1 for the session's creator, then rising; viewers are counted for themselves
+	Role       string  `json:"role"`       // slave, or viewer for one that only watches
 	Screen     *Screen `json:"screen,omitempty"`
 	Account    string  `json:"account,omitempty"` // who asked for it
 }
@@ -177,6 +183,8 @@ type DisconnectedData struct {
 	Message string `json:"message,omitempty"` // for people
 	// Connected tells whether the peer had been connected: a refused one had not.
 	Connected bool `json:"connected"`
+	// InputDropped counts the messages of input that a viewer sent and that had no effect.
+	InputDropped uint64 `json:"input_dropped,omitempty"`
 	// Tried are the candidate pairs that were checked in vain, by kind, where the peer had not been connected.
 	Tried []TriedData `json:"tried,omitempty"`
 }
@@ -184,6 +192,7 @@ type DisconnectedData struct {
 // AttachedData is client.attached.
 type AttachedData struct {
 	Peer PeerID `json:"peer"`
+	Role string `json:"role,omitempty"` // as in joined
 	// Resumed is the sequence after which a resuming client asked to go on (?after=).
 	Resumed *Seq `json:"resumed,omitempty"`
 }

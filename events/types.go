@@ -34,6 +34,9 @@ const (
 	Resized        Name = "resized"
 	EncoderChanged Name = "encoder_changed"
 	Disconnected   Name = "disconnected"
+	// FileTransferred and DeviceChanged tell of what travels beside the picture.
+	FileTransferred Name = "file_transferred"
+	DeviceChanged   Name = "device_changed"
 
 	Attached Name = "attached"
 	Settings Name = "settings"
@@ -71,11 +74,13 @@ var kinds = map[Name]kind{
 	Terminated:    {actors: []Actor{Agent}},
 	Failed:        {actors: []Actor{Agent}},
 
-	Ready:          {actors: []Actor{Streamer}},
-	Connected:      {actors: []Actor{Streamer}},
-	Resized:        {actors: []Actor{Streamer}},
-	EncoderChanged: {actors: []Actor{Streamer}},
-	Disconnected:   {actors: []Actor{Streamer}},
+	Ready:           {actors: []Actor{Streamer}},
+	Connected:       {actors: []Actor{Streamer}},
+	Resized:         {actors: []Actor{Streamer}},
+	EncoderChanged:  {actors: []Actor{Streamer}},
+	Disconnected:    {actors: []Actor{Streamer}},
+	FileTransferred: {actors: []Actor{Streamer}},
+	DeviceChanged:   {actors: []Actor{Streamer}},
 
 	Attached: {actors: []Actor{Client}},
 	Settings: {actors: []Actor{Client}},

@@ -21,16 +21,17 @@ func (g *Gateway) origin(c echo.Context) error {
 	return nil
 }
 
-// admit checks the token and that its peer is the session's current one.
-func (g *Gateway) admit(c echo.Context) (*wire, error) {
+// admit checks that the token is for this session and the role of the socket; whether its peer still counts is asked later,
+// of the log.
+func (g *Gateway) admit(c echo.Context, role token.Role) (*wire, error) {
 	if err := g.origin(c); err != nil {
 		return nil, err
 	}
 	claims, err := g.cfg.Tokens.VerifySocket(c.QueryParam("token"), g.now())
-	if err != nil || claims.Session != c.Param("id") || claims.Role != token.RoleSlave {
+	if err != nil || claims.Session != c.Param("id") || claims.Role != role {
 		return nil, &apiError{http.StatusUnauthorized, codeUnauthorized, "the socket's token is not valid: create or join again", err}
 	}
-	w := &wire{g: g, peer: events.PeerID(claims.Peer), in: make(chan []byte)}
+	w := &wire{g: g, role: role, peer: events.PeerID(claims.Peer), in: make(chan []byte)}
 	if after := c.QueryParam("after"); after != "" {
 		n, err := strconv.ParseUint(after, 10, 63)
 		if err != nil {

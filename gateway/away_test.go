@@ -58,7 +58,8 @@ func openAway(t *testing.T, r *replica) *away {
 	return &away{r: r, id: c.ID,
 		paths: map[string]string{
 			"GET /1.0/sessions/:id/sockets/slave": path(c.URL), "GET /1.0/sessions/:id/sockets/adb": path(adb.URL),
-			"GET /1.0/sessions/:id/connect": path(share.URL), "GET /1.0/shares/:id": "/1.0/shares/" + share.ID,
+			"GET /1.0/sessions/:id/sockets/viewer": path(r.watch(c.ID).URL),
+			"GET /1.0/sessions/:id/connect":        path(share.URL), "GET /1.0/shares/:id": "/1.0/shares/" + share.ID,
 			"PATCH /1.0/shares/:id": "/1.0/shares/" + share.ID, "DELETE /1.0/shares/:id": "/1.0/shares/" + share.ID,
 			"GET /1.0/docs/:file": "/1.0/docs/docs.js", "GET /1.0/schemas/:file": "/1.0/schemas/" + schema.Names()[0] + ".json",
 		},

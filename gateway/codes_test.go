@@ -110,6 +110,7 @@ func TestEveryCodeIsReached(t *testing.T) {
 		{429, "rate_limit", translated(tooMany(codeRateLimit, "limit"))},
 		{429, "denied_limit", translated(tooMany(codeDeniedLimit, "limit"))},
 		{429, "session_limit", translated(tooMany(codeSessionLimit, "limit"))},
+		{429, "viewer_limit", translated(tooMany(codeViewerLimit, "limit"))},
 		{429, "socket_limit", translated(tooMany(codeSocketLimit, "limit"))},
 		{500, "internal", translated(errors.New("a bug"))},
 		{409, "exists", r.adminDo(http.MethodPost, "/1.0/accounts", `{"name":"tester"}`)},

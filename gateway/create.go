@@ -90,7 +90,7 @@ func (g *Gateway) createSession(c echo.Context) error {
 		return err
 	}
 	return g.answerClient(c, http.StatusCreated, sessionAnswer{ID: n.session, Region: n.region, Joinable: &n.data.Joinable,
-		Status: projections.StatusCreated}, n.peer)
+		Status: projections.StatusCreated}, n.peer, token.RoleSlave)
 }
 
 // plan chooses what a request leaves open: the region, the screen and the names.
@@ -169,12 +169,12 @@ func (g *Gateway) seen(ctx context.Context, seq events.Seq) error {
 func newPeer() events.PeerID { return events.PeerID(uuid.NewString()) }
 
 // answerClient adds the socket URL and the STUN and TURN servers to an answer.
-func (g *Gateway) answerClient(c echo.Context, status int, a sessionAnswer, peer events.PeerID) error {
-	tok, err := g.cfg.Tokens.IssueSocket(token.SocketClaims{Session: string(a.ID), Peer: string(peer), Role: token.RoleSlave, Expiry: g.socketExpiry()})
+func (g *Gateway) answerClient(c echo.Context, status int, a sessionAnswer, peer events.PeerID, role token.Role) error {
+	tok, err := g.cfg.Tokens.IssueSocket(token.SocketClaims{Session: string(a.ID), Peer: string(peer), Role: role, Expiry: g.socketExpiry()})
 	if err != nil {
 		return fmt.Errorf("gateway: socket token: %w", err)
 	}
-	a.URL = g.socketURL(c.Request(), a.ID, token.RoleSlave, tok)
+	a.URL = g.socketURL(c.Request(), a.ID, role, tok)
 	a.STUN = g.iceServers(string(peer))
 	return succeed(c, status, a)
 }

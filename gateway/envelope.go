@@ -52,6 +52,7 @@ const (
 	codeDeniedLimit  = "denied_limit"
 	codeSessionLimit = "session_limit"
 	codeSocketLimit  = "socket_limit"
+	codeViewerLimit  = "viewer_limit"
 	codeUnavailable  = "unavailable"
 	codeInternal     = "internal"
 )

@@ -17,12 +17,33 @@ import (
 // joinRequest is the body of POST …/join; disconnect_clients is accepted and ignored, for a join always displaces.
 type joinRequest struct {
 	Screen *screenRequest `json:"screen"`
+	// Role is empty or slave for a client, viewer for one that only watches.
+	Role token.Role `json:"role"`
 }
 
-// joinSession lets a new client in, which displaces the earlier one.
+// check says what cannot be asked for.
+func (r *joinRequest) check() error {
+	switch r.Role {
+	case "":
+		r.Role = token.RoleSlave
+	case token.RoleSlave:
+	case token.RoleViewer:
+		if r.Screen != nil {
+			return badRequest("a viewer sees the screen as it is: leave screen out")
+		}
+	default:
+		return badRequest("role must be slave or viewer, not %s", quoted(string(r.Role)))
+	}
+	return nil
+}
+
+// joinSession lets a new client in, which displaces the earlier one, or a viewer, which displaces nobody.
 func (g *Gateway) joinSession(c echo.Context) error {
 	var req joinRequest
 	if err := decodeBody(c, &req); err != nil {
+		return err
+	}
+	if err := req.check(); err != nil {
 		return err
 	}
 	s, err := g.session(c)
@@ -44,7 +65,7 @@ func (g *Gateway) joinSession(c echo.Context) error {
 	if err := g.seen(ctx, seq); err != nil {
 		return err
 	}
-	return g.answerClient(c, http.StatusOK, sessionAnswer{ID: s.ID}, peer)
+	return g.answerClient(c, http.StatusOK, sessionAnswer{ID: s.ID}, peer, req.Role)
 }
 
 // joinDraft decides whether a session can be joined.
@@ -62,7 +83,14 @@ func (g *Gateway) joinDraft(s projections.Session, req joinRequest, peer events.
 	case !s.Joinable:
 		return nil, wrong("the session was created with joinable false")
 	}
-	data := events.JoinedData{Peer: peer, Generation: s.Generation + 1, Role: string(token.RoleSlave), Account: account}
+	data := events.JoinedData{Peer: peer, Generation: s.Generation + 1, Role: string(req.Role), Account: account}
+	if req.Role == token.RoleViewer {
+		most := g.Limits().ViewersPerSession
+		if most > 0 && len(s.Viewers) >= most {
+			return nil, tooMany(codeViewerLimit, "the session has %d viewers, no more are allowed: wait until one has left", most)
+		}
+		data.Generation = s.Watched + 1
+	}
 	if req.Screen != nil {
 		screen, err := req.Screen.over(s.Screen)
 		if err != nil {

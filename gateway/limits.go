@@ -175,7 +175,7 @@ func retryAfter(c echo.Context, wait time.Duration) {
 // refusedBy are the limits behind codes of errors.
 var refusedBy = map[string]metrics.Limit{
 	codeRateLimit: metrics.RequestRate, codeDeniedLimit: metrics.DeniedRate, codeSessionLimit: metrics.SessionCount,
-	codeSocketLimit: metrics.SocketCount, codeTooLarge: metrics.BodySize,
+	codeSocketLimit: metrics.SocketCount, codeViewerLimit: metrics.ViewerCount, codeTooLarge: metrics.BodySize,
 }
 
 // bodySize refuses a body that says that it is too long, before anything of it is read. One that does not say is cut off

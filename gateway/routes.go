@@ -23,6 +23,7 @@ func (g *Gateway) routes() *echo.Echo {
 	serveSchemas(e, g.perAddress)
 	for _, prefix := range []string{"/1.0/sessions", "/1.0/session"} {
 		e.GET(prefix+"/:id/sockets/slave", g.socket, g.whenReady, g.perAddress, g.denials)
+		e.GET(prefix+"/:id/sockets/viewer", g.viewerSocket, g.whenReady, g.perAddress, g.denials)
 		e.GET(prefix+"/:id/sockets/adb", g.adbSocket, g.whenReady, g.perAddress, g.denials)
 		e.GET(prefix+"/:id/sockets/master", g.masterSocket, g.whenReady, g.perAddress, g.denials)
 		e.GET(prefix+"/:id/connect", g.connect, g.whenReady, g.perAddress, g.denials)

@@ -19,6 +19,8 @@ var openRoutes = map[string]string{
 	"GET /1.0/asyncapi.json":               "what events mean is public",
 	"GET /1.0/sessions/:id/sockets/slave":  "its own credential",
 	"GET /1.0/session/:id/sockets/slave":   "its own credential",
+	"GET /1.0/sessions/:id/sockets/viewer": "its own credential",
+	"GET /1.0/session/:id/sockets/viewer":  "its own credential",
 	"GET /1.0/sessions/:id/sockets/adb":    "its own credential",
 	"GET /1.0/session/:id/sockets/adb":     "its own credential",
 	"GET /1.0/sessions/:id/sockets/master": "there is none, whoever asks",

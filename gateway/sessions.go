@@ -22,12 +22,14 @@ type sessionObject struct {
 	StatusMessage string             `json:"status_message"`
 	ContainerID   string             `json:"container_id"`
 	ClusterID     string             `json:"cluster_id"`
+	// Viewers is how many clients watch at the moment; the contract has no such field, so it is left out where there are none.
+	Viewers int `json:"viewers,omitempty"`
 }
 
 func asObject(s projections.Session) sessionObject {
 	return sessionObject{
 		ID: s.ID, App: s.App, Region: s.Region, Joinable: s.Joinable, Status: s.Status, StatusMessage: s.StatusMessage,
-		ContainerID: s.Instance, ClusterID: string(s.Agent),
+		ContainerID: s.Instance, ClusterID: string(s.Agent), Viewers: s.Watching(),
 	}
 }
 

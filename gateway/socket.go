@@ -15,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"streamstack/events"
+	"streamstack/gateway/token"
 	"streamstack/projections"
 )
 
@@ -34,6 +35,7 @@ type wire struct {
 	conn    *websocket.Conn
 	session projections.Session
 	peer    events.PeerID
+	role    token.Role // slave, or viewer
 
 	// resume is the sequence after which a client that can resume goes on; nil for the SDK, which cannot.
 	resume *events.Seq
@@ -51,8 +53,13 @@ type wire struct {
 }
 
 // socket is GET …/sockets/slave.
-func (g *Gateway) socket(c echo.Context) error {
-	w, err := g.admit(c)
+func (g *Gateway) socket(c echo.Context) error { return g.openSocket(c, token.RoleSlave) }
+
+// viewerSocket is GET …/sockets/viewer, for who only watches.
+func (g *Gateway) viewerSocket(c echo.Context) error { return g.openSocket(c, token.RoleViewer) }
+
+func (g *Gateway) openSocket(c echo.Context, role token.Role) error {
+	w, err := g.admit(c, role)
 	if err != nil {
 		return err
 	}
@@ -275,12 +282,15 @@ func (w *wire) attach(ctx context.Context) error {
 	if err := w.state(ctx, s); err != nil {
 		return err
 	}
-	seq, err := w.append(ctx, events.Attached, events.AttachedData{Peer: w.peer, Resumed: w.resume})
+	seq, err := w.append(ctx, events.Attached, events.AttachedData{Peer: w.peer, Role: string(w.role), Resumed: w.resume})
 	if err != nil {
 		return w.fail(ctx, sigUnready, "the log is not available at the moment", websocket.StatusTryAgainLater)
 	}
 	w.attachedAt = seq
 	from := s.JoinedSeq
+	if v, ok := s.Viewer(w.peer); ok {
+		from = v.JoinedSeq
+	}
 	if w.resume != nil {
 		if *w.resume > seq {
 			return w.fail(ctx, sigBadRequest, fmt.Sprintf("after=%d is beyond the end of the log", *w.resume), closeEnded)
@@ -317,6 +327,10 @@ func (w *wire) state(ctx context.Context, s projections.Session) error {
 	switch {
 	case s.Ended() || s.Status == projections.StatusTerminating:
 		return w.fail(ctx, sigEnded, endText(s), closeEnded)
+	case w.role == token.RoleViewer:
+		if _, ok := s.Viewer(w.peer); !ok {
+			return w.fail(ctx, sigDisplaced, "this viewer has left the session: join again", closeDisplaced)
+		}
 	case s.Peer != w.peer:
 		return w.fail(ctx, sigDisplaced, displacedText, closeDisplaced)
 	}

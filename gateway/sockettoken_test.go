@@ -40,9 +40,9 @@ func TestSocketTokenOpensOneSocketOnly(t *testing.T) {
 	at := func(c created, role, tok string) string {
 		return r.moved(r.url + "/1.0/sessions/" + string(c.ID) + "/sockets/" + role + "?token=" + tok)
 	}
-	roles := []token.Role{token.RoleMaster, token.RoleSlave, token.RoleADB}
+	roles := []token.Role{token.RoleMaster, token.RoleSlave, token.RoleViewer, token.RoleADB}
 	for _, made := range roles {
-		for _, shown := range []token.Role{token.RoleSlave, token.RoleADB} {
+		for _, shown := range []token.Role{token.RoleSlave, token.RoleViewer, token.RoleADB} {
 			if made != shown {
 				require.Equal(t, http.StatusUnauthorized, refusal(t, at(one, string(shown), issue(one.ID, made))), "a %s's token as %s", made, shown)
 			}

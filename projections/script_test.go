@@ -80,6 +80,10 @@ func joined(p events.PeerID, generation int) step {
 	return step{events.Gateway, events.Joined, events.JoinedData{Peer: p, Generation: generation, Role: "slave"}}
 }
 
+func watching(p events.PeerID, number int) step {
+	return step{events.Gateway, events.Joined, events.JoinedData{Peer: p, Generation: number, Role: events.RoleViewer}}
+}
+
 func terminating(why string) step {
 	return step{events.Gateway, events.Terminating, events.TerminatingData{By: "account:a", Reason: why}}
 }

@@ -50,6 +50,10 @@ type Session struct {
 	// Connected is the peer that streams now, empty when there is none. Ever tells whether any ever did.
 	Connected events.PeerID
 	Ever      bool
+	// Viewers are the clients that only watch, in the order in which they were let in; nil when there is none. Copies of a
+	// session have them in common: they are never changed in place. Watched counts all that ever were.
+	Viewers []Viewer
+	Watched int
 	// Ready is what the streamer said of itself, at ReadySeq; nil before.
 	Ready    *events.ReadyData
 	ReadySeq events.Seq
@@ -163,6 +167,10 @@ func foldCreated(s *Session, e events.Event) {
 
 func foldJoined(s *Session, e events.Event) {
 	d := data[events.JoinedData](e)
+	if d.Role == events.RoleViewer {
+		s.admitViewer(e, d)
+		return
+	}
 	s.Peer, s.Generation, s.JoinedSeq = d.Peer, d.Generation, e.Sequence
 	if s.Ready != nil {
 		s.QuietSince = when(e)
@@ -192,6 +200,7 @@ func (s *Session) requeue(e events.Event, why string) {
 		return
 	}
 	s.Claimed, s.Agent, s.Instance, s.Connected, s.Ready, s.QueuedSince = false, "", "", "", nil, when(e)
+	s.dropViewers(func(v Viewer) bool { return v.Connected }) // their streamer is gone; the others wait for the next
 	if s.Status != StatusTerminating {
 		s.Status, s.StatusMessage = StatusCreated, why
 	}
@@ -267,7 +276,12 @@ func foldConnected(s *Session, e events.Event) {
 	if s.Ready == nil {
 		return // the session has ended, or the streamer is of an earlier attempt
 	}
-	if d := data[events.ConnectedData](e); d.Peer != "" {
+	d := data[events.ConnectedData](e)
+	if i := s.viewerIndex(d.Peer); i >= 0 {
+		s.viewerConnected(i)
+		return
+	}
+	if d.Peer != "" {
 		s.Connected, s.Ever = d.Peer, true
 	}
 }
@@ -279,7 +293,12 @@ func foldResized(s *Session, e events.Event) {
 }
 
 func foldDisconnected(s *Session, e events.Event) {
-	if d := data[events.DisconnectedData](e); d.Peer != "" && d.Peer == s.Connected {
+	d := data[events.DisconnectedData](e)
+	if s.viewerIndex(d.Peer) >= 0 {
+		s.dropViewers(func(v Viewer) bool { return v.Peer == d.Peer })
+		return
+	}
+	if d.Peer != "" && d.Peer == s.Connected {
 		s.Connected, s.QuietSince = "", when(e)
 	}
 }
@@ -290,5 +309,5 @@ func (s *Session) end(by events.Name, status Status, why string) {
 		return
 	}
 	s.Ending, s.Status, s.StatusMessage = by, status, why
-	s.Claimed, s.Connected, s.Instance, s.Ready = false, "", "", nil
+	s.Claimed, s.Connected, s.Instance, s.Ready, s.Viewers = false, "", "", nil, nil
 }

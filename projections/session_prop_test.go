@@ -34,6 +34,10 @@ func invalid(s projections.Session) string {
 		return "a deadline where none belongs"
 	case !due && s.Live() && s.Status == projections.StatusCreated && !s.Claimed:
 		return "a session in the queue without a deadline"
+	case s.Viewers != nil && (len(s.Viewers) == 0 || s.Ended()):
+		return "viewers where there can be none"
+	case s.Watching() > 0 && !s.Ever && s.Connected != "":
+		return "a viewer counts as the client"
 	case s.Last < s.First:
 		return "the last event came before the first"
 	case s.CreatedAt.IsZero() || s.ChangedAt.Before(s.CreatedAt) || s.QueuedSince.IsZero():
@@ -54,6 +58,7 @@ func drawStep(t *rapid.T) step {
 		shortLived(events.Streamer, events.Offer), shortLived(events.Client, events.Answer), shortLived(events.Streamer, events.Candidate),
 		{events.Client, events.Attached, events.AttachedData{Peer: peer}}, {events.Client, events.Detached, events.DetachedData{Peer: peer}},
 		{events.Streamer, "telepathy", map[string]int{"x": 1}}, {events.Gateway, events.Shared, nil},
+		watching(peer, 1), watching("viewer-1", 1), watching("viewer-2", 2), connected("viewer-1"), disconnected("viewer-1", why), disconnected("viewer-2", why),
 		shared(share, at(100)), shared(share, at(50)), shareRevoked(share),
 	}).Draw(t, "step")
 }

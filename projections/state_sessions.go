@@ -83,6 +83,14 @@ func dumpSession(w *snapshot.Writer, s *Session) {
 	w.Uint(uint64(s.JoinedSeq))
 	w.Text(string(s.Connected))
 	w.Bool(s.Ever)
+	dumpList(w, s.Viewers, func(v Viewer) {
+		w.Text(string(v.Peer))
+		w.Int(int64(v.Number))
+		w.Uint(uint64(v.JoinedSeq))
+		w.Time(v.JoinedAt)
+		w.Bool(v.Connected)
+	})
+	w.Int(int64(s.Watched))
 	w.Uint(uint64(s.ReadySeq))
 	w.Bool(s.HasExtraData)
 	w.Time(s.CreatedAt)
@@ -116,6 +124,10 @@ func restoreSession(r *snapshot.Reader) *Session {
 	s.ClaimedAt, s.Instance = r.Time(), r.Text()
 	s.Peer, s.Generation, s.JoinedSeq = events.PeerID(r.Text()), int(r.Int()), events.Seq(r.Uint())
 	s.Connected, s.Ever = events.PeerID(r.Text()), r.Bool()
+	s.Viewers = restoreList(r, func() Viewer {
+		return Viewer{Peer: events.PeerID(r.Text()), Number: int(r.Int()), JoinedSeq: events.Seq(r.Uint()), JoinedAt: r.Time(), Connected: r.Bool()}
+	})
+	s.Watched = int(r.Int())
 	s.ReadySeq, s.HasExtraData = events.Seq(r.Uint()), r.Bool()
 	s.CreatedAt, s.ChangedAt, s.QueuedSince, s.QuietSince = r.Time(), r.Time(), r.Time(), r.Time()
 	s.Shares = restoreList(r, func() Share {

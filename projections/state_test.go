@@ -154,6 +154,7 @@ func models() map[string]struct {
 		step{events.Streamer, events.Ready, events.ReadyData{Encoders: []events.EncoderData{{Codec: "H264", Element: "x264enc", Hardware: true}}, Codecs: []string{"H264"}, Screen: screen, ADB: true, Via: events.ViaMaster,
 			Discover: events.DiscoverData{MaxAPIVersion: 2, FPS: 60, Capabilities: []string{"resize"}}}},
 		connected(peer1), step{events.Gateway, events.Shared, events.SharedData{ID: "share-1", Type: "adb", Description: "for bob", ExpiryAt: 1800000000}},
+		watching("viewer-1", 1), watching("viewer-2", 2), connected("viewer-2"),
 		terminating("left"),
 	)
 	failing := []step{created(kept), claimed(1), failed("crash")}

@@ -22,6 +22,8 @@ type captures struct {
 	video   Video
 	target  peer.Target // asked for before the video was there, zero for nothing
 	wantKey bool        // likewise, and not answered yet
+	sound   Audio
+	loss    int // of the client's network, that the sound was told, percent
 
 	work   sync.WaitGroup
 	cancel context.CancelFunc
@@ -76,7 +78,7 @@ func (k *captures) play(life context.Context, e Encoder, kbps int, before *failu
 		if f.Keyframe {
 			k.answered()
 		}
-		k.c.peer.WriteVideo(f)
+		k.c.showVideo(f)
 	})
 	if err != nil {
 		return err
@@ -157,11 +159,13 @@ func (k *captures) startAudio(ctx context.Context) {
 	k.work.Go(func() {
 		start, cancel := context.WithTimeout(life, captureTime)
 		defer cancel()
-		a, err := k.c.s.cfg.Media.StartAudio(start, func(f frame.Audio) { k.c.peer.WriteAudio(f) })
+		a, err := k.c.s.cfg.Media.StartAudio(start, k.c.showAudio)
 		if err != nil {
 			k.c.s.log.Error("no sound", "err", err)
 			return
 		}
+		k.keepSound(a)
+		defer k.keepSound(nil)
 		select {
 		case <-a.Done():
 			if life.Err() == nil {

@@ -57,7 +57,7 @@ func sockets(r *rig) (names []string) {
 // socketFolder is where the sockets of a page's channels may be made.
 func socketFolder(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "ds-") // a socket's path is short
+	folder, err := os.MkdirTemp("", "ds-") //nolint:usetesting // a socket's path is short
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(folder)) })
 	return filepath.Join(folder, "sockets")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/webrtc/v3"
@@ -15,12 +16,15 @@ import (
 	"streamstack/streamer/peer"
 )
 
-// client is the one client that is served. All its methods run on the loop's goroutine, but those that are handlers of
+// client is the client that is served, or a viewer beside it. All its methods run on the loop's goroutine, but those that are handlers of
 // the peer, which post.
 type client struct {
 	s         *Streamer
 	id        events.PeerID
-	peer      *peer.Peer
+	viewer    bool          // it only watches
+	shownIn   frame.Codec   // of a viewer that is shown the pictures
+	ignored   atomic.Uint64 // messages of a viewer that had no effect
+	peer      *peer.Peer    // nil for the one that stands in for viewers alone
 	limit     bitrate.Limit
 	screen    events.Screen // the picture keeps its size as long as the client is served
 	begun     time.Time
@@ -56,24 +60,31 @@ func publicText(err error) string {
 }
 
 // newClient makes the peer that a client's settings ask for.
-func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.Raw) (*client, error) {
+func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.Raw, viewer bool) (*client, error) {
 	settings, err := peer.ParseSettings(raw)
 	if err != nil {
 		return nil, &errRefused{err.Error(), err}
 	}
-	if err := s.tellApplication(id, settings); err != nil {
+	codecs := s.codecs()
+	if viewer {
+		settings, codecs = onlyWatching(settings), s.shownCodecs()
+	} else if err := s.tellApplication(id, settings); err != nil {
 		s.log.Error("the application is not told of its client", "err", err)
 	}
 	sound := s.cfg.Audio && settings.EnableSpeaker
 	// The line of a microphone is one that sends, too (signalling.md, section 5); nothing needs to be sent on it.
 	settings.EnableSpeaker = settings.EnableSpeaker || settings.EnableMicrophone
-	c := &client{s: s, id: id, begun: time.Now(), settings: settings, sound: sound, screen: s.screen, limit: s.cfg.Bitrate.Select(s.screen.Width, s.screen.Height, s.screen.FPS)}
+	c := &client{s: s, id: id, viewer: viewer, begun: time.Now(), settings: settings, sound: sound, screen: s.screen, limit: s.limit()}
 	c.captures, c.quality, c.decisions, c.controls = newCaptures(c), &sampler{c: c}, &decisions{c: c}, newControls(c)
+	low := c.limit.MinKbps * 1000
+	if viewer {
+		low = min(low, viewerMinBitrate) // it tells how good the network is, and moves nothing
+	}
 	life, done := context.WithCancel(ctx)
 	c.done = done
 	c.peer, err = peer.New(ctx, peer.Config{
-		ID: string(id), Settings: settings, Codecs: s.codecs(), Network: s.cfg.Network, Log: s.log.With("peer", id),
-		MinBitrate: c.limit.MinKbps * 1000, MaxBitrate: c.limit.MaxKbps * 1000, StartBitrate: c.startKbps() * 1000,
+		ID: string(id), Settings: settings, Codecs: codecs, Network: s.cfg.Network, Log: s.log.With("peer", id),
+		MinBitrate: low, MaxBitrate: c.limit.MaxKbps * 1000, StartBitrate: c.startKbps() * 1000,
 		FPS:      s.screen.FPS,
 		Handlers: c.handlers(life),
 	})
@@ -91,12 +102,36 @@ func (c *client) startKbps() int { return (c.limit.MinKbps + c.limit.MaxKbps) / 
 func (c *client) handlers(ctx context.Context) peer.Handlers {
 	post := func(f func(context.Context) error) {
 		c.s.post(ctx, func(ctx context.Context) error {
-			if c.s.client != c {
+			if !c.s.serves(c) {
 				return nil // displaced meanwhile
 			}
 			return f(ctx)
 		})
 	}
+	if c.viewer {
+		return c.viewerHandlers(c.commonHandlers(post), post)
+	}
+	h := c.commonHandlers(post)
+	h.Channel = func(ch *peer.Channel) { c.serveChannel(ctx, ch) }
+	h.ChannelOpen = func(label string) {
+		if label == peer.ControlChannel {
+			c.controls.opened()
+			c.askDevices(post)
+		}
+	}
+	h.Track = func(remote *webrtc.TrackRemote) { c.track(ctx, remote, post) }
+	h.Keyframe = func(peer.KeyframeCause) { c.captures.keyframe() }
+	h.Target, h.Decision = c.captures.aim, c.decisions.add
+	h.Message = func(label string, data []byte, _ bool) {
+		if label == peer.ControlChannel {
+			c.controls.message(ctx, data, post)
+		}
+	}
+	return h
+}
+
+// commonHandlers are those of clients and viewers.
+func (c *client) commonHandlers(post func(func(context.Context) error)) peer.Handlers {
 	return peer.Handlers{
 		Candidate: func(i webrtc.ICECandidateInit) {
 			post(func(ctx context.Context) error {
@@ -114,20 +149,6 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 				return c.s.drop(ctx, c, peer.Gone, events.DisconnectedData{Reason: string(e)})
 			})
 		},
-		Channel:  func(ch *peer.Channel) { c.serveChannel(ctx, ch) },
-		Keyframe: func(peer.KeyframeCause) { c.captures.keyframe() },
-		Target:   c.captures.aim,
-		Decision: c.decisions.add,
-		Message: func(label string, data []byte, _ bool) {
-			if label == peer.ControlChannel {
-				c.controls.message(ctx, data, post)
-			}
-		},
-		ChannelOpen: func(label string) {
-			if label == peer.ControlChannel {
-				c.controls.opened()
-			}
-		},
 	}
 }
 
@@ -136,7 +157,7 @@ func (c *client) begin(ctx context.Context) error {
 	if c.settings.APIVersion < 2 {
 		return nil
 	}
-	if c.sound {
+	if c.sound && !c.viewer {
 		c.captures.startAudio(ctx)
 	}
 	nctx, cancel := context.WithTimeout(ctx, negotiateTime)
@@ -173,6 +194,9 @@ func (c *client) offered(ctx context.Context, e events.Event) error {
 	}
 	nctx, cancel := context.WithTimeout(ctx, negotiateTime)
 	defer cancel()
+	if c.viewer {
+		d.DataChannels = nil
+	}
 	sdp, err := c.peer.AcceptOffer(nctx, d.SDP, d.DataChannels)
 	switch {
 	case errors.Is(err, peer.ErrState):
@@ -181,7 +205,7 @@ func (c *client) offered(ctx context.Context, e events.Event) error {
 	case err != nil:
 		return c.refuse(ctx, refusal("offer", err), err)
 	}
-	if c.sound && c.peer.SendsAudio() {
+	if c.sound && !c.viewer && c.peer.SendsAudio() {
 		c.captures.startAudio(ctx)
 	}
 	return c.s.say(ctx, events.Answer, events.SDPData{Peer: c.id, SDP: sdp})
@@ -226,6 +250,12 @@ func (c *client) chosen(ctx context.Context, codec frame.Codec) error {
 	if len(encoders) == 0 {
 		return c.refuse(ctx, refusal("answer", peer.ErrNoCommonCodec), fmt.Errorf("no encoder for %s", codec))
 	}
+	if c.viewer {
+		return c.s.seat(ctx, c, codec)
+	}
+	if err := c.s.takeOver(ctx, c, codec); err != nil {
+		return err
+	}
 	c.captures.startVideo(ctx, encoders, c.startKbps())
 	return nil
 }
@@ -265,5 +295,7 @@ func (c *client) close(ctx context.Context, how peer.Reason) {
 	c.peer.Close(how)
 	c.captures.close()
 	c.channels.Wait()
-	c.controls.close(ctx)
+	if !c.viewer { // who has pressed nothing
+		c.controls.close(ctx)
+	}
 }

@@ -68,7 +68,7 @@ type Encoder struct {
 }
 
 // Config is what a streamer is made of; all fields but Attempt, User, Resize, DisabledCodecs, Network, ADB, ClientFile,
-// DataSockets, Extras and QualityEvery are required.
+// DataSockets, Devices, FileInbox, FileOutbox, Extras and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
@@ -100,6 +100,11 @@ type Config struct {
 	// DataSockets is the folder where programs find the sockets of the page's own data channels (package datasocket); empty
 	// means that a page has no such channels.
 	DataSockets string
+	// Devices show the client's microphone and camera to applications; nil where an instance has none.
+	Devices Devices
+	// FileInbox and FileOutbox are the folders of files that come from the page, and that it may fetch (package files); empty means
+	// that no files are carried.
+	FileInbox, FileOutbox string
 	// QualityEvery is the time between two samples of a client's quality; zero means [events.QualityEvery].
 	QualityEvery time.Duration
 }

@@ -41,15 +41,24 @@ func (s *Streamer) read(ctx context.Context) error {
 	return r.Run(ctx)
 }
 
-// replay handles what was there when the streamer came, from the last client's joining on.
+// replay handles what was there when the streamer came: of the last client, and of the viewers with whom no streamer has begun
+// before this one.
 func (s *Streamer) replay(ctx context.Context, early []events.Event) {
-	from := 0
-	for i, e := range early {
-		if e.Is(events.Gateway, events.Joined) {
-			from = i
+	var client events.PeerID
+	viewers := map[events.PeerID]bool{}
+	for _, e := range early {
+		switch {
+		case e.Is(events.Gateway, events.Joined) && watches(e):
+			viewers[e.Peer()] = true
+		case e.Is(events.Gateway, events.Joined):
+			client = e.Peer()
+		case e.Actor == events.Streamer:
+			delete(viewers, e.Peer())
 		}
 	}
-	for _, e := range early[from:] {
-		s.post(ctx, func(ctx context.Context) error { return s.handle(ctx, e) })
+	for _, e := range early {
+		if e.Peer() == client || viewers[e.Peer()] {
+			s.post(ctx, func(ctx context.Context) error { return s.handle(ctx, e) })
+		}
 	}
 }

@@ -61,6 +61,7 @@ func (q *sampler) run(ctx context.Context) {
 		case <-tick.C:
 		}
 		stats, now := q.c.peer.Stats(), time.Now()
+		q.c.captures.lost(stats.Loss)
 		d := sample(before, stats, now.Sub(since), q.latency.take())
 		before, since = stats, now
 		counts := q.c.controls.counts()

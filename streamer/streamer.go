@@ -29,7 +29,8 @@ type Streamer struct {
 	served events.PeerID  // whose settings were taken last; each peer id is one negotiation
 	client *client        // who is served, nil for nobody
 	early  []events.Event // candidates of who is wanted, from before there was anything to use them for
-	screen events.Screen  // of the display, as it is now
+	viewing
+	screen events.Screen // of the display, as it is now
 	// failed are the encoders, by element, that failed in this session.
 	failed map[string]bool
 }
@@ -45,7 +46,9 @@ func New(cfg Config) (*Streamer, error) {
 	if err := peer.CheckAbort(); err != nil {
 		return nil, fmt.Errorf("streamer: %w", err)
 	}
-	return &Streamer{cfg: cfg, log: cfg.Logger.With("component", "streamer"), do: make(chan func(context.Context) error), screen: cfg.Screen, failed: map[string]bool{}}, nil
+	s := &Streamer{cfg: cfg, log: cfg.Logger.With("component", "streamer"), do: make(chan func(context.Context) error), screen: cfg.Screen, failed: map[string]bool{}}
+	s.viewing = newViewing(s.log)
+	return s, nil
 }
 
 // Run appends ready and serves clients until the context ends or something that a session cannot be without fails.
@@ -53,6 +56,7 @@ func (s *Streamer) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(ctx, s.read(ctx)) })
 	group.Go(func() error { return ended(ctx, s.loop(ctx)) })
+	group.Go(func() error { s.audience.run(ctx); return nil })
 	group.Go(func() error { return ended(ctx, s.beat(ctx)) })
 	if s.cfg.ADB != nil {
 		b := &bridge.Server{Conn: s.cfg.Log.Conn(), Region: s.cfg.Region, Session: s.cfg.Session, Dial: s.cfg.ADB, Log: s.log}
@@ -144,6 +148,8 @@ func (s *Streamer) handle(ctx context.Context, e events.Event) error {
 		return s.joined(ctx, e)
 	case e.Actor != events.Client || !e.Sound():
 		return nil
+	case s.viewers[e.Peer()] != nil:
+		return s.viewerSays(ctx, s.viewers[e.Peer()], e)
 	case e.Peer() != s.wanted:
 		s.log.Debug("a displaced client's message is ignored", "event", e.Name, "peer", e.Peer())
 		return nil
@@ -172,9 +178,12 @@ func (s *Streamer) handle(ctx context.Context, e events.Event) error {
 }
 
 // joined lets a new client in: the one before is told to go, and the display gets the size that came with the join. That is done now and
-// not with the client's settings, so that the application has time to draw itself anew.
+// not with the client's settings, so that the application has time to draw itself anew. A viewer comes beside it.
 func (s *Streamer) joined(ctx context.Context, e events.Event) error {
 	id := e.Peer()
+	if watches(e) {
+		return s.viewerJoined(ctx, id)
+	}
 	if s.client != nil && s.client.id == id {
 		return nil // said twice
 	}
@@ -201,6 +210,10 @@ func (s *Streamer) resize(ctx context.Context, id events.PeerID, want events.Scr
 	if s.cfg.Resize == nil {
 		s.log.Warn("the display of this session cannot be resized: the client gets it as it is", "peer", id)
 		return nil
+	}
+	// Who watches cannot follow a picture that changes its size.
+	if err := s.sendViewersAway(ctx, "the screen changes its size: join again", nil); err != nil {
+		return err
 	}
 	rctx, cancel := context.WithTimeout(ctx, resizeTime)
 	defer cancel()
@@ -234,7 +247,7 @@ var firstVersion = events.Raw(`{"api_version":1}`)
 // serve begins the negotiation with a client.
 func (s *Streamer) serve(ctx context.Context, id events.PeerID, settings events.Raw) error {
 	s.served = id
-	c, err := s.newClient(ctx, id, settings)
+	c, err := s.newClient(ctx, id, settings, false)
 	if err != nil {
 		s.log.Warn("client refused", "peer", id, "err", err)
 		return s.say(ctx, events.Disconnected, events.DisconnectedData{Peer: id, Reason: events.ReasonRefused, Message: publicText(err)})
@@ -249,10 +262,10 @@ func (s *Streamer) serve(ctx context.Context, id events.PeerID, settings events.
 
 // drop ends the service of a client and appends why.
 func (s *Streamer) drop(ctx context.Context, c *client, how peer.Reason, d events.DisconnectedData) error {
-	if s.client != c {
+	if !s.serves(c) {
 		return nil // dropped before
 	}
-	d.Peer, d.Connected = c.id, c.connected
+	d.Peer, d.Connected, d.InputDropped = c.id, c.connected, c.ignored.Load()
 	if !c.connected {
 		d.Tried = c.tried()
 	}
@@ -261,12 +274,12 @@ func (s *Streamer) drop(ctx context.Context, c *client, how peer.Reason, d event
 	if err := s.say(ctx, events.Disconnected, d); err != nil {
 		return err
 	}
-	s.client = nil
-	return nil
+	return s.left(ctx, c)
 }
 
 // goodbye tells the client that the stream ends, while there is still time.
 func (s *Streamer) goodbye(ctx context.Context) {
+	defer s.goodbyeViewers(ctx)()
 	c := s.client
 	if c == nil {
 		return

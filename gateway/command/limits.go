@@ -17,6 +17,7 @@ func limitFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "trusted-proxies", Usage: "networks of reverse proxies whose X-Forwarded-For is believed, `CIDR`…, besides this machine", Sources: connect.Env("trusted-proxies")},
 		&cli.IntFlag{Name: "limit-requests", Usage: "at most `N` requests a second of an account, or of an address without one, at each gateway; 0: no limit", Value: int(d.RequestsPerSecond), Sources: connect.Env("limit-requests")},
 		&cli.IntFlag{Name: "limit-sessions", Usage: "at most `N` live sessions of an account; 0: no limit", Value: d.SessionsPerAccount, Sources: connect.Env("limit-sessions")},
+		&cli.IntFlag{Name: "limit-viewers", Usage: "at most `N` clients that only watch in each session; 0: no limit", Value: d.ViewersPerSession, Sources: connect.Env("limit-viewers")},
 		&cli.IntFlag{Name: "limit-sockets", Usage: "at most `N` open sockets of an account's sessions at each gateway; 0: no limit", Value: d.SocketsPerAccount, Sources: connect.Env("limit-sockets")},
 	}
 }
@@ -30,6 +31,7 @@ func parseLimits(cmd *cli.Command) (_ *limit.Figures, proxies []netip.Prefix, er
 	for name, set := range map[string]func(int){
 		"limit-requests": func(n int) { f = f.WithRequests(float64(n)) },
 		"limit-sessions": func(n int) { f.SessionsPerAccount = n },
+		"limit-viewers":  func(n int) { f.ViewersPerSession = n },
 		"limit-sockets":  func(n int) { f.SocketsPerAccount = n },
 	} {
 		n := cmd.Int(name)

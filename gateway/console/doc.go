@@ -15,6 +15,7 @@
 //	#token=…   the API token: moved into sessionStorage ("streamstack.token") and taken out of the address bar at once
 //	#relay=1   media through TURN only (iceTransportPolicy: relay), to test the way through a NAT
 //	#codec=VP8 the codec asked for (settings.video.preferred_decoder_codecs)
+//	#microphone=1, #camera=1   the devices that the session may ask for
 //
 // # Hooks for tests
 //
@@ -22,7 +23,7 @@
 //
 //	#applications button[data-start="NAME"]   starts the application NAME
 //	#sessions [data-session="ID"]             a session; data-status holds its status
-//	  button[data-action="show|join|end"]     in it: show its timeline, join it, end it
+//	  button[data-action="show|join|watch|end"]  in it: show its timeline, join it, watch it, end it
 //	#status                                   the status line in words (aria-live); data-state holds the state
 //	#video, #audio                            the media elements, each with a stream of its own; #video takes the input
 //	#failure                                  shown when the session failed or the stream broke; #failure-message says why
@@ -36,11 +37,14 @@
 //	#leave, #end, #fullscreen, #sound         the stage's buttons; #sound is "Enable sound" while the browser blocks it
 //	#token-dialog, #token, #token-submit      the question for a token
 //	#keep, #relay, #codec                     the settings: keep sessions running, TURN only, codec
+//	#microphone, #camera                      the settings: devices that are offered
+//	#files                                    the panel of files, shown while the session takes some; button[data-action="list"]
+//	                                          shows those of the session, button[data-file="NAME"] fetches one
 //	#notice                                   an error of the API, in words
 //
 // window.streamstack has session (its id or ""), state ("idle", "creating", "waiting", "connecting", "reconnecting", "live",
-// "interrupted", "ended", "error"), pc (the RTCPeerConnection or null), control (the data channel or null), capabilities (what
-// the streamer announces, such as "touch"), video, audio, and stats(), which resolves to {fps, delay, gap, rtt, framesDecoded,
+// "interrupted", "ended", "error"), pc (the RTCPeerConnection or null), control (the data channel or null), files (of module files,
+// or null), capabilities (what the streamer announces, such as "touch"), video, audio, and stats(), which resolves to {fps, delay, gap, rtt, framesDecoded,
 // framesDropped, frameWidth, frameHeight, bytesReceived, packetsLost, codec, local, remote, audioEnergy, audioSamples, bufferMs}:
 // delay, gap, rtt and bufferMs in milliseconds, fps as presented on the screen, delay the median from a frame's last packet to there
 // and gap the longest between two of them, both of the last second, local and remote the kinds of the chosen candidate pair

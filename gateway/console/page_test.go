@@ -68,7 +68,7 @@ func TestAStreamPlays(t *testing.T) {
 	g.look(id, func(s *session) {
 		require.Equal(t, "discover", s.inbox[0]["type"])
 		require.Equal(t, message{
-			"type": "settings", "api_version": 2.0, "data_channels": []any{}, "enable_speaker": true, "enable_microphone": false,
+			"type": "settings", "api_version": 2.0, "data_channels": []any{"streamstack-files"}, "enable_speaker": true, "enable_microphone": false,
 			"enable_video": true, "enable_camera": false, "video": message{"preferred_decoder_codecs": []any{"VP8"}},
 		}, s.peer.settings)
 	})

@@ -18,6 +18,8 @@ type Figures struct {
 	// SocketsPerAccount is how many sockets the sessions of an account may have open, at each gateway by itself. Over all
 	// of them the sessions bound it: a session has one client, and that one has one socket.
 	SocketsPerAccount int `json:"sockets_per_account"`
+	// ViewersPerSession is how many clients that only watch a session may have at once, besides its one client.
+	ViewersPerSession int `json:"viewers_per_session"`
 	// Feeds is how many streams of events (Server-Sent Events) one gateway serves at once.
 	Feeds int `json:"feeds"`
 	// MessageBytes is the longest message of a socket, in bytes; a browser's SDP has 5 to 10 KiB. 0 is not to be used:
@@ -36,8 +38,9 @@ func Default() Figures {
 		RequestsPerSecond: 1000, RequestBurst: burstSeconds * 1000,
 		DeniedPerMinute: 60, DeniedBurst: 120,
 		SessionsPerAccount: 5000, SocketsPerAccount: 5000,
-		Feeds:        2000, // each holds a connection and a queue
-		MessageBytes: 128 << 10, MessagesPerSecond: 50, MessageBurst: 200,
+		ViewersPerSession: 16,   // a streamer sends to each by itself
+		Feeds:             2000, // each holds a connection and a queue
+		MessageBytes:      128 << 10, MessagesPerSecond: 50, MessageBurst: 200,
 	}
 }
 
@@ -47,7 +50,8 @@ func (f Figures) Check() error {
 		"requests_per_second": f.RequestsPerSecond, "request_burst": float64(f.RequestBurst),
 		"denied_per_minute": f.DeniedPerMinute, "denied_burst": float64(f.DeniedBurst),
 		"sessions_per_account": float64(f.SessionsPerAccount), "sockets_per_account": float64(f.SocketsPerAccount),
-		"feeds": float64(f.Feeds), "messages_per_second": f.MessagesPerSecond, "message_burst": float64(f.MessageBurst),
+		"viewers_per_session": float64(f.ViewersPerSession),
+		"feeds":               float64(f.Feeds), "messages_per_second": f.MessagesPerSecond, "message_burst": float64(f.MessageBurst),
 	} {
 		if !(v >= 0 && v <= maxFigure) { // so that NaN is none
 			return fmt.Errorf("limit: %s must be from 0 (no limit) to %d, not %v", name, int(maxFigure), v)

@@ -31,6 +31,7 @@ var handlers = map[string]string{
 	"POST /1.0/sessions/:id/join":          "join_session",
 	"GET /1.0/sessions/:id/sockets/master": "streaming_websocket_master",
 	"GET /1.0/sessions/:id/sockets/slave":  "streaming_websocket_slave",
+	"GET /1.0/sessions/:id/sockets/viewer": "streaming_websocket_viewer",
 	// What the contract has no names for is named as it would.
 	"GET /1.0/sessions/:id/sockets/adb": "streaming_websocket_adb",
 	"POST /1.0/sessions/:id/share":      "create_share",

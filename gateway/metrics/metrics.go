@@ -114,13 +114,14 @@ const (
 	BodySize     Limit = "body_size"
 	SessionCount Limit = "sessions"
 	SocketCount  Limit = "sockets"
+	ViewerCount  Limit = "viewers"
 	FeedCount    Limit = "feeds"
 	MessageSize  Limit = "message_size"
 	MessageRate  Limit = "message_rate"
 )
 
 // Limits are all of them.
-var Limits = []Limit{RequestRate, DeniedRate, BodySize, SessionCount, SocketCount, FeedCount, MessageSize, MessageRate}
+var Limits = []Limit{RequestRate, DeniedRate, BodySize, SessionCount, SocketCount, ViewerCount, FeedCount, MessageSize, MessageRate}
 
 // Hit counts one that a limit refused.
 func (m *Metrics) Hit(l Limit) { m.limits.WithLabelValues(string(l)).Inc() }

@@ -66,10 +66,13 @@ type Role string
 const (
 	RoleMaster Role = "master" // the streamer
 	RoleSlave  Role = "slave"  // the browser
+	RoleViewer Role = "viewer" // a browser that only watches
 	RoleADB    Role = "adb"    // a bridge for Android's debugger
 )
 
-func (r Role) valid() bool { return r == RoleMaster || r == RoleSlave || r == RoleADB }
+func (r Role) valid() bool {
+	return r == RoleMaster || r == RoleSlave || r == RoleViewer || r == RoleADB
+}
 
 // SocketClaims is what a socket token says.
 type SocketClaims struct {

@@ -86,7 +86,7 @@ func TestSocketTokenRoundTrip(t *testing.T) {
 		claims := token.SocketClaims{
 			Session: rapid.StringMatching(`[a-z0-9-]{1,63}`).Draw(t, "session"),
 			Peer:    rapid.StringMatching(`[a-z0-9-]{1,63}`).Draw(t, "peer"),
-			Role:    rapid.SampledFrom([]token.Role{token.RoleMaster, token.RoleSlave, token.RoleADB}).Draw(t, "role"),
+			Role:    rapid.SampledFrom([]token.Role{token.RoleMaster, token.RoleSlave, token.RoleViewer, token.RoleADB}).Draw(t, "role"),
 			Expiry:  now.Add(time.Duration(rapid.Int64Range(1, 1<<32).Draw(t, "life")) * time.Second),
 		}
 		text, err := mint.IssueSocket(claims)

@@ -38,6 +38,10 @@ func (s *story) add(e events.Event) {
 	if !s.session.Known() || !e.Sound() {
 		return
 	}
+	// How a viewer fared is no reason of the session's end.
+	if _, viewer := before.Viewer(e.Peer()); viewer {
+		return
+	}
 	if f := chapters[e.Name]; f != nil {
 		f(s, e)
 	}

@@ -52,6 +52,9 @@ var summaries = map[events.Name]func(events.Event) (string, bool){
 	events.EncoderChanged: of(encoderChanged),
 	events.Disconnected:   of(disconnected),
 
+	events.FileTransferred: of(fileTransferred),
+	events.DeviceChanged:   of(deviceChanged),
+
 	events.Attached: of(attached),
 	events.Settings: of(settings),
 	events.Message:  of(func(d events.MessageData) string { return string(d.Message) }),
@@ -97,6 +100,9 @@ func created(d events.CreatedData) string {
 
 func joined(d events.JoinedData) string {
 	s := "token for a socket"
+	if d.Role == events.RoleViewer {
+		s = "token for a viewer's socket"
+	}
 	if d.Screen != nil {
 		s += ", " + screen(*d.Screen)
 	}
@@ -215,6 +221,9 @@ func disconnected(d events.DisconnectedData) string {
 	}
 	if d.Message != "" {
 		s += ": " + d.Message
+	}
+	if d.InputDropped > 0 {
+		s += fmt.Sprintf("; %d messages of input had no effect", d.InputDropped)
 	}
 	if tried := triedText(d.Tried); tried != "" {
 		s += "; " + tried

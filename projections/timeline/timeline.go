@@ -128,7 +128,7 @@ func detail(e events.Event) []string {
 }
 
 // labels names the peers of a session in the order in which they were let in.
-type labels map[events.PeerID]int
+type labels map[events.PeerID]string
 
 func (l labels) learn(e events.Event) {
 	if !e.Is(events.Gateway, events.Joined) {
@@ -136,14 +136,18 @@ func (l labels) learn(e events.Event) {
 	}
 	var d events.JoinedData
 	if e.Decode(&d) == nil && d.Generation > 0 {
-		l[d.Peer] = d.Generation
+		kind := "client "
+		if d.Role == events.RoleViewer {
+			kind = "viewer "
+		}
+		l[d.Peer] = kind + itoa(d.Generation) + ": "
 	}
 }
 
 // of is how a summary that is about a peer begins.
 func (l labels) of(p events.PeerID) string {
-	if n := l[p]; n > 0 {
-		return "client " + itoa(n) + ": "
+	if label := l[p]; label != "" {
+		return label
 	}
 	return PeerLabel(p)
 }

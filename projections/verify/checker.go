@@ -97,7 +97,7 @@ func (c *Checker) fold(h *history, e events.Event) {
 	h.Session = h.Apply(e)
 	switch e.Name {
 	case events.Joined:
-		h.peers = append(h.peers, h.Peer)
+		h.peers = append(h.peers, e.Peer())
 	case events.Launched:
 		h.launched = h.launched || h.Instance != ""
 	}

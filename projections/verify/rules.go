@@ -103,7 +103,9 @@ func joined(h history, d events.JoinedData) objection {
 	switch {
 	case h.Ended(), h.Status == projections.StatusTerminating:
 		return object(RuleOrder, "a client was let in when the session was %s", h.Status)
-	case d.Generation != h.Generation+1:
+	case d.Role == events.RoleViewer && d.Generation != h.Watched+1:
+		return object(RuleOrder, "viewer %d follows viewer %d", d.Generation, h.Watched)
+	case d.Role != events.RoleViewer && d.Generation != h.Generation+1:
 		return object(RuleOrder, "generation %d follows generation %d", d.Generation, h.Generation)
 	}
 	return objection{}

@@ -47,6 +47,10 @@ func Command() *cli.Command {
 			&cli.IntFlag{Name: "adb-port", Usage: "TCP port `N` of the application that shares lead to; 0 for none", Sources: connect.Env("adb-port")},
 			&cli.StringFlag{Name: "client-file", Usage: "`FILE` in which the application finds what its client asks of it", Sources: connect.Env("client-file")},
 			&cli.StringFlag{Name: "data-sockets", Usage: "`FOLDER` for the sockets of the page's own data channels", Value: dataSockets(os.Getenv("XDG_RUNTIME_DIR")), Sources: connect.Env("data-sockets")},
+			&cli.StringFlag{Name: "microphone", Usage: "`SINK` of the sound server whose monitor applications take for a microphone", Sources: connect.Env("microphone")},
+			&cli.StringFlag{Name: "camera", Usage: "v4l2loopback `DEVICE` that applications take for a camera; default the machine's first", Sources: connect.Env("camera")},
+			&cli.StringFlag{Name: "file-inbox", Usage: "`FOLDER` for files that come from the page", Sources: connect.Env("file-inbox")},
+			&cli.StringFlag{Name: "file-outbox", Usage: "`FOLDER` of files that the page may fetch", Sources: connect.Env("file-outbox")},
 			&cli.StringFlag{Name: "input-folder", Usage: "`FOLDER` of the sockets mouse and touch of the display's inputtest devices", Sources: connect.Env("input-folder")},
 			&cli.StringFlag{Name: "sensor-socket", Usage: "Unix socket `FILE` where programs of the instance get the client's sensors and location", Sources: connect.Env("sensor-socket")},
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server", Sources: connect.Env("nats")},
@@ -63,6 +67,7 @@ func NetworkFlags() []cli.Flag {
 		&cli.StringFlag{Name: "ice-ports", Usage: "UDP ports for media, `MIN-MAX`; default any", Sources: connect.Env("ice-ports")},
 		&cli.IntFlag{Name: "ice-udp-port", Usage: "one UDP port `N` for all media of a streamer", Sources: connect.Env("ice-udp-port")},
 		&cli.BoolFlag{Name: "ice-tcp", Usage: "let clients connect over TCP as well, on the ports of --ice-ports or --ice-udp-port; default: only by way of TURN", Sources: connect.Env("ice-tcp")},
+		&cli.BoolFlag{Name: "files", Usage: "let pages send files into sessions and fetch some from them; --files=false forbids it", Value: true, Sources: connect.Env("files")},
 		&cli.StringFlag{Name: "nat-1to1", Usage: "public `IP` that stands for this machine's own", Sources: connect.Env("nat-1to1")},
 		configFlag(),
 		&cli.StringFlag{Name: "fault", Usage: "for tests: `ELEMENT:N`, an encoder that fails after N pictures", Hidden: true, Sources: connect.Env("fault")},
@@ -82,6 +87,9 @@ func NetworkEnv(cmd *cli.Command) (env []string) {
 	}
 	if n := cmd.Int("ice-udp-port"); n != 0 {
 		env = append(env, fmt.Sprintf("%s=%d", connect.EnvName("ice-udp-port"), n))
+	}
+	if !cmd.Bool("files") {
+		env = append(env, connect.EnvName("files")+"=false")
 	}
 	return env
 }
@@ -146,6 +154,10 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), broken, file.NVENC, log}, Input: device, Extras: more, Encoders: <-found,
 		DisabledCodecs: file.Disabled, Bitrate: file.Bitrate, Network: n, ClientFile: cmd.String("client-file"),
 		DataSockets: cmd.String("data-sockets"),
+		Devices:     devices{os.Getenv("PULSE_SERVER"), cmd.String("microphone"), camera(cmd.String("camera")), log},
+	}
+	if cmd.Bool("files") {
+		cfg.FileInbox, cfg.FileOutbox = cmd.String("file-inbox"), cmd.String("file-outbox")
 	}
 	if port != 0 {
 		cfg.ADB = adb.Dialer{Port: port, Instance: os.Getenv(adb.Marker)}.Dial

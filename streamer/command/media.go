@@ -2,11 +2,13 @@ package command
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 
 	"streamstack/events"
 	"streamstack/streamer"
+	"streamstack/streamer/control"
 	"streamstack/streamer/frame"
 	"streamstack/streamer/media"
 	"streamstack/streamer/media/encoder"
@@ -37,6 +39,50 @@ func (g gst) StartAudio(ctx context.Context, sink func(frame.Audio)) (streamer.A
 		return nil, err
 	}
 	return a, nil
+}
+
+// devices are the instance's microphone and camera; it implements streamer.Devices.
+type devices struct {
+	sound, microphone, camera string
+	log                       *slog.Logger
+}
+
+func (d devices) Microphone() error {
+	if d.sound == "" || d.microphone == "" {
+		return errors.New("the instance has no sink for a microphone (--microphone)")
+	}
+	return nil
+}
+
+func (d devices) Camera() error {
+	if d.camera == "" {
+		return errors.New("this machine has no v4l2loopback device: load that module, or name one with --camera")
+	}
+	return nil
+}
+
+func (d devices) StartMicrophone(payloadType uint8) (streamer.Player, error) {
+	m, err := media.StartMicrophone(media.MicrophoneConfig{Server: d.sound, Device: d.microphone, PayloadType: payloadType, Log: d.log})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (d devices) StartCamera(codec frame.Codec, payloadType uint8, c control.Camera) (streamer.Player, error) {
+	m, err := media.StartCamera(media.CameraConfig{Device: d.camera, Codec: codec, PayloadType: payloadType, Width: c.Width, Height: c.Height, Log: d.log})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// camera is the device that was named, or else the machine's first one.
+func camera(named string) string {
+	if found := media.LoopbackCameras(); named == "" && len(found) > 0 {
+		return found[0]
+	}
+	return named
 }
 
 // probe takes what an earlier streamer on this machine has found, where there is a place to keep it.

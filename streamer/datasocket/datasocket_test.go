@@ -43,7 +43,7 @@ type rig struct {
 func start(t *testing.T, label string, stall time.Duration) *rig {
 	t.Helper()
 	// The test's own folder may have a long name.
-	folder, err := os.MkdirTemp("", "ds-")
+	folder, err := os.MkdirTemp("", "ds-") //nolint:usetesting // as the comment says
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(folder)) })
 	r := &rig{t: t, folder: folder, served: make(chan Stats, 1)}
@@ -98,7 +98,7 @@ func (r *rig) connect() *net.UnixConn {
 		return ""
 	})
 	r.t.Cleanup(func() { _ = conn.Close() })
-	return conn.(*net.UnixConn) //nolint:forcetypeassert // of network unix
+	return conn.(*net.UnixConn) //nolint:forcetypeassert,errcheck // of network unix
 }
 
 func (r *rig) atPage() string {
@@ -332,7 +332,7 @@ func TestCharactersInParts(t *testing.T) {
 		require.NoError(t, err)
 	}
 	r.untilPage("a€\xf0\x9f")
-	program.Close()
+	require.NoError(t, program.Close())
 }
 
 // The page closes its channel: the program sees the end, and the socket is gone.

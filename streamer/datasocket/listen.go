@@ -41,7 +41,7 @@ func listen(ctx context.Context, folder, name string) (l *net.UnixListener, remo
 	if err != nil {
 		return nil, nil, fmt.Errorf("datasocket: make the socket %s: %w", path, err)
 	}
-	l = made.(*net.UnixListener) //nolint:forcetypeassert // of network unix
+	l = made.(*net.UnixListener) //nolint:forcetypeassert,errcheck // of network unix
 	l.SetUnlinkOnClose(false)    // the address may not be a path any more by then
 	remove = func() { _ = os.Remove(path) }
 	if err := errors.Join(os.Chmod(path, socketMode), giveAway(path, opened)); err != nil {

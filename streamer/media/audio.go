@@ -117,6 +117,21 @@ func (a *Audio) SetBitrate(kbps int) error {
 	return nil
 }
 
+// SetLoss tells the encoder how many of a hundred packets the network loses, so that it makes packets that can do without those before
+// them (and, in a mode that has it, in-band correction). It returns ErrClosed once the capture has ended.
+func (a *Audio) SetLoss(percent int) error {
+	if percent < 0 || percent > 100 {
+		return fmt.Errorf("media: a loss of %d %%: take 0 to 100", percent)
+	}
+	select {
+	case <-a.pipeline.done:
+		return ErrClosed
+	default:
+	}
+	a.encoder.SetArg("packet-loss-percentage", strconv.Itoa(percent))
+	return nil
+}
+
 // Done is closed when the capture has ended, by Close or by itself.
 func (a *Audio) Done() <-chan struct{} { return a.pipeline.done }
 

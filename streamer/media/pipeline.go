@@ -176,7 +176,9 @@ func (p *pipeline) run() {
 		p.log.Warn("stopping a pipeline", "pipeline", p.what, "error", err)
 	}
 	// The callbacks refer to the pipeline and the pipeline keeps the callbacks: without this neither is ever freed.
-	p.sink.SetCallbacks(&app.SinkCallbacks{})
+	if p.sink != nil { // a feed has none
+		p.sink.SetCallbacks(&app.SinkCallbacks{})
+	}
 }
 
 func (p *pipeline) waitEnd() error {

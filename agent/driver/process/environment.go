@@ -36,6 +36,8 @@ func (in *instance) clientEnvironment() []string {
 		// Written by the streamer, read by the application.
 		"STREAMSTACK_CLIENT_FILE="+in.clientFile(),
 		"STREAMSTACK_DATA_SOCKETS="+in.runtimeFile("anbox/sockets"),
+		"STREAMSTACK_FILE_INBOX="+filepath.Join(in.home(), "inbox"),
+		"STREAMSTACK_FILE_OUTBOX="+filepath.Join(in.home(), "outbox"),
 		// Made by the streamer, for programs that want the client's sensors and location (package sensors).
 		"STREAMSTACK_SENSOR_SOCKET="+in.runtimeFile("sensors"),
 	)
@@ -47,7 +49,7 @@ func (in *instance) streamerEnvironment() []string {
 	width, height := displaySize(in.spec.Screen.Width, in.spec.Screen.Height)
 	screen := fmt.Sprintf("STREAMSTACK_SCREEN=%dx%d@%d", width, height, in.spec.Screen.FPS)
 	input := "STREAMSTACK_INPUT_FOLDER=" + in.inputFolder()
-	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache, screen, input), in.spec.Streamer.Env...)
+	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache, "STREAMSTACK_MICROPHONE="+MicrophoneSink, screen, input), in.spec.Streamer.Env...)
 }
 
 // applicationEnvironment adds the application's own variables, which cannot name ours (package application).

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -214,7 +215,7 @@ func TestWhatPartsSee(t *testing.T) {
 		}
 	}
 	require.ElementsMatch(t, []string{"PATH", "LANG", "HOME", "XDG_RUNTIME_DIR", "STREAMSTACK_INSTANCE", "DISPLAY",
-		"XAUTHORITY", "PULSE_SERVER", "STREAMSTACK_CLIENT_FILE", "STREAMSTACK_DATA_SOCKETS", "STREAMSTACK_FPS", "STREAMSTACK_USER_DATA", "COLOUR"}, names)
+		"XAUTHORITY", "PULSE_SERVER", "STREAMSTACK_CLIENT_FILE", "STREAMSTACK_DATA_SOCKETS", "STREAMSTACK_FILE_INBOX", "STREAMSTACK_FILE_OUTBOX", "STREAMSTACK_FPS", "STREAMSTACK_USER_DATA", "COLOUR"}, names)
 	for _, part := range []driver.Part{driver.PartDisplay, driver.PartSound, driver.PartApplication} {
 		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", in.parts[part].PID))
 		require.NoError(t, err)
@@ -266,7 +267,12 @@ func TestSoundHasOneSinkWithAMonitor(t *testing.T) {
 	sources, err := pactl("list", "short", "sources")
 	require.NoError(t, err, sources)
 	require.Regexp(t, `^\d+\s+streamstack\.monitor\s+module-null-sink\.c\s+\S+ 2ch 48000Hz\s`, sources)
-	require.Equal(t, 1, strings.Count(sources, "\n"))
+	require.Equal(t, 1, len(regexp.MustCompile(`(?m)^\d+\s+microphone\s+module-remap-source\.c\s`).FindAllString(sources, -1)), "one microphone")
+	require.Equal(t, 3, strings.Count(sources, "\n"), "it, and a monitor for each sink: %s", sources)
+	info, err := pactl("info")
+	require.NoError(t, err, info)
+	require.Contains(t, info, "Default Source: microphone\n")
+	require.Contains(t, info, "Default Sink: streamstack\n")
 	out, err := pactl("load-module", "module-null-sink")
 	require.Error(t, err, "an application must not load modules: %s", out)
 }

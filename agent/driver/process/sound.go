@@ -12,8 +12,12 @@ import (
 )
 
 const (
-	// SinkName is PulseAudio's only sink; what it plays is read from SinkName + ".monitor".
+	// SinkName is PulseAudio's sink for applications; what it plays is read from SinkName + ".monitor".
 	SinkName = "streamstack"
+	// MicrophoneSink is what the streamer plays the client's microphone into; applications record it from the default source,
+	// MicrophoneSource, which is silent while there is none.
+	MicrophoneSink   = "streamstack-microphone"
+	MicrophoneSource = "microphone"
 	// poll is how often a part that does not tell is looked at for being ready.
 	poll = 3 * time.Millisecond
 )
@@ -47,8 +51,10 @@ func (in *instance) startSound(ctx context.Context) error {
 	conf, script := in.runtimeFile("daemon.conf"), in.runtimeFile("default.pa")
 	// The socket comes last: when it is there, the sink is.
 	commands := "load-module module-null-sink sink_name=" + SinkName + " rate=48000 channels=2 channel_map=front-left,front-right\n" +
+		"load-module module-null-sink sink_name=" + MicrophoneSink + " rate=48000 channels=2 channel_map=front-left,front-right\n" +
+		"load-module module-remap-source source_name=" + MicrophoneSource + " master=" + MicrophoneSink + ".monitor source_properties=device.description=Microphone\n" +
 		"set-default-sink " + SinkName + "\n" +
-		"set-default-source " + SinkName + ".monitor\n" +
+		"set-default-source " + MicrophoneSource + "\n" +
 		"load-module module-native-protocol-unix auth-anonymous=1 auth-cookie-enabled=0 socket=" + strconv.Quote(in.soundSocket()) + "\n"
 	for path, content := range map[string]string{conf: daemonConf, script: commands} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {

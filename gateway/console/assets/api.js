@@ -7,7 +7,8 @@
 const TIMEOUT_MS = 15000;
 
 /**
- * @typedef {{id: string, app: string, region: string, joinable: boolean, status: string, status_message: string}} Session
+ * @typedef {{id: string, app: string, region: string, joinable: boolean, status: string, status_message: string,
+ *   viewers?: number}} Session
  * @typedef {{urls: string[], username?: string, password?: string}} StunServer
  * @typedef {{id: string, url: string, stun_servers: StunServer[]}} Ticket what create and join answer
  * @typedef {{type: string, time: string, subject: string, sequence: number, data: any}} LogEvent
@@ -89,12 +90,13 @@ export class Api {
   }
 
   /**
-   * A socket to a session that runs; whoever is connected to it is displaced.
+   * A socket to a session that runs; whoever is connected to it is displaced, but for viewers and by a viewer.
    * @param {string} id
+   * @param {string} [role] viewer to watch only
    * @returns {Promise<Ticket>}
    */
-  async join(id) {
-    const { metadata } = await this.#call('POST', `sessions/${encodeURIComponent(id)}/join`, {});
+  async join(id, role = '') {
+    const { metadata } = await this.#call('POST', `sessions/${encodeURIComponent(id)}/join`, role ? { role } : {});
     return { ...metadata, id };
   }
 

@@ -29,6 +29,8 @@ const QUIET_TURNS = 5;
 
 const parameters = takeFragment();
 page.relay.checked = parameters.get('relay') === '1';
+page.microphone.checked = parameters.get('microphone') === '1';
+page.camera.checked = parameters.get('camera') === '1';
 page.codec.value = (parameters.get('codec') ?? '').toUpperCase();
 if (page.codec.selectedIndex < 0) page.codec.value = '';
 
@@ -97,24 +99,28 @@ async function start(app) {
   await readLists();
 }
 
-/** @param {Session} session */
-async function join({ id, app }) {
+/**
+ * @param {Session} session
+ * @param {string} [role] viewer to watch only
+ */
+async function join({ id, app }, role) {
   stage.creating();
   setCurrent(id, app);
   const mine = turn;
   await attempt(async () => {
-    const ticket = await api.join(id);
-    if (mine === turn) openStream(ticket, app);
+    const ticket = await api.join(id, role);
+    if (mine === turn) openStream(ticket, app, role === 'viewer');
   }, (problem) => problem && stage.fail('error', `${app} could not be joined`, problem));
 }
 
 /**
  * @param {import('./api.js').Ticket} ticket
  * @param {string} app
+ * @param {boolean} [watching] the ticket is a viewer's
  */
-function openStream(ticket, app) {
+function openStream(ticket, app, watching = false) {
   setCurrent(ticket.id, app);
-  stage.open(ticket, { relay: page.relay.checked, codec: page.codec.value });
+  stage.open(ticket, { relay: page.relay.checked, codec: page.codec.value, watching, devices: { microphone: page.microphone.checked, camera: page.camera.checked } });
   readSession();
 }
 
@@ -190,6 +196,7 @@ async function readLists() {
     showApplications(page.applications, applications, start);
     showSessions(page.sessions, sessions, current.id, (action, session) => {
       if (action === 'join') join(session);
+      else if (action === 'watch') join(session, 'viewer');
       else if (action === 'end') end(session.id);
       else show(session);
     });
@@ -281,6 +288,7 @@ Object.assign(window, {
     get session() { return current.id; },
     get state() { return stage.state; },
     get pc() { return stage.stream?.pc ?? null; },
+    get files() { return stage.stream?.files ?? null; },
     get control() { return stage.stream?.control ?? null; },
     get capabilities() { return [...(stage.stream?.capabilities ?? [])]; },
     video: page.video,

@@ -51,7 +51,7 @@ export function showApplications(list, names, start) {
  * @param {HTMLElement} list
  * @param {Session[]} sessions
  * @param {string} current id of the session on the stage
- * @param {(action: string, session: Session) => void} act called with show, join or end
+ * @param {(action: string, session: Session) => void} act called with show, join, watch or end
  */
 export function showSessions(list, sessions, current, act) {
   // Rebuilding takes the focus away, so it is done only when something is different.
@@ -91,6 +91,7 @@ function sessionItem(session, current, act) {
   title.append(element('strong', 'app', session.app), element('code', 'id', shortId(session.id)));
   title.title = session.id;
   const status = element('span', 'status', STATUS_WORDS.get(session.status) ?? session.status);
+  if (session.viewers) status.textContent += `, ${session.viewers} watching`;
   const actions = element('span', 'actions', '');
   if (!isOver(session) && session.status !== 'terminating') {
     const join = button('join', 'Join', `Join ${session.app}, ${session.id}`);
@@ -99,7 +100,9 @@ function sessionItem(session, current, act) {
       join.disabled = true;
       join.title = 'This session belongs to its first client and ends with it';
     }
-    actions.append(join, button('end', 'End', `End ${session.app}, ${session.id}`));
+    const watch = button('watch', 'Watch', `Watch ${session.app}, ${session.id}, without taking it over`);
+    if (session.id === current || !session.joinable) watch.disabled = true;
+    actions.append(join, watch, button('end', 'End', `End ${session.app}, ${session.id}`));
   }
   item.append(title, status, actions);
   if (session.status_message) item.append(element('p', 'message', session.status_message));

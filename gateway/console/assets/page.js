@@ -55,6 +55,8 @@ export const page = {
   forget: find('forget', HTMLButtonElement),
   keep: find('keep', HTMLInputElement),
   relay: find('relay', HTMLInputElement),
+  microphone: find('microphone', HTMLInputElement),
+  camera: find('camera', HTMLInputElement),
   codec: find('codec', HTMLSelectElement),
 };
 

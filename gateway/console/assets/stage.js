@@ -3,6 +3,7 @@
  * @module stage
  */
 
+import { Drop } from './drop.js';
 import { Extras } from './extras.js';
 import { Input } from './input.js';
 import { page } from './page.js';
@@ -38,6 +39,9 @@ export class Stage extends EventTarget {
   stream = null;
   /** @type {Input | null} */
   #input = null;
+  /** Whether the session is only watched. */
+  #watching = false;
+  #drop = new Drop(page.stage);
   /** @type {Extras | null} */
   #extras = null;
   /** @type {FrameCounter | null} */
@@ -81,15 +85,19 @@ export class Stage extends EventTarget {
   /**
    * Opens a stream.
    * @param {import('./api.js').Ticket} ticket
-   * @param {{relay: boolean, codec: string}} options
+   * @param {{relay: boolean, codec: string, watching: boolean, devices: import('./devices.js').Offered}} options
    */
-  open(ticket, { relay, codec }) {
+  open(ticket, { relay, codec, watching, devices }) {
     this.leave();
     page.audio.muted = false;
     const stream = new Stream({
-      url: ticket.url, stunServers: ticket.stun_servers ?? [], video: page.video, audio: page.audio, relay, codec,
+      url: ticket.url, stunServers: ticket.stun_servers ?? [], video: page.video, audio: page.audio, relay, codec, watching,
+      devices: watching ? { microphone: false, camera: false } : devices,
     });
     this.stream = stream;
+    this.#watching = watching;
+    this.#drop.serve(null);
+    stream.addEventListener('files', () => stream === this.stream && this.#drop.serve(stream.files));
     stream.addEventListener('blocked', () => this.#showSound());
     stream.addEventListener('state', (event) => {
       if (stream === this.stream) this.#changed(/** @type {CustomEvent} */ (event).detail);
@@ -102,6 +110,7 @@ export class Stage extends EventTarget {
   leave() {
     const stream = this.stream;
     this.stream = null;
+    this.#drop.serve(null);
     this.#stopLive();
     stream?.leave();
   }
@@ -121,14 +130,16 @@ export class Stage extends EventTarget {
       return;
     }
     this.#show(state);
-    if (state === 'live' && !this.#input) this.#startLive();
+    if (state === 'live' && !this.#frames) this.#startLive();
   }
 
   #startLive() {
     const { stream } = this;
     this.#frames = new FrameCounter(page.video);
-    this.#input = new Input(page.video, (type, data) => stream?.send(type, data), () => page.leave.focus(), stream?.capabilities);
-    if (stream) this.#extras = new Extras(stream, this.#input);
+    if (!this.#watching) {
+      this.#input = new Input(page.video, (type, data) => stream?.send(type, data), () => page.leave.focus(), stream?.capabilities);
+      if (stream) this.#extras = new Extras(stream, this.#input);
+    }
     this.#ticker = setInterval(() => this.#tick(), STATUS_EVERY_MS);
     page.video.focus({ preventScroll: true });
     this.#showSound();
@@ -149,7 +160,7 @@ export class Stage extends EventTarget {
     if (this.state !== 'live') return;
     const { fps, rtt } = stats;
     this.dispatchEvent(new CustomEvent('measured', { detail: stats }));
-    page.status.textContent = `Live ${fps} fps${roundTripInWords(rtt)}`;
+    page.status.textContent = `${this.#watching ? 'Watching' : 'Live'} ${fps} fps${roundTripInWords(rtt)}`;
     this.#showSound();
   }
 

@@ -3,6 +3,8 @@
  * @module stream
  */
 
+import { Devices } from './devices.js';
+import { Files, FILES_CHANNEL } from './files.js';
 import { Signalling, parse } from './signalling.js';
 
 /** How long a broken connection may take to come back before it counts as lost, in milliseconds: the SDK's 10 s. */
@@ -23,6 +25,8 @@ const API_VERSION = 2;
  * @property {HTMLAudioElement} audio
  * @property {boolean} relay media through TURN only
  * @property {string} codec the codec asked for; empty leaves the choice to the streamer
+ * @property {boolean} watching the ticket is a viewer's: nothing but picture and sound
+ * @property {import('./devices.js').Offered} devices what the session may ask for
  */
 
 /**
@@ -36,6 +40,8 @@ export class Stream extends EventTarget {
   pc = null;
   /** @type {RTCDataChannel | null} */
   control = null;
+  /** @type {Files | null} */
+  files = null;
   /** @type {Set<string>} what the streamer can do beside the contract, such as "touch" */
   capabilities = new Set();
 
@@ -49,6 +55,8 @@ export class Stream extends EventTarget {
   /** @type {RTCIceCandidateInit[]} received before the offer was applied */
   #theirCandidates = [];
   #answered = false;
+  /** @type {Devices | null} */
+  #devices = null;
   /** @type {StreamState} what the stream was doing when its socket was lost */
   #before = 'waiting';
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -127,11 +135,11 @@ export class Stream extends EventTarget {
     this.#signalling.send({
       type: 'settings',
       api_version: API_VERSION,
-      data_channels: [],
+      data_channels: this.#options.watching ? [] : [FILES_CHANNEL],
       enable_speaker: true,
-      enable_microphone: false,
+      enable_microphone: this.#options.devices.microphone,
       enable_video: true,
-      enable_camera: false,
+      enable_camera: this.#options.devices.camera,
       ...(this.#options.codec ? { video: { preferred_decoder_codecs: [this.#options.codec] } } : {}),
     });
   }
@@ -160,6 +168,12 @@ export class Stream extends EventTarget {
     this.control.onmessage = ({ data }) => this.#controlled(data);
     this.control.onclose = () => this.#controlClosed(pc);
     this.control.onerror = () => this.#controlClosed(pc);
+    this.#devices = new Devices(this.#options.devices);
+    this.#devices.listen(this.control);
+    if (!this.#options.watching) {
+      this.files = new Files(pc.createDataChannel(FILES_CHANNEL));
+      this.dispatchEvent(new Event('files'));
+    }
     pc.ontrack = (event) => this.#play(event);
     pc.onicecandidate = ({ candidate }) => candidate?.candidate && this.#found(candidate);
     pc.oniceconnectionstatechange = () => this.#iceChanged(pc);
@@ -193,6 +207,7 @@ export class Stream extends EventTarget {
     this.#offered = true;
     await pc.setRemoteDescription({ type: 'offer', sdp: atob(sdp ?? '') });
     for (const candidate of this.#theirCandidates.splice(0)) await addCandidate(pc, candidate);
+    this.#devices?.prepare(pc);
     await pc.setLocalDescription(await pc.createAnswer());
     this.#signalling.send({ type: 'answer', sdp: btoa(pc.localDescription?.sdp ?? '') });
     this.#answered = true;
@@ -276,6 +291,7 @@ export class Stream extends EventTarget {
   #finish(state, message, { keepPeer = false } = {}) {
     if (this.#over) return;
     clearTimeout(this.#lost);
+    this.#devices?.stop();
     this.#signalling.close();
     if (!keepPeer) this.pc?.close();
     this.#options.video.srcObject = null;

@@ -24,6 +24,8 @@ const STEPS = new Map(Object.entries({
   resized: 'Screen resized',
   encoder_changed: 'Encoder changed',
   disconnected: 'Client disconnected',
+  file_transferred: 'File',
+  device_changed: 'Device of the client',
   attached: 'Socket opened',
   detached: 'Socket closed',
   settings: 'Settings',
@@ -83,6 +85,10 @@ export function detailInWords(event) {
     case 'connected': return [data.codec, route(data)].filter(Boolean).join(', ');
     case 'resized': return screen(data.screen);
     case 'encoder_changed': return [`${data.from} → ${data.to}`, data.reason].filter(Boolean).join(': ');
+    case 'file_transferred':
+      return [`${data.direction === 'in' ? 'to' : 'from'} the session, ${data.name}, ${data.bytes} bytes`, data.result === 'done' ? '' : data.result, data.reason]
+        .filter(Boolean).join(': ');
+    case 'device_changed': return [`${data.device} ${data.state}`, data.reason].filter(Boolean).join(': ');
     case 'disconnected': return data.message || (DISCONNECT_REASONS.get(data.reason) ?? data.reason ?? '');
     // 1000 and 1001 are the ordinary closes of RFC 6455.
     case 'detached': return data.code > 1001 ? `closed with ${data.code}` : '';

@@ -42,6 +42,9 @@ func Open(t testing.TB, more ...chromedp.ExecAllocatorOption) *Browser {
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
+		// A microphone that beeps and a camera that shows a pattern, and nobody who has to allow them.
+		chromedp.Flag("use-fake-device-for-media-stream", true),
+		chromedp.Flag("use-fake-ui-for-media-stream", true),
 		// Host candidates as addresses: names in .local need mDNS, which a test machine may not have.
 		chromedp.Flag("disable-features", "WebRtcHideLocalIpsWithMdns,Translate"),
 	})
