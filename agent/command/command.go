@@ -17,6 +17,7 @@ import (
 	"streamstack/agent/driver/process"
 	"streamstack/events"
 	"streamstack/events/connect"
+	"streamstack/events/folderlock"
 	"streamstack/events/trust"
 )
 
@@ -148,7 +149,8 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 		}
 	}
 	o.Adopt = true
-	unlock, err := lock(o.Data)
+	// Two of one name would claim each other's sessions and take over each other's instances.
+	unlock, err := folderlock.Take(o.Data, "agent.lock", "agent")
 	if err != nil {
 		return err
 	}

@@ -22,18 +22,3 @@ func TestGPUs(t *testing.T) {
 		{Vendor: "0x1af4", Device: "/dev/dri/renderD130"}}, gpus(drm))
 	require.GreaterOrEqual(t, load(), 0.0)
 }
-
-// One agent at a time runs on a data folder.
-func TestLock(t *testing.T) {
-	data := t.TempDir()
-	unlock, err := lock(data)
-	require.NoError(t, err)
-	_, err = lock(data)
-	require.ErrorContains(t, err, "another agent runs on "+data)
-	unlock()
-	unlock, err = lock(data)
-	require.NoError(t, err)
-	unlock()
-	_, err = lock(filepath.Join(data, "missing"))
-	require.ErrorContains(t, err, "name another with --data")
-}

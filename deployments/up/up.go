@@ -16,6 +16,7 @@ import (
 	agent "streamstack/agent/command"
 	natsd "streamstack/deployments/nats"
 	"streamstack/events/connect"
+	"streamstack/events/folderlock"
 	gateway "streamstack/gateway/command"
 	"streamstack/streamer/media"
 )
@@ -42,7 +43,7 @@ func run(ctx context.Context, cmd *cli.Command, version string) (err error) {
 	if err := checkMachine(ctx, s); err != nil {
 		return err
 	}
-	unlock, err := lock(s.data)
+	unlock, err := folderlock.Take(s.data, "lock", "stack")
 	if err != nil {
 		return err
 	}
