@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 )
@@ -17,7 +18,8 @@ import (
 //
 // What this package and the embedded server's pipe open is therefore read through [Lasting], which leaves that last line
 // out: the library finds a connection that ended, and reconnects. Nothing of ours sends longer messages than the server
-// takes, for which the library itself has an error. Over TLS the line is out of reach here.
+// takes, for which the library itself has an error. Over TLS the line is out of reach here, and nothing is held back: what
+// looks like its beginning is a byte of a record that cannot be read without it.
 
 // violation is the server's last line on such a connection.
 const violation = "-ERR 'Maximum Payload Violation'\r\n"
@@ -31,6 +33,19 @@ type lasting struct {
 	ready []byte // to be handed out before anything is read
 	held  []byte // what may be the line, or its beginning
 	end   error  // follows ready
+	// secret tells that TLS has begun.
+	secret atomic.Bool
+}
+
+// handshake is the type of TLS's first record (RFC 8446, section 5.1). The protocol in the open begins with letters.
+const handshake = 0x16
+
+// Write implements [io.Writer].
+func (l *lasting) Write(p []byte) (int, error) {
+	if len(p) > 0 && p[0] == handshake {
+		l.secret.Store(true)
+	}
+	return l.Conn.Write(p) //nolint:wrapcheck // the connection's own
 }
 
 // Read implements [io.Reader]. It is called by one goroutine at a time, as the library does.
@@ -45,7 +60,7 @@ func (l *lasting) Read(p []byte) (int, error) {
 			return 0, l.end
 		}
 		n, err := l.Conn.Read(p)
-		if len(l.held) == 0 && held(p[:n]) == 0 {
+		if len(l.held) == 0 && (l.secret.Load() || held(p[:n]) == 0) {
 			return n, err //nolint:wrapcheck // the connection's own
 		}
 		l.take(p[:n])

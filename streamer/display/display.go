@@ -72,7 +72,7 @@ type screen struct {
 }
 
 func (s *screen) resize(width, height, rate int) (int, int, error) {
-	if err := randr.Init(s.c.Conn); err != nil {
+	if err := s.c.Use(xdisplay.RandR); err != nil {
 		return width, height, fmt.Errorf("%w: it has no RandR: %w", ErrSize, err)
 	}
 	if _, err := randr.QueryVersion(s.c.Conn, randrMajor, randrMinor).Reply(); err != nil {

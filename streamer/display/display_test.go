@@ -24,7 +24,7 @@ func seen(t *testing.T, display string) (root, monitor image.Point, modes []stri
 	s := &screen{c: conn, root: xproto.Setup(conn.Conn).DefaultScreen(conn.Conn).Root}
 	g, err := xproto.GetGeometry(conn.Conn, xproto.Drawable(s.root)).Reply()
 	require.NoError(t, err)
-	require.NoError(t, randr.Init(conn.Conn))
+	require.NoError(t, conn.Use(xdisplay.RandR))
 	_, err = randr.QueryVersion(conn.Conn, randrMajor, randrMinor).Reply()
 	require.NoError(t, err)
 	require.NoError(t, s.find())

@@ -88,7 +88,7 @@ func (s *Screen) prepare() error {
 	if err := s.checkSize(size.Width, size.Height); err != nil {
 		return err
 	}
-	s.shared = shm.Init(s.conn.Conn) == nil
+	s.shared = s.conn.Use(xdisplay.SHM) == nil
 	if err := s.preparePointer(); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (s *Screen) prepare() error {
 }
 
 func (s *Screen) prepareDamage() error {
-	if damage.Init(s.conn.Conn) != nil {
+	if s.conn.Use(xdisplay.Damage) != nil {
 		return nil //nolint:nilerr // Damage tells
 	}
 	if _, err := damage.QueryVersion(s.conn.Conn, 1, 1).Reply(); err != nil {

@@ -37,7 +37,7 @@ func start(t *testing.T) (*xorgtest.Server, *Screen, painter) {
 	require.NoError(t, err)
 	t.Cleanup(conn.Abort)
 	p := painter{t, conn, xproto.Setup(conn.Conn).DefaultScreen(conn.Conn).Root}
-	require.NoError(t, xtest.Init(conn.Conn))
+	require.NoError(t, conn.Use(xdisplay.XTest))
 	p.point(width-1, height-1)
 	s, err := Open(t.Context(), server.Display, width, height)
 	require.NoError(t, err)

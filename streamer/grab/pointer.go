@@ -6,6 +6,8 @@ import (
 
 	"github.com/jezek/xgb/xfixes"
 	"github.com/jezek/xgb/xproto"
+
+	"streamstack/streamer/input/xdisplay"
 )
 
 // pointer is the mouse pointer: its image is asked for when it has changed, its place before each picture.
@@ -20,7 +22,7 @@ type pointer struct {
 func (p *pointer) outdated(serial uint32) { p.serial.Store(serial) }
 
 func (s *Screen) preparePointer() error {
-	if xfixes.Init(s.conn.Conn) != nil {
+	if s.conn.Use(xdisplay.XFixes) != nil {
 		return nil //nolint:nilerr // a screen without a pointer is a picture all the same
 	}
 	// The version that is asked for is the one that the server speaks with us (XFIXES, section 3); regions, which DAMAGE needs, came with 2.

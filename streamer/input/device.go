@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jezek/xgb/xproto"
-	"github.com/jezek/xgb/xtest"
 
 	"streamstack/streamer/control"
 	"streamstack/streamer/input/xdisplay"
@@ -71,7 +70,7 @@ func open(ctx context.Context, display, folder string, state *state, log *slog.L
 	if err != nil {
 		return nil, fmt.Errorf("input: %w", err)
 	}
-	if err := conn.Guard(ctx, func() error { return xtest.Init(conn.Conn) }); err != nil {
+	if err := conn.Guard(ctx, func() error { return conn.Use(xdisplay.XTest) }); err != nil {
 		conn.Abort()
 		return nil, fmt.Errorf("input: the X server needs the XTEST extension: %w", err)
 	}

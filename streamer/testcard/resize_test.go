@@ -9,13 +9,15 @@ import (
 	"github.com/jezek/xgb/xproto"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"streamstack/streamer/input/xdisplay"
 )
 
 // setMode gives the first output a mode of its own and makes the screen as large, as an agent does for a client with another size.
 func (v *viewer) setMode(width, height uint16) {
 	t, c := v.t, v.conn.Conn
 	t.Helper()
-	require.NoError(t, randr.Init(c))
+	require.NoError(t, v.conn.Use(xdisplay.RandR))
 	_, err := randr.QueryVersion(c, 1, 4).Reply()
 	require.NoError(t, err)
 	resources, err := randr.GetScreenResources(c, v.root).Reply()

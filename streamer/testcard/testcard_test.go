@@ -87,7 +87,7 @@ func view(t *testing.T, display string) *viewer {
 	t.Helper()
 	conn, err := xdisplay.Dial(t.Context(), display)
 	require.NoError(t, err)
-	require.NoError(t, xtest.Init(conn.Conn))
+	require.NoError(t, conn.Use(xdisplay.XTest))
 	t.Cleanup(conn.Abort)
 	go func() { // nothing comes, but the end has to be taken
 		for {

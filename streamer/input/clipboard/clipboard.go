@@ -85,7 +85,7 @@ func Open(ctx context.Context, display string, log *slog.Logger) (*Clipboard, er
 // prepare makes the window that owns and asks.
 func (o *owner) prepare() error {
 	c := o.conn.Conn
-	if err := xfixes.Init(c); err != nil {
+	if err := o.conn.Use(xdisplay.XFixes); err != nil {
 		return fmt.Errorf("the X server needs the XFIXES extension: %w", err)
 	}
 	if _, err := xfixes.QueryVersion(c, 1, 0).Reply(); err != nil {

@@ -88,6 +88,9 @@ func dial(ctx context.Context, display string, between func(net.Conn) net.Conn) 
 	stop := context.AfterFunc(ctx, func() { _ = socket.Close() }) // the error xgb then returns is the one that counts
 	stuck := &atomic.Bool{}
 	conn, err := xgb.NewConnNet(deadlineSocket{between(socket), stuck})
+	if err == nil {
+		err = register(conn)
+	}
 	if !stop() && err == nil { // too late: the socket is closed already
 		err = context.Cause(ctx)
 	}

@@ -18,7 +18,7 @@ func (s *Server) Resize(t *testing.T, width, height uint16) {
 	require.NoError(t, err)
 	defer conn.Abort()
 	c, root := conn.Conn, xproto.Setup(conn.Conn).DefaultScreen(conn.Conn).Root
-	require.NoError(t, randr.Init(c))
+	require.NoError(t, conn.Use(xdisplay.RandR))
 	_, err = randr.QueryVersion(c, 1, 4).Reply()
 	require.NoError(t, err)
 	resources, err := randr.GetScreenResources(c, root).Reply()
