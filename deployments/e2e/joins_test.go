@@ -39,7 +39,7 @@ const visits = `(async () => {
 		const video = document.createElement('video'), audio = document.createElement('audio');
 		video.muted = audio.muted = true;
 		const v = {state: '', message: '', cause: 0, width: 0, height: 0, first: ''};
-		const stream = new Stream({url, stunServers, video, audio, relay: false, codec: ''});
+		const stream = new Stream({url, stunServers, video, audio, relay: false, codec: '', devices: {microphone: false, camera: false}});
 		stream.addEventListener('state', ({detail}) => {
 			v.state = detail.state; v.message = detail.message;
 			if (detail.state === 'connecting') stream.control.addEventListener('error', (e) => { v.cause = e.error.sctpCauseCode; });
