@@ -17,9 +17,10 @@ const videoClock = 90000
 
 // cameraDecoders unpack and decode what browsers send.
 var cameraDecoders = map[frame.Codec]string{
-	frame.VP8:  "rtpvp8depay ! vp8dec",
-	frame.VP9:  "rtpvp9depay ! vp9dec",
-	frame.H264: "rtph264depay ! h264parse ! openh264dec",
+	frame.VP8: "rtpvp8depay ! vp8dec",
+	frame.VP9: "rtpvp9depay ! vp9dec",
+	// The parameter sets come with the format then, without which openh264dec refuses it.
+	frame.H264: "rtph264depay ! video/x-h264,stream-format=avc,alignment=au ! h264parse ! openh264dec",
 }
 
 // cameraSink makes a picture of one size, whatever the camera gives, and shows it to applications: a reader of a V4L2 device keeps the

@@ -17,14 +17,14 @@ func TestCameraUpToItsDevice(t *testing.T) {
 	require.NoError(t, initialise())
 	for codec, encode := range map[frame.Codec]string{
 		frame.VP8: "vp8enc deadline=1 keyframe-max-dist=5 ! rtpvp8pay pt=97", frame.VP9: "vp9enc deadline=1 cpu-used=8 keyframe-max-dist=5 ! rtpvp9pay pt=97",
-		frame.H264: "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=5 ! h264parse ! rtph264pay pt=97 config-interval=-1",
+		frame.H264: "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=5 ! video/x-h264,profile=constrained-baseline ! h264parse ! rtph264pay pt=97 config-interval=-1",
 	} {
 		t.Run(string(codec), func(t *testing.T) {
 			c, err := StartCamera(CameraConfig{Device: "a test's", Codec: codec, PayloadType: 97, Width: 640, Height: 480, sink: "appsink name=shown sync=false"})
 			require.NoError(t, err)
 			shown, err := c.pipeline.element("shown")
 			require.NoError(t, err)
-			source, err := gst.NewPipelineFromString("videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=15/1 ! videoconvert ! " + encode + " ! appsink name=out sync=false")
+			source, err := gst.NewPipelineFromString("videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=15/1 ! videoconvert ! video/x-raw,format=I420 ! " + encode + " ! appsink name=out sync=false")
 			require.NoError(t, err)
 			out, err := source.GetElementByName("out")
 			require.NoError(t, err)
