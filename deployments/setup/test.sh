@@ -51,6 +51,9 @@ tests() {
 		--rerun-fails-report "$report" --packages "$list" -- -count=1 -timeout 20m "$@"
 }
 
+# fuzz runs the targets of some packages at once on each core: most of the time goes into linking.
+fuzz() { printf '%s\n' "$race" | xargs -P "$(nproc)" -n 8 sh deployments/setup/fuzz.sh 1s; }
+
 # test_packages prints "race PATH" or "plain PATH" for every package that has tests.
 test_packages() {
 	go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | awk -v bindings="$bindings" '
@@ -75,8 +78,7 @@ step lint bin/golangci-lint run ./...
 # One package at a time: several video encoders and browsers at once would starve each other.
 [ -z "$plain" ] || step plain tests plain "$plain" -p 1
 # Every target for a moment, beside its kept corpus: what `task soak` does for longer, with those that need GStreamer.
-# shellcheck disable=SC2086 # one word a package
-[ -z "$race" ] || step fuzz sh deployments/setup/fuzz.sh 1s $race
+[ -z "$race" ] || step fuzz fuzz
 
 if cat "$reruns"/* >"$reruns/all" 2>/dev/null && [ -s "$reruns/all" ]; then
 	printf '\nrun once more after a failure, with how often each failed:\n'

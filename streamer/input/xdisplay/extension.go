@@ -68,7 +68,7 @@ func register(c *xgb.Conn) error {
 }
 
 func query(c *xgb.Conn, e Extension) (n numbers, opcode byte, err error) {
-	r, err := xproto.QueryExtension(c, uint16(len(e)), string(e)).Reply() //nolint:gosec // a dozen bytes
+	r, err := xproto.QueryExtension(c, uint16(len(e)), string(e)).Reply()
 	switch {
 	case err != nil:
 		return n, 0, fmt.Errorf("xdisplay: extension %s: %w", e, err)
