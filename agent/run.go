@@ -110,7 +110,7 @@ func (r *run) launch(ctx context.Context) (driver.Instance, error) {
 		}
 	})
 	// What was appended before this run was known to the watch.
-	s, _, err := projections.Load(ctx, r.a.cfg.Log, r.s.Region, r.s.ID)
+	s, err := r.load(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +129,20 @@ func (r *run) launch(ctx context.Context) (driver.Instance, error) {
 		return nil, err
 	}
 	return r.a.cfg.Driver.Launch(ctx, spec)
+}
+
+// loadTries is how often a launch reads its session: where a gateway reads for the agent (package guard) and is killed over it,
+// nobody answers, and the next one is asked.
+const loadTries = 3
+
+func (r *run) load(ctx context.Context) (s projections.Session, err error) {
+	for range loadTries {
+		s, _, err = projections.Load(ctx, r.a.cfg.Log, r.s.Region, r.s.ID)
+		if !errors.Is(err, events.ErrUnavailable) || ctx.Err() != nil {
+			break
+		}
+	}
+	return s, err
 }
 
 // forget removes the streamer's consumer, unless the next attempt may have made it anew.
