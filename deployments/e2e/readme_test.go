@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,15 +17,21 @@ import (
 
 // components are the commands of the README that run until they are stopped: other tests run them, here their flags are
 // checked.
-var components = regexp.MustCompile(`^(up|gateway|agent)\b`)
+var components = regexp.MustCompile(`^(up|gateway|agent) -`)
 
 // TestREADME runs the README's commands of the program as they are printed, in their order, on one stack.
 func TestREADME(t *testing.T) {
 	s := stack.Up(t, stack.DataDir(t))
 	env := []string{"STREAMSTACK_DATA=" + s.Data}
-	ran, id := 0, ""
+	listed := stack.RunIn(t, nil, env, "agent", "ls", "--json")
+	require.Zero(t, listed.Wait(), listed.Stderr())
+	var first struct {
+		ID string `json:"id"`
+	}
+	require.NoError(t, json.NewDecoder(strings.NewReader(listed.Stdout())).Decode(&first), listed.Stdout())
+	ran, id, agent := 0, "", first.ID
 	for _, line := range readmeCommands(t) {
-		args := strings.Fields(strings.ReplaceAll(line, "ID", id))
+		args := strings.Fields(strings.NewReplacer("ID", id, "AGENT", agent).Replace(line))
 		switch {
 		case components.MatchString(line):
 			args = append(args, "--help")
