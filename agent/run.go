@@ -110,8 +110,11 @@ func (r *run) launch(ctx context.Context) (driver.Instance, error) {
 		}
 	})
 	// What was appended before this run was known to the watch.
-	s, err := r.load(ctx)
-	if err != nil {
+	var s projections.Session
+	if err := again(ctx, func() (err error) {
+		s, _, err = projections.Load(ctx, r.a.cfg.Log, r.s.Region, r.s.ID)
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	if s.Status == projections.StatusTerminating || s.Ended() {
@@ -125,24 +128,24 @@ func (r *run) launch(ctx context.Context) (driver.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.consumer(ctx, s); err != nil {
+	if err := again(ctx, func() error { return r.consumer(ctx, s) }); err != nil {
 		return nil, err
 	}
 	return r.a.cfg.Driver.Launch(ctx, spec)
 }
 
-// loadTries is how often a launch reads its session: where a gateway reads for the agent (package guard) and is killed over it,
-// nobody answers, and the next one is asked.
-const loadTries = 3
+// tries is how often a launch asks the log for the same: where a gateway asks for the agent (package guard) and is killed over
+// it, nobody answers, and the next one is asked.
+const tries = 3
 
-func (r *run) load(ctx context.Context) (s projections.Session, err error) {
-	for range loadTries {
-		s, _, err = projections.Load(ctx, r.a.cfg.Log, r.s.Region, r.s.ID)
-		if !errors.Is(err, events.ErrUnavailable) || ctx.Err() != nil {
+// again calls f, whose effect does not change when it is repeated, until the log has answered.
+func again(ctx context.Context, f func() error) (err error) {
+	for range tries {
+		if err = f(); !errors.Is(err, events.ErrUnavailable) || ctx.Err() != nil {
 			break
 		}
 	}
-	return s, err
+	return err
 }
 
 // forget removes the streamer's consumer, unless the next attempt may have made it anew.
