@@ -85,6 +85,9 @@ func (g *Gateway) joinDraft(s projections.Session, req joinRequest, peer events.
 	}
 	data := events.JoinedData{Peer: peer, Generation: s.Generation + 1, Role: string(req.Role), Account: account}
 	if req.Role == token.RoleViewer {
+		if s.Ready != nil && s.Ready.Via == events.ViaMaster {
+			return nil, wrong(oneClientText)
+		}
 		most := g.Limits().ViewersPerSession
 		if most > 0 && len(s.Viewers) >= most {
 			return nil, tooMany(codeViewerLimit, "the session has %d viewers, no more are allowed: wait until one has left", most)

@@ -20,6 +20,9 @@ import (
 // masterWait is how long a master may take to answer the first discover.
 const masterWait = 10 * time.Second
 
+// oneClientText is what viewers of such a session are told.
+const oneClientText = "the session's streamer speaks through a master socket: it has one client, and nobody can watch"
+
 // master is one socket of a streamer that is not ours. It says and hears the messages of signalling.md, which know one client
 // at a time and no peer ids: what it says belongs to the client whose discover it has answered last, and only if that client
 // is the session's still. That a client has connected nobody tells the gateway; it is taken from the client's leaving its
@@ -193,6 +196,18 @@ func (m *master) ready(ctx context.Context, d events.DiscoverData) (err error) {
 			return err
 		}
 	}
+	return m.refuseViewers(ctx)
+}
+
+// refuseViewers sends away the viewers who were let in before there was a master: the messages that it knows are of one
+// client. Those who come later are not let in (joinDraft).
+func (m *master) refuseViewers(ctx context.Context) error {
+	for _, v := range m.session.Viewers {
+		err := m.say(ctx, events.Disconnected, events.DisconnectedData{Peer: v.Peer, Reason: events.ReasonRefused, Message: oneClientText})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -209,6 +224,8 @@ func (m *master) fromLog(ctx context.Context, e events.Event) error {
 		return closing{closeEnded, endText(m.session)}
 	case e.Is(events.Streamer, events.Ready) && e.Sequence > m.readyAt:
 		return closing{closeReplaced, "another socket speaks for this streamer now"}
+	case e.Is(events.Gateway, events.Joined) && decoded[events.JoinedData](e).Role == events.RoleViewer:
+		return nil // displaces nobody; refuseViewers has told it
 	case e.Is(events.Gateway, events.Joined) && before != "" && e.Sequence > m.readyAt:
 		return m.say(ctx, events.Disconnected, events.DisconnectedData{Peer: before, Reason: events.ReasonDisplaced, Connected: true})
 	case e.Actor == events.Client && e.Peer() == m.session.Peer:
