@@ -7,10 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 
 	"streamstack/events"
 	"streamstack/events/trust"
+	"streamstack/gateway/limit"
+	"streamstack/gateway/metrics"
 	"streamstack/projections"
 )
 
@@ -105,4 +108,65 @@ func TestNobodyWatchesAMaster(t *testing.T) {
 	next := r.join(c.ID)
 	displaced := decoded[events.DisconnectedData](s.awaits(c.ID, "streamer.disconnected", 2))
 	require.Equal(t, events.DisconnectedData{Peer: client, Reason: events.ReasonDisplaced, Connected: true}, displaced, "by %s, and by nobody before", next.URL)
+}
+
+// slow drops all views as those that cannot keep up.
+func (h *hub) slow() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, subs := range h.subs {
+		for s := range subs {
+			h.drop(s, whySlow)
+		}
+	}
+}
+
+// The end of a master's socket is the loss of its client where the master went, or was sent away for what it did. It is not
+// where the gateway stops: the master comes back, and the client streams on meanwhile.
+func TestMasterEnds(t *testing.T) {
+	t.Parallel()
+	for name, x := range map[string]struct {
+		end  func(*replica, *browser)
+		code websocket.StatusCode // -1 where the gateway does not close
+		lost bool
+		hit  metrics.Limit
+	}{
+		"gateway stops": {func(r *replica, _ *browser) { r.hub.close() }, websocket.StatusGoingAway, false, ""},
+		"slow gateway":  {func(r *replica, _ *browser) { r.hub.slow() }, websocket.StatusTryAgainLater, false, ""},
+		"leaves":        {func(_ *replica, b *browser) { _ = b.conn.Close(websocket.StatusNormalClosure, "") }, -1, true, ""},
+		"goes":          {func(_ *replica, b *browser) { _ = b.conn.CloseNow() }, -1, true, ""},
+		"binary flood":  {func(_ *replica, b *browser) { b.floods(websocket.MessageBinary) }, websocket.StatusPolicyViolation, true, metrics.MessageRate},
+		"flood":         {func(_ *replica, b *browser) { b.floods(websocket.MessageText) }, websocket.StatusPolicyViolation, true, metrics.MessageRate},
+		"too large": {func(_ *replica, b *browser) {
+			b.send(strings.Repeat("x", 1+int(limit.Default().MessageBytes)))
+		}, websocket.StatusMessageTooBig, true, metrics.MessageSize},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, c := mastered(t)
+			s := r.stack
+			b := r.master(c.ID)
+			r.answers(b, c.ID, 1)
+			client := s.peerOf(c.ID)
+			s.say(c.ID, events.Streamer, events.Connected, events.ConnectedData{Peer: client}, r)
+			dial(t, c.URL)
+			require.Equal(t, "discover", b.receive().Type) // so the socket knows of the connection, which came before
+
+			x.end(r, b)
+			if x.code >= 0 {
+				b.closed(x.code)
+			}
+			if x.lost {
+				require.Equal(t, events.DisconnectedData{Peer: client, Reason: events.ReasonLost, Message: "the master's socket closed", Connected: true},
+					decoded[events.DisconnectedData](s.awaits(c.ID, "streamer.disconnected", 1)))
+			}
+			if x.hit != "" {
+				require.InDelta(t, 1, r.metric(`streamstack_limits_hit_total{limit="`+string(x.hit)+`"}`), 0)
+			}
+			require.NoError(t, r.stop(), "which waits for the sockets")
+			if names, _ := s.history(c.ID); !x.lost {
+				require.Equal(t, client, s.state(c.ID).Connected, "%v", names)
+			}
+		})
+	}
 }
