@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"streamstack/events"
+	"streamstack/events/connect"
 	"streamstack/events/trust"
 	"streamstack/gateway/limit"
 	"streamstack/gateway/metrics"
@@ -22,8 +25,15 @@ import (
 
 // withMasters lets a gateway of a stack have master sockets.
 func (s *stack) withMasters(g *Gateway) {
-	g.cfg.Streamer = func(context.Context, trust.Credentials) (*events.Log, error) {
-		return events.New(s.nats.Connect(s.t), discard())
+	g.cfg.Streamer = func(ctx context.Context, _ trust.Credentials) (*events.Log, error) {
+		if end, ok := ctx.Deadline(); !ok || time.Until(end) > creationTime {
+			return nil, errors.New("test: the request may wait for longer than others do without NATS")
+		}
+		nc, err := connect.Dial(ctx, s.nats.URL(), "", "master", discard(), s.via...)
+		if err != nil {
+			return nil, fmt.Errorf("test: %w", err)
+		}
+		return events.New(nc, discard()) // the socket closes the connection
 	}
 }
 
