@@ -88,8 +88,11 @@ func (g *Gateway) joinDraft(s projections.Session, req joinRequest, peer events.
 		if s.Ready != nil && s.Ready.Via == events.ViaMaster {
 			return nil, wrong(oneClientText)
 		}
-		most := g.Limits().ViewersPerSession
-		if most > 0 && len(s.Viewers) >= most {
+		most := projections.MaxViewers
+		if limit := g.Limits().ViewersPerSession; limit > 0 {
+			most = min(most, limit)
+		}
+		if len(s.Viewers) >= most {
 			return nil, tooMany(codeViewerLimit, "the session has %d viewers, no more are allowed: wait until one has left", most)
 		}
 		data.Generation = s.Watched + 1
