@@ -46,6 +46,20 @@ func (b *browser) floods(kind websocket.MessageType) {
 	}
 }
 
+// A panic of what reads a socket ends that socket, and not the gateway.
+func TestReadersPanic(t *testing.T) {
+	t.Parallel()
+	r := house(t)
+	ended := make(chan error, 2)
+	go (&wire{g: r.Gateway}).read(t.Context(), nil, ended) // it has no connection
+	go func() { ended <- (&master{g: r.Gateway}).read(t.Context()) }()
+	for range cap(ended) {
+		var c closing
+		require.ErrorAs(t, <-ended, &c)
+		require.Equal(t, websocket.StatusInternalError, c.code)
+	}
+}
+
 // talkative makes the streamer say more than a socket's buffers hold (see narrow).
 func (s *stack) talkative(id events.SessionID) {
 	s.t.Helper()

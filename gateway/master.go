@@ -79,7 +79,8 @@ func (m *master) left(ctx context.Context, err error) bool {
 }
 
 // read hands the master's frames to the loop.
-func (m *master) read(ctx context.Context) error {
+func (m *master) read(ctx context.Context) (err error) {
+	defer m.g.caught(&err)
 	var limit *rate.Limiter
 	if f := m.g.Limits(); f.MessagesPerSecond > 0 {
 		limit = rate.NewLimiter(rate.Limit(f.MessagesPerSecond), f.MessageBurst)

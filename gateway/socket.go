@@ -166,7 +166,8 @@ func (w *wire) limiter() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(f.MessagesPerSecond), f.MessageBurst)
 }
 
-func (w *wire) readOne(ctx context.Context, limit *rate.Limiter) error {
+func (w *wire) readOne(ctx context.Context, limit *rate.Limiter) (err error) {
+	defer w.g.caught(&err)
 	kind, data, err := w.message(ctx)
 	if err != nil {
 		return err
