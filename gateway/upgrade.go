@@ -78,7 +78,7 @@ func (g *Gateway) aside(f func() error) error {
 
 // caught is deferred by what a socket's goroutines do: a panic ends that socket, not the process, and err says so to its client.
 func (g *Gateway) caught(err *error) {
-	if p := recover(); p != nil {
+	if p := recover(); p != nil { //nolint:revive // it is the deferred function
 		g.log.Error("socket panicked", "err", p, "stack", string(debug.Stack()))
 		*err = closing{websocket.StatusInternalError, "something is wrong in the gateway"}
 	}
