@@ -252,7 +252,7 @@ func (m *master) fromLog(ctx context.Context, e events.Event) error {
 	case e.Is(events.Streamer, events.Ready) && e.Sequence > m.readyAt:
 		return closing{closeReplaced, "another socket speaks for this streamer now"}
 	case e.Is(events.Gateway, events.Joined) && decoded[events.JoinedData](e).Role == events.RoleViewer:
-		return nil // displaces nobody; refuseViewers has told it
+		return nil // displaces nobody
 	case e.Is(events.Gateway, events.Joined) && before != "" && e.Sequence > m.readyAt:
 		return m.say(ctx, events.Disconnected, events.DisconnectedData{Peer: before, Reason: events.ReasonDisplaced, Connected: true})
 	case e.Actor == events.Client && e.Peer() == m.session.Peer:
