@@ -89,7 +89,9 @@ func TestAgentsRefused(t *testing.T) {
 	}
 	require.Equal(t, "not_found", r.do(http.MethodGet, "/1.0/agents/a7?region=mars", "").Code)
 	require.Equal(t, "not_found", r.do(http.MethodDelete, "/1.0/agents/nobody/drain", "").Code)
-	require.Equal(t, "bad_request", r.do(http.MethodPost, "/1.0/agents/a7/drain", `{"deadline_min":9999999}`).Code)
+	for _, bad := range []string{`{"deadline_min":9999999}`, `{"deadline_min":1.5}`, `null`, `[]`} {
+		require.Equal(t, "bad_request", r.do(http.MethodPost, "/1.0/agents/a7/drain", bad).Code, bad)
+	}
 	require.Equal(t, "bad_request", r.do(http.MethodGet, "/1.0/agents?all=some", "").Code)
 	reader, err := r.CreateAccount(t.Context(), "reader", time.Now().Add(time.Hour), token.Read)
 	require.NoError(t, err)

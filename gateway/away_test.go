@@ -28,7 +28,6 @@ const answeredIn = 2*time.Second + 300*time.Millisecond
 var withoutLog = map[string]int{
 	"GET /1.0/schemas": http.StatusOK, "GET /1.0/schemas/:file": http.StatusOK, "GET /1.0/asyncapi.json": http.StatusOK,
 	"GET /1.0/docs": http.StatusOK, "GET /1.0/docs/:file": http.StatusOK, "GET /1.0/openapi.json": http.StatusOK, "GET /metrics": http.StatusOK,
-	"GET /1.0/sessions/:id/sockets/master": http.StatusBadRequest, "GET /1.0/session/:id/sockets/master": http.StatusBadRequest,
 }
 
 // away asks every route there is while NATS does not answer.
@@ -58,8 +57,8 @@ func openAway(t *testing.T, r *replica) *away {
 	return &away{r: r, id: c.ID,
 		paths: map[string]string{
 			"GET /1.0/sessions/:id/sockets/slave": path(c.URL), "GET /1.0/sessions/:id/sockets/adb": path(adb.URL),
-			"GET /1.0/sessions/:id/sockets/viewer": path(r.watch(c.ID).URL),
-			"GET /1.0/sessions/:id/connect":        path(share.URL), "GET /1.0/shares/:id": "/1.0/shares/" + share.ID,
+			"GET /1.0/sessions/:id/sockets/viewer": path(r.watch(c.ID).URL), "GET /1.0/sessions/:id/sockets/master": masterPath(t, c.ID),
+			"GET /1.0/sessions/:id/connect": path(share.URL), "GET /1.0/shares/:id": "/1.0/shares/" + share.ID,
 			"PATCH /1.0/shares/:id": "/1.0/shares/" + share.ID, "DELETE /1.0/shares/:id": "/1.0/shares/" + share.ID,
 			"GET /1.0/docs/:file": "/1.0/docs/docs.js", "GET /1.0/schemas/:file": "/1.0/schemas/" + schema.Names()[0] + ".json",
 		},
@@ -139,8 +138,11 @@ func TestEveryRouteWhileNATSIsAway(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]func(*testing.T) (r *replica, leave, back func()){
 		"killed": func(t *testing.T) (*replica, func(), func()) {
-			r := house(t)
-			return r, r.stack.nats.Stop, r.stack.nats.Restart
+			s := newStack(t)
+			r := s.gateway(s.withMasters)
+			s.agent("a1", 100, "testcard")
+			r.serving("testcard")
+			return r, s.nats.Stop, s.nats.Restart
 		},
 		"silent": func(t *testing.T) (*replica, func(), func()) {
 			s := newStack(t)
@@ -149,7 +151,7 @@ func TestEveryRouteWhileNATSIsAway(t *testing.T) {
 				o.Servers = []string{"nats://" + p.addr}
 				return nil
 			}}
-			r := s.gateway()
+			r := s.gateway(s.withMasters)
 			s.agent("a1", 100, "testcard")
 			r.serving("testcard")
 			return r, p.stall, p.flow

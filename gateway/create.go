@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,6 +56,8 @@ type creation struct {
 	peer    events.PeerID // of its first client
 	data    events.CreatedData
 	extra   json.RawMessage
+	// status is that of a session that is there already, by its idempotency key; empty for a new one.
+	status projections.Status
 }
 
 func (n creation) draft(name events.Name, data any) events.Draft {
@@ -90,7 +93,7 @@ func (g *Gateway) createSession(c echo.Context) error {
 		return err
 	}
 	return g.answerClient(c, http.StatusCreated, sessionAnswer{ID: n.session, Region: n.region, Joinable: &n.data.Joinable,
-		Status: projections.StatusCreated}, n.peer, token.RoleSlave)
+		Status: cmp.Or(n.status, projections.StatusCreated)}, n.peer, token.RoleSlave)
 }
 
 // plan chooses what a request leaves open: the region, the screen and the names.

@@ -63,7 +63,7 @@ var badBodies = map[string]string{
 	``:                                     "app is required",
 	`{}`:                                   "app is required",
 	`{"app":""}`:                           "app is required",
-	`null`:                                 "app is required",
+	` null `:                               "must be a JSON object, not null",
 	`{"app":"nobody-has-it"}`:              `"nobody-has-it" is not known`,
 	`{"app":"Not A Name"}`:                 "is not known",
 	`{"app":5}`:                            "app must not be a JSON number",

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -204,6 +205,8 @@ func decodeBody(c echo.Context, v any) error {
 		return nil
 	case !utf8.Valid(body): // RFC 8259, section 8.1; parts that are kept as they came would make no sound event
 		return badRequest("the body is not valid JSON: it is not UTF-8")
+	case bytes.Equal(bytes.TrimSpace(body), []byte("null")): // which json takes for an object without fields
+		return badRequest("the body must be a JSON object, not null")
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return badRequest("%s", jsonProblem(err))

@@ -182,6 +182,11 @@ func FuzzJoin(f *testing.F) {
 		`{"screen":{"density":72,"fps":240},"disconnect_clients":true}`, `{"screen":null}`)
 }
 
+func FuzzDrain(f *testing.F) {
+	fuzzBody(f, http.MethodPost, "/1.0/agents/a1/drain", `{"deadline_min":10}`, `{"deadline_min":null}`, `{"deadline_min":-1}`, `{"deadline_min":1e3}`,
+		`{"deadline_min":9223372036854775808}`)
+}
+
 func FuzzShare(f *testing.F) {
 	fuzzBody(f, http.MethodPost, "/1.0/sessions/{session}/share", `{"type":"adb","description":"for Kim","expiry_at":1764050000}`,
 		`{"type":"adb","expiry_min":1}`, `{"type":"vnc"}`, `{"type":"adb","expiry_at":9223372036854775807}`, `{"type":"adb","expiry_min":-9223372036854775808}`)

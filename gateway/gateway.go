@@ -35,7 +35,6 @@ type Gateway struct {
 	accountsLast *newest
 	archive      *archive.Archive
 	hub          *hub
-	thrift       thrift // of the sockets that wait
 	alive        *liveness
 	echo         *echo.Echo
 	now          func() time.Time

@@ -147,7 +147,14 @@ func (g *Gateway) resumeCreation(ctx context.Context, req *createRequest, accoun
 		n.data.Joinable, n.extra, n.data.Account = s.Joinable, req.ExtraData, account
 	}
 	n.region, n.session, n.peer = claim.Region, claim.Session, claim.Peer
-	return n, g.complete(ctx, n, &steps)
+	if err := g.complete(ctx, n, &steps); err != nil || !s.Known() {
+		return n, err
+	}
+	if s.Ended() || s.Status == projections.StatusTerminating {
+		return n, &apiError{status: http.StatusBadRequest, code: codeWrongState, message: "the session of this key has ended: take a new key"}
+	}
+	n.status = s.Status
+	return n, nil
 }
 
 // steps is how far a session's creation is in the log.

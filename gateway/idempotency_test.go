@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"streamstack/events"
-	"streamstack/events/eventstest"
+	"streamstack/projections"
 )
 
 const keyed = `{"app":"testcard","joinable":true,"extra_data":{"a":1}}`
@@ -155,15 +155,36 @@ func TestIdempotencyKeyAfterACrash(t *testing.T) {
 		require.Equal(t, whole, names, "after %d steps", done)
 		require.Equal(t, n.peer, s.peerOf(c.ID))
 	}
-	// A session that has ended is the same session still.
-	_, c := r.createKeyed("ended", keyed)
-	require.Equal(t, http.StatusOK, r.do(http.MethodDelete, "/1.0/sessions/"+string(c.ID), "").StatusCode)
-	eventstest.Wait(t, within, func() string {
-		if st := r.status(c.ID); st != "404" {
-			return "the end of a session that is " + st
-		}
-		return ""
-	})
-	_, again := r.createKeyed("ended", keyed)
-	require.Equal(t, c.ID, again.ID)
+}
+
+// A key stands for its session as that is now; when it has ended, nobody is sent to it any more, nor does the key get another.
+func TestIdempotencyKeyLater(t *testing.T) {
+	t.Parallel()
+	r := house(t)
+	s := r.stack
+	_, c := r.createKeyed("later", keyed)
+	s.ready(c.ID, r)
+	s.say(c.ID, events.Streamer, events.Connected, events.ConnectedData{Peer: s.peerOf(c.ID)}, r)
+	a, again := r.createKeyed("later", keyed)
+	require.Equal(t, c.ID, again.ID, a.Error)
+	var grant sessionAnswer
+	a.into(t, &grant)
+	require.Equal(t, projections.StatusActive, grant.Status)
+	for _, d := range []struct {
+		actor events.Actor
+		name  events.Name
+		data  any
+	}{
+		{events.Gateway, events.Terminating, events.TerminatingData{By: "account:tester", Reason: "deleted"}},
+		{events.Agent, events.Terminated, events.EndedData{Agent: "a1", Attempt: 1, Reason: "done"}},
+	} {
+		s.say(c.ID, d.actor, d.name, d.data, r)
+		a, _ = r.createKeyed("later", keyed)
+		require.Equal(t, http.StatusBadRequest, a.StatusCode, d.name)
+		require.Equal(t, "wrong_state", a.Code)
+		require.Contains(t, a.Error, "take a new key")
+		require.NotContains(t, string(a.Metadata), "token")
+	}
+	a, _ = r.createKeyed("later", `{"app":"testcard"}`)
+	require.Equal(t, "idempotency_key_reused", a.Code, "which comes first")
 }

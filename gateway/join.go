@@ -85,8 +85,14 @@ func (g *Gateway) joinDraft(s projections.Session, req joinRequest, peer events.
 	}
 	data := events.JoinedData{Peer: peer, Generation: s.Generation + 1, Role: string(req.Role), Account: account}
 	if req.Role == token.RoleViewer {
-		most := g.Limits().ViewersPerSession
-		if most > 0 && len(s.Viewers) >= most {
+		if s.Ready != nil && s.Ready.Via == events.ViaMaster {
+			return nil, wrong(oneClientText)
+		}
+		most := projections.MaxViewers
+		if limit := g.Limits().ViewersPerSession; limit > 0 {
+			most = min(most, limit)
+		}
+		if len(s.Viewers) >= most {
 			return nil, tooMany(codeViewerLimit, "the session has %d viewers, no more are allowed: wait until one has left", most)
 		}
 		data.Generation = s.Watched + 1

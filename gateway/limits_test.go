@@ -21,20 +21,43 @@ import (
 func TestFloodAndOversize(t *testing.T) {
 	t.Parallel()
 	r := house(t)
-	c := r.create()
-	b := dial(t, c.URL)
-	for range 3 * limit.Default().MessageBurst { // of no meaning, so that nothing holds them up
-		if b.conn.Write(t.Context(), websocket.MessageText, []byte(`x`)) != nil {
-			break // cut off
-		}
+	var c created
+	for _, kind := range []websocket.MessageType{websocket.MessageBinary, websocket.MessageText} {
+		c = r.create()
+		b := dial(t, c.URL)
+		b.floods(kind)
+		b.fails(whyFlood, websocket.StatusPolicyViolation)
 	}
-	b.fails(whyFlood, websocket.StatusPolicyViolation)
-	b = dial(t, r.create().URL)
+	b := dial(t, r.create().URL)
 	b.send(`{"type":"settings","x":"` + strings.Repeat("x", int(limit.Default().MessageBytes)) + `"}`)
 	b.fails("more than 131072 bytes", websocket.StatusMessageTooBig)
 	var d events.DetachedData
 	require.NoError(t, r.stack.awaits(c.ID, "client.detached", 1).Decode(&d))
 	require.Equal(t, int(websocket.StatusPolicyViolation), d.Code)
+}
+
+// floods says more than is allowed, of no meaning, so that nothing holds it up.
+func (b *browser) floods(kind websocket.MessageType) {
+	b.t.Helper()
+	for range 3 * limit.Default().MessageBurst {
+		if b.conn.Write(b.t.Context(), kind, []byte(`x`)) != nil {
+			return // cut off
+		}
+	}
+}
+
+// A panic of what reads a socket ends that socket, and not the gateway.
+func TestReadersPanic(t *testing.T) {
+	t.Parallel()
+	r := house(t)
+	ended := make(chan error, 2)
+	go (&wire{g: r.Gateway}).read(t.Context(), nil, ended) // it has no connection
+	go func() { ended <- (&master{g: r.Gateway}).read(t.Context()) }()
+	for range cap(ended) {
+		var c closing
+		require.ErrorAs(t, <-ended, &c)
+		require.Equal(t, websocket.StatusInternalError, c.code)
+	}
 }
 
 // talkative makes the streamer say more than a socket's buffers hold (see narrow).

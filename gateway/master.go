@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +18,9 @@ import (
 
 // masterWait is how long a master may take to answer the first discover.
 const masterWait = 10 * time.Second
+
+// oneClientText is what viewers of such a session are told.
+const oneClientText = "the session's streamer speaks through a master socket: it has one client, and nobody can watch"
 
 // master is one socket of a streamer that is not ours. It says and hears the messages of signalling.md, which know one client
 // at a time and no peer ids: what it says belongs to the client whose discover it has answered last, and only if that client
@@ -49,6 +51,8 @@ func (m *master) run(ctx context.Context) {
 	read := make(chan error, 1)
 	go func() { read <- m.read(life) }()
 	err := m.serve(life, read)
+	lost := m.left(ctx, err)
+	m.g.countEnd(err)
 	var c closing
 	if errors.As(err, &c) {
 		late := time.AfterFunc(m.g.times.closeWait, cancel)
@@ -59,13 +63,24 @@ func (m *master) run(ctx context.Context) {
 	_ = m.conn.CloseNow() // ends the reader
 	m.g.log.Debug("master socket ended", "session", m.session.ID, "err", err, "reader", <-read)
 	m.pings.Wait()
-	if p := m.session.Connected; p != "" && m.readyAt > 0 && c.code != closeReplaced && c.code != closeEnded {
+	if p := m.session.Connected; p != "" && m.readyAt > 0 && lost {
 		_ = m.say(context.WithoutCancel(ctx), events.Disconnected, events.DisconnectedData{Peer: p, Reason: events.ReasonLost, Message: "the master's socket closed", Connected: true}) // it is logged
 	}
 }
 
+// left tells whether a socket's end was the master's own: it went, does not read, or said what nobody may say. Where the gateway
+// stops, or the log is away, the master comes back through another socket, and its client streams on meanwhile.
+func (m *master) left(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false // cut off, for the gateway has stopped
+	}
+	var c closing
+	return !errors.As(err, &c) || c.code == websocket.StatusPolicyViolation || c.code == websocket.StatusMessageTooBig
+}
+
 // read hands the master's frames to the loop.
-func (m *master) read(ctx context.Context) error {
+func (m *master) read(ctx context.Context) (err error) {
+	defer m.g.caught(&err)
 	var limit *rate.Limiter
 	if f := m.g.Limits(); f.MessagesPerSecond > 0 {
 		limit = rate.NewLimiter(rate.Limit(f.MessagesPerSecond), f.MessageBurst)
@@ -75,14 +90,17 @@ func (m *master) read(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("gateway: master: %w", err)
 		}
-		data, err := io.ReadAll(r)
+		data, err := content(r, m.g.Limits().MessageBytes)
+		var c closing
 		switch {
+		case errors.As(err, &c):
+			return c
 		case err != nil:
 			return fmt.Errorf("gateway: master: %w", err)
-		case kind != websocket.MessageText:
-			continue // signalling.md: text frames only
 		case limit != nil && !limit.Allow():
 			return closing{websocket.StatusPolicyViolation, whyFlood}
+		case kind != websocket.MessageText:
+			continue // signalling.md: text frames only
 		}
 		select {
 		case m.in <- data:
@@ -182,14 +200,38 @@ func (m *master) ready(ctx context.Context, d events.DiscoverData) (err error) {
 	if m.session.Connected == m.session.Peer {
 		m.begun = m.session.Peer // an earlier master's, whose stream this one cannot take over
 	}
-	from := m.session.JoinedSeq
-	for m.sent < m.readyAt { // another replica of the stream may answer than the one that took it
+	if err := m.replay(ctx); err != nil {
+		return err
+	}
+	return m.refuseViewers(ctx)
+}
+
+// replay reads what the session's client has said so far, up to this socket's own ready: another replica of the stream may
+// answer than the one that took it, and not have all yet. What follows comes live.
+func (m *master) replay(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, replayTime)
+	defer cancel()
+	for from := m.session.JoinedSeq; ; from = max(from, m.sent+1) {
 		err := m.g.cfg.Log.History(ctx, m.session.Region, m.session.ID, from, func(e events.Event) error { return m.fromLog(ctx, e) })
-		if err != nil {
+		var c closing
+		switch {
+		case errors.As(err, &c), errors.Is(err, errGone), err == nil && m.sent >= m.readyAt:
 			return err
+		case err != nil:
+			return m.unheard(err)
 		}
-		from = max(from, m.sent+1)
 		if err := pause(ctx, replayPause); err != nil {
+			return m.unheard(err)
+		}
+	}
+}
+
+// refuseViewers sends away the viewers who were let in before there was a master: the messages that it knows are of one
+// client. Those who come later are not let in (joinDraft).
+func (m *master) refuseViewers(ctx context.Context) error {
+	for _, v := range m.session.Viewers {
+		err := m.say(ctx, events.Disconnected, events.DisconnectedData{Peer: v.Peer, Reason: events.ReasonRefused, Message: oneClientText})
+		if err != nil {
 			return err
 		}
 	}
@@ -209,6 +251,8 @@ func (m *master) fromLog(ctx context.Context, e events.Event) error {
 		return closing{closeEnded, endText(m.session)}
 	case e.Is(events.Streamer, events.Ready) && e.Sequence > m.readyAt:
 		return closing{closeReplaced, "another socket speaks for this streamer now"}
+	case e.Is(events.Gateway, events.Joined) && decoded[events.JoinedData](e).Role == events.RoleViewer:
+		return nil // displaces nobody
 	case e.Is(events.Gateway, events.Joined) && before != "" && e.Sequence > m.readyAt:
 		return m.say(ctx, events.Disconnected, events.DisconnectedData{Peer: before, Reason: events.ReasonDisplaced, Connected: true})
 	case e.Actor == events.Client && e.Peer() == m.session.Peer:

@@ -62,7 +62,7 @@ func (g *Gateway) masterSocket(c echo.Context) error {
 // open checks who wants to speak for which session, and does the handshake. Without a connection and an error the client was
 // answered.
 func (m *master) open(c echo.Context, creds trust.Credentials) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
+	ctx, cancel := context.WithTimeout(c.Request().Context(), creationTime)
 	defer cancel()
 	i := creds.Identity
 	// Who the user is, NATS says: before that nothing is told of the session.
@@ -97,7 +97,7 @@ func (m *master) open(c echo.Context, creds trust.Credentials) error {
 		m.g.log.Debug("websocket refused", "session", i.Session, "err", err)
 		return nil // the client was answered
 	}
-	m.conn.SetReadLimit(m.g.Limits().MessageBytes)
+	m.conn.SetReadLimit(-1) // content bounds it, and says so
 	return nil
 }
 

@@ -166,16 +166,17 @@ func (w *wire) limiter() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(f.MessagesPerSecond), f.MessageBurst)
 }
 
-func (w *wire) readOne(ctx context.Context, limit *rate.Limiter) error {
+func (w *wire) readOne(ctx context.Context, limit *rate.Limiter) (err error) {
+	defer w.g.caught(&err)
 	kind, data, err := w.message(ctx)
 	if err != nil {
 		return err
 	}
-	if kind != websocket.MessageText {
-		return nil // signalling.md: text frames only
-	}
 	if limit != nil && !limit.Allow() {
 		return closing{websocket.StatusPolicyViolation, whyFlood}
+	}
+	if kind != websocket.MessageText {
+		return nil // signalling.md: text frames only
 	}
 	select {
 	case w.in <- data:
@@ -191,15 +192,14 @@ func (w *wire) message(ctx context.Context) (websocket.MessageType, []byte, erro
 	if err != nil {
 		return 0, nil, err //nolint:wrapcheck // run asks it for its close code
 	}
-	data, err := w.content(r)
+	data, err := content(r, w.g.Limits().MessageBytes)
 	return kind, data, err
 }
 
-// content is apart from message, so that the stack on which that waits stays small.
+// content reads a message of at most so many bytes. It is apart from message, so that the stack on which that waits stays small.
 //
 //go:noinline
-func (w *wire) content(r io.Reader) ([]byte, error) {
-	most := w.g.Limits().MessageBytes
+func content(r io.Reader, most int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err == nil && int64(len(data)) > most {
 		err = closing{websocket.StatusMessageTooBig, fmt.Sprintf("the message has more than %d bytes", most)}

@@ -16,7 +16,10 @@ const (
 	thriftPercent = 30
 )
 
-// thrift is how the process, of which there is one collector, is told. Its zero value is ready.
+// collector is the one of the process: its gateways' sockets are counted together.
+var collector thrift
+
+// thrift is how a collector is told. Its zero value is ready.
 type thrift struct {
 	mu   sync.Mutex
 	open int

@@ -69,24 +69,27 @@ func (g *Gateway) aside(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		var err error
-		defer func() {
-			if p := recover(); p != nil {
-				g.log.Error("socket panicked", "err", p, "stack", string(debug.Stack()))
-				err = closing{websocket.StatusInternalError, "something is wrong in the gateway"}
-			}
-			done <- err
-		}()
+		defer func() { done <- err }()
+		defer g.caught(&err)
 		err = f()
 	}()
 	return <-done
 }
 
+// caught is deferred by what a socket's goroutines do: a panic ends that socket, not the process, and err says so to its client.
+func (g *Gateway) caught(err *error) {
+	if p := recover(); p != nil { //nolint:revive // it is the deferred function
+		g.log.Error("socket panicked", "err", p, "stack", string(debug.Stack()))
+		*err = closing{websocket.StatusInternalError, "something is wrong in the gateway"}
+	}
+}
+
 // detach runs an open socket outside of its request. It must hold a subscription, by which the gateway's stop ends it and
 // waits for it; after runs when it has ended.
 func (g *Gateway) detach(serve, after func()) {
-	g.thrift.opened()
+	collector.opened()
 	go func() {
-		defer g.thrift.closed()
+		defer collector.closed()
 		defer after()
 		defer func() {
 			if p := recover(); p != nil { // as the server does for requests

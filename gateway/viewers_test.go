@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"streamstack/events"
 	"streamstack/gateway/limit"
 	"streamstack/gateway/token"
+	"streamstack/projections"
 )
 
 // watch joins a session as a viewer.
@@ -104,22 +106,32 @@ func TestViewersAreOnlyThat(t *testing.T) {
 	require.Equal(t, "wrong_state", r.do(http.MethodPost, "/1.0/sessions/"+string(closed.ID)+"/join", `{"role":"viewer"}`).Code)
 }
 
-// A session has so many viewers and no more; one that has gone makes room.
+// A session has so many viewers and no more; one that has gone makes room. Without a limit, or with one that is too high, it
+// has as many as its state and its streamer hold.
 func TestViewerLimit(t *testing.T) {
 	t.Parallel()
-	s := newStack(t)
-	figures := limit.Default()
-	figures.ViewersPerSession = 2
-	r := s.gateway(func(g *Gateway) { g.bounds.figures = figures })
-	s.agent("a1", 100, "testcard")
-	r.serving("testcard")
-	c := r.create(`{"app":"testcard","joinable":true}`)
-	s.ready(c.ID, r)
-	first := r.watch(c.ID)
-	r.watch(c.ID)
-	a := r.do(http.MethodPost, "/1.0/sessions/"+string(c.ID)+"/join", `{"role":"viewer"}`)
-	require.Equal(t, http.StatusTooManyRequests, a.StatusCode)
-	require.Equal(t, "viewer_limit", a.Code)
-	s.say(c.ID, events.Streamer, events.Disconnected, events.DisconnectedData{Peer: viewerOf(t, r, first), Reason: events.ReasonLeft}, r)
-	r.watch(c.ID)
+	for limited, most := range map[int]int{2: 2, 0: projections.MaxViewers, 1000: projections.MaxViewers} {
+		t.Run(strconv.Itoa(limited), func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			figures := limit.Default()
+			figures.ViewersPerSession, figures.RequestsPerSecond = limited, 0
+			r := s.gateway(func(g *Gateway) { g.bounds.figures = figures })
+			s.agent("a1", 100, "testcard")
+			r.serving("testcard")
+			c := r.create(`{"app":"testcard","joinable":true}`)
+			s.ready(c.ID, r)
+			first := r.watch(c.ID)
+			for range most - 1 {
+				r.watch(c.ID)
+			}
+			require.Len(t, s.state(c.ID).Viewers, most)
+			a := r.do(http.MethodPost, "/1.0/sessions/"+string(c.ID)+"/join", `{"role":"viewer"}`)
+			require.Equal(t, http.StatusTooManyRequests, a.StatusCode)
+			require.Equal(t, "viewer_limit", a.Code)
+			s.say(c.ID, events.Streamer, events.Disconnected, events.DisconnectedData{Peer: viewerOf(t, r, first), Reason: events.ReasonLeft}, r)
+			dial(t, r.watch(c.ID).URL)
+			s.awaits(c.ID, "client.attached", 1)
+		})
+	}
 }

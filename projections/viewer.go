@@ -19,7 +19,12 @@ type Viewer struct {
 	Connected bool
 }
 
-// maxViewers bounds what a session's state holds; gateways let fewer in.
+// MaxViewers is how many viewers a session has at most, whatever limit a gateway was given: more are not let in, and a streamer
+// of ours serves no more, for each takes its share of the machine's upstream.
+const MaxViewers = 64
+
+// maxViewers bounds what a session's state holds of a log that others wrote: more than [MaxViewers], and the same for ever, for
+// a state is read from snapshots as well.
 const maxViewers = 256
 
 // Viewer returns one of the session's viewers: those that were let in and have not gone.

@@ -42,23 +42,35 @@ func (s *Streamer) read(ctx context.Context) error {
 }
 
 // replay handles what was there when the streamer came: of the last client, and of the viewers with whom no streamer has begun
-// before this one.
+// before this one. Those with whom one had are told to join again: this one cannot go on with a peer connection of another, and
+// until they are gone they take the places of others.
 func (s *Streamer) replay(ctx context.Context, early []events.Event) {
 	var client events.PeerID
-	viewers := map[events.PeerID]bool{}
+	viewers := map[events.PeerID]bool{} // those who are there, and whether nobody has begun with them
+	streamed := map[events.PeerID]bool{}
 	for _, e := range early {
+		_, viewer := viewers[e.Peer()]
 		switch {
 		case e.Is(events.Gateway, events.Joined) && watches(e):
 			viewers[e.Peer()] = true
 		case e.Is(events.Gateway, events.Joined):
 			client = e.Peer()
-		case e.Actor == events.Streamer:
+		case e.Is(events.Streamer, events.Disconnected):
 			delete(viewers, e.Peer())
+		case e.Actor == events.Streamer && viewer:
+			viewers[e.Peer()] = false
+			streamed[e.Peer()] = streamed[e.Peer()] || e.Name == events.Connected
 		}
 	}
 	for _, e := range early {
 		if e.Peer() == client || viewers[e.Peer()] {
 			s.post(ctx, func(ctx context.Context) error { return s.handle(ctx, e) })
+		}
+	}
+	for id, fresh := range viewers {
+		if !fresh {
+			lost := events.DisconnectedData{Peer: id, Reason: events.ReasonLost, Message: "the session's streamer began anew: join again", Connected: streamed[id]}
+			s.post(ctx, func(ctx context.Context) error { return s.say(ctx, events.Disconnected, lost) })
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"streamstack/events"
+	"streamstack/projections"
 	"streamstack/streamer/bitrate"
 	"streamstack/streamer/control"
 	"streamstack/streamer/frame"
@@ -23,9 +24,8 @@ import (
 // sends the viewers away; their pages join again. Viewers hear what the client is sent: where it has no sound, nor have they.
 
 const (
-	// maxWatching is how many viewers are served at once, whatever the gateway lets in: each takes its share of the machine's
-	// upstream.
-	maxWatching = 64
+	// maxWatching is how many viewers are served at once, whatever the gateway lets in.
+	maxWatching = projections.MaxViewers
 	// settleTime is how long a viewer may take from its joining to its connection: the SDK's five minutes.
 	settleTime = 5 * time.Minute
 	// viewerMinBitrate is the least that a viewer's estimate falls to, bit/s.

@@ -126,7 +126,20 @@ func TestViewersBeforeTheClient(t *testing.T) {
 	r.append(events.Gateway, events.Joined, events.JoinedData{Peer: begun, Generation: 2, Role: events.RoleViewer})
 	r.append(events.Client, events.Settings, events.SettingsData{Peer: begun, Settings: events.Raw(`{"api_version":2}`)})
 	r.append(events.Streamer, events.Offer, events.SDPData{Peer: begun, SDP: "v=0"})
+	shown, left := events.PeerID("33333333-3333-4333-8333-333333333333"), events.PeerID("44444444-4444-4444-8444-444444444444")
+	for n, id := range []events.PeerID{shown, left} {
+		r.append(events.Gateway, events.Joined, events.JoinedData{Peer: id, Generation: 3 + n, Role: events.RoleViewer})
+		r.append(events.Streamer, events.Offer, events.SDPData{Peer: id, SDP: "v=0"})
+		r.append(events.Streamer, events.Connected, events.ConnectedData{Peer: id})
+	}
+	r.append(events.Streamer, events.Disconnected, events.DisconnectedData{Peer: left, Reason: events.ReasonLeft, Connected: true})
 	r.start()
+	for id, connected := range map[events.PeerID]bool{begun: false, shown: true} {
+		lost := r.gone(id) // so that its place is free
+		require.Equal(t, events.ReasonLost, lost.Reason)
+		require.Contains(t, lost.Message, "join again")
+		require.Equal(t, connected, lost.Connected)
+	}
 	early.watch()
 	other := letWatch(t, r, webrtc.MimeTypeH264)
 	require.Equal(t, events.ReasonRefused, r.gone(other.id).Reason, "all are shown one codec")
@@ -144,6 +157,7 @@ func TestViewersBeforeTheClient(t *testing.T) {
 	require.Equal(t, 1, open(r))
 	offers, _ := r.streamed(events.Offer, begun)
 	require.Len(t, offers, 1, "the other streamer's")
+	require.Equal(t, events.ReasonLeft, r.gone(left).Reason, "which was said once")
 }
 
 // A viewer of version 1, and one that is refused.

@@ -17,7 +17,7 @@ func limitFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "trusted-proxies", Usage: "networks of reverse proxies whose X-Forwarded-For is believed, `CIDR`…, besides this machine", Sources: connect.Env("trusted-proxies")},
 		&cli.IntFlag{Name: "limit-requests", Usage: "at most `N` requests a second of an account, or of an address without one, at each gateway; 0: no limit", Value: int(d.RequestsPerSecond), Sources: connect.Env("limit-requests")},
 		&cli.IntFlag{Name: "limit-sessions", Usage: "at most `N` live sessions of an account; 0: no limit", Value: d.SessionsPerAccount, Sources: connect.Env("limit-sessions")},
-		&cli.IntFlag{Name: "limit-viewers", Usage: "at most `N` clients that only watch in each session; 0: no limit", Value: d.ViewersPerSession, Sources: connect.Env("limit-viewers")},
+		&cli.IntFlag{Name: "limit-viewers", Usage: "at most `N` clients that only watch in each session, and never more than 64; 0: no lower limit", Value: d.ViewersPerSession, Sources: connect.Env("limit-viewers")},
 		&cli.IntFlag{Name: "limit-sockets", Usage: "at most `N` open sockets of an account's sessions at each gateway; 0: no limit", Value: d.SocketsPerAccount, Sources: connect.Env("limit-sockets")},
 	}
 }

@@ -18,7 +18,8 @@ type Figures struct {
 	// SocketsPerAccount is how many sockets the sessions of an account may have open, at each gateway by itself. Over all
 	// of them the sessions bound it: a session has one client, and that one has one socket.
 	SocketsPerAccount int `json:"sockets_per_account"`
-	// ViewersPerSession is how many clients that only watch a session may have at once, besides its one client.
+	// ViewersPerSession is how many clients that only watch a session may have at once, besides its one client; with 0, and at
+	// most, as many as projections.MaxViewers says.
 	ViewersPerSession int `json:"viewers_per_session"`
 	// Feeds is how many streams of events (Server-Sent Events) one gateway serves at once.
 	Feeds int `json:"feeds"`
