@@ -82,7 +82,9 @@ func (h *house) checkOnce(id events.SessionID, l life) {
 // checkConnected holds for a session whose client got its picture.
 func (h *house) checkConnected(id events.SessionID, l life, v *viewer) {
 	h.t.Helper()
-	for _, n := range []events.Name{events.Claimed, events.Launched, events.Ready, events.Offer, events.Connected, events.Disconnected} {
+	require.Equal(h.t, 1+l.named[events.AttemptFailed], l.named[events.Claimed], "%s: claimed", id)
+	require.NotZero(h.t, l.named[events.Launched], "%s: launched", id)
+	for _, n := range []events.Name{events.Ready, events.Offer, events.Connected, events.Disconnected} {
 		require.Equal(h.t, 1, l.named[n], "%s: %s", id, n)
 	}
 	require.LessOrEqual(h.t, len(v.got), len(l.sent), "%s: the client got %v, the log has %v", id, v.got, l.sent)
