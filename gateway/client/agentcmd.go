@@ -83,18 +83,8 @@ func listAgents(ctx context.Context, cmd *cli.Command) error {
 
 // ofAgent makes the action of a command on one agent, ID, which prints what it is then.
 func ofAgent(do func(ctx context.Context, cmd *cli.Command, c *Client, id events.AgentID) (Agent, error)) cli.ActionFunc {
-	return func(ctx context.Context, cmd *cli.Command) error {
-		id, err := connect.OneArg(cmd, "ID")
-		if err != nil {
-			return err
-		}
-		c, err := gateway(cmd)
-		if err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-		a, err := do(ctx, cmd, c, events.AgentID(id))
+	return ofOne(func(ctx context.Context, cmd *cli.Command, c *Client, id events.AgentID) error {
+		a, err := do(ctx, cmd, c, id)
 		if err != nil {
 			return err
 		}
@@ -105,7 +95,7 @@ func ofAgent(do func(ctx context.Context, cmd *cli.Command, c *Client, id events
 			{"id", string(a.ID)}, {"region", string(a.Region)}, {"status", a.Status}, {"draining", a.drain()}, {"sessions", a.sessions()}, {"load", a.load()},
 			{"driver", a.Driver}, {"applications", a.applications()}, {"gpus", a.gpus()}, {"version", a.Version}, {"since", a.Since.Format(time.RFC3339)},
 		})
-	}
+	})
 }
 
 // sessions are those that it has, of those that it can have.

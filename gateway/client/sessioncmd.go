@@ -38,11 +38,11 @@ func SessionCommand() *cli.Command {
 		},
 		&cli.Command{
 			Name: "show", Usage: "show one session", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
-			Flags: gatewayFlags(), Action: ofSession(showSession),
+			Flags: gatewayFlags(), Action: ofOne(showSession),
 		},
 		&cli.Command{
 			Name: "delete", Usage: "end a session and wait for its end", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
-			Flags: gatewayFlags(), Action: ofSession(deleteSession),
+			Flags: gatewayFlags(), Action: ofOne(deleteSession),
 		},
 	)
 }
@@ -217,8 +217,8 @@ func listSessions(ctx context.Context, cmd *cli.Command) error {
 	return printTable(connect.Out(cmd), rows)
 }
 
-// ofSession makes the action of a command on one session, ID: do gets the gateway, and has callTimeout.
-func ofSession(do func(ctx context.Context, cmd *cli.Command, c *Client, id events.SessionID) error) cli.ActionFunc {
+// ofOne makes the action of a command on one thing, ID: do gets the gateway, and has callTimeout.
+func ofOne[T ~string](do func(ctx context.Context, cmd *cli.Command, c *Client, id T) error) cli.ActionFunc {
 	return func(ctx context.Context, cmd *cli.Command) error {
 		id, err := connect.OneArg(cmd, "ID")
 		if err != nil {
@@ -230,7 +230,7 @@ func ofSession(do func(ctx context.Context, cmd *cli.Command, c *Client, id even
 		}
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
-		return do(ctx, cmd, c, events.SessionID(id))
+		return do(ctx, cmd, c, T(id))
 	}
 }
 
