@@ -112,7 +112,7 @@ func (g *Gateway) CreateAccount(ctx context.Context, name string, expiry time.Ti
 		may = token.AllScopes
 	}
 	if !events.ValidToken(name) {
-		return "", badRequest("an account's name has 1 to 63 of a-z, 0-9 and -, not %q", name)
+		return "", badRequest("an account's name has 1 to 63 of a-z, 0-9 and -, not %s", quoted(name))
 	}
 	id, err := token.NewID()
 	if err != nil {
