@@ -86,7 +86,7 @@ func (g *Gateway) locate(ctx context.Context, m moment) (_ moment, newest bool, 
 func (g *Gateway) sessionAsOf(c echo.Context, m moment) (s projections.Session, err error) {
 	id := events.SessionID(c.Param("id"))
 	if !events.ValidToken(string(id)) {
-		return s, badRequest("%q is not a session id", id)
+		return s, badRequest("%s is not a session id", quoted(string(id)))
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
 	defer cancel()
