@@ -228,6 +228,11 @@ func (r *run) over(ctx context.Context, e driver.Ending, wasReady bool) {
 	if e.ExitCode >= 0 {
 		d.ExitCode = &e.ExitCode
 	}
+	if e.OutOfMemory {
+		d.Cause = events.CauseMemory
+		r.failed(ctx, d) // it would do the same elsewhere
+		return
+	}
 	if !wasReady && e.Part != driver.PartApplication {
 		r.attemptFailed(ctx, d)
 		return

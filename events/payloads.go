@@ -86,6 +86,7 @@ const (
 	CauseRefused  = "refused"  // the session asks for what no agent can launch
 	CauseLaunch   = "launch"   // the launch failed otherwise
 	CauseDied     = "died"     // a part of the instance ended by itself
+	CauseMemory   = "memory"   // the instance used more memory than it is allowed
 	CauseHung     = "hung"     // the streamer gave no sign of life
 	CauseVanished = "vanished" // the agent was away, and its instance is gone
 )

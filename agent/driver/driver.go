@@ -104,4 +104,6 @@ type Ending struct {
 	Signal string
 	// LogTail is the end of the part's output, some lines of plain text.
 	LogTail string
+	// OutOfMemory tells that the kernel ended it, or a part of it, for using more memory than it was allowed.
+	OutOfMemory bool
 }
