@@ -19,7 +19,7 @@ import (
 // newClient makes a client; it connects to nothing yet, and agrees on the API's version with the first request.
 func newClient(c Config) (*client.Client, error) {
 	// A transport of its own: the default one would take proxies from the environment.
-	options := []client.Opt{client.WithHTTPClient(&http.Client{Transport: &http.Transport{}}), client.WithHost(c.Engine)}
+	options := []client.Opt{client.WithHTTPClient(&http.Client{Transport: &http.Transport{}}), client.WithHost(c.Engine), client.WithScheme("http")}
 	if c.TLSCA != "" {
 		options = append(options, client.WithTLSClientConfig(c.TLSCA, c.TLSCert, c.TLSKey), client.WithScheme("https"))
 	}
