@@ -33,7 +33,7 @@ func (a *Agent) heartbeat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, events.HeartbeatEvery)
 	defer cancel()
 	m := nats.NewMsg(a.heartbeatSubject())
-	beat := events.Heartbeat{Time: time.Now()}
+	beat := events.Heartbeat{Time: time.Now(), Warm: a.pool.size()}
 	if a.cfg.Load != nil {
 		load := a.cfg.Load()
 		beat.Load = &load

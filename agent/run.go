@@ -29,6 +29,8 @@ type run struct {
 
 	// adopted tells that an earlier run of the agent launched the instance.
 	adopted bool
+	// warm tells that the instance had waited for the session.
+	warm bool
 	// requeued tells that the session went back to the queue: what has its name is the next attempt's.
 	requeued atomic.Bool
 }
@@ -131,7 +133,7 @@ func (r *run) launch(ctx context.Context) (driver.Instance, error) {
 	if err := again(ctx, func() error { return r.consumer(ctx, s) }); err != nil {
 		return nil, err
 	}
-	return r.a.cfg.Driver.Launch(ctx, spec)
+	return r.launchOn(ctx, spec)
 }
 
 // tries is how often a launch asks the log for the same: where a gateway asks for the agent (package guard) and is killed over

@@ -51,7 +51,7 @@ func (r *run) spec(ctx context.Context, s projections.Session) (driver.Spec, err
 			}, r.a.cfg.StreamerEnv...),
 		},
 		BeforeStreamer: func(ctx context.Context) error {
-			d := events.LaunchedData{Agent: r.a.cfg.ID, Attempt: r.s.Attempt, Instance: string(s.ID)}
+			d := events.LaunchedData{Agent: r.a.cfg.ID, Attempt: r.s.Attempt, Instance: string(s.ID), Warm: r.warm}
 			_, err := r.a.cfg.Log.Append(ctx, events.NewDraft(s.Region, s.ID, events.Agent, events.Launched, d))
 			return err
 		},

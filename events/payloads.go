@@ -74,6 +74,8 @@ type LaunchedData struct {
 	Agent    AgentID `json:"agent"`
 	Attempt  int     `json:"attempt"`  // of the claim that it is about; 1 is the first
 	Instance string  `json:"instance"` // the driver's name for it
+	// Warm tells that it was up before the session came, and waited for one.
+	Warm bool `json:"warm,omitempty"`
 }
 
 // What kind of failure ended an attempt, or a session.
