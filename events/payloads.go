@@ -69,6 +69,16 @@ type ClaimedData struct {
 	Driver  string  `json:"driver"`  // how the agent will launch the instance: process
 }
 
+// PullingData is agent.pulling: a launch waits for an image that the agent's container engine fetches.
+type PullingData struct {
+	Agent   AgentID `json:"agent"`
+	Attempt int     `json:"attempt"`         // of the claim that it is about; 1 is the first
+	Image   string  `json:"image"`           // the image's name
+	Done    int64   `json:"done"`            // bytes that have been fetched
+	Total   int64   `json:"total,omitempty"` // bytes in all, as far as they are known by now; 0 for unknown
+	Over    bool    `json:"over,omitempty"`  // the image is there
+}
+
 // LaunchedData is agent.launched.
 type LaunchedData struct {
 	Agent    AgentID `json:"agent"`

@@ -102,9 +102,12 @@ func Open(ctx context.Context, o Options) (*agent.Agent, error) {
 		Log: o.Log, Logger: o.Logger, Region: events.Region(o.Region), ID: id, Slots: o.Slots, Warm: o.Warm,
 		DriverName: o.Driver.Name, Version: o.Version, StreamerEnv: o.StreamerEnv, Credentials: secrets, Adopt: o.Adopt, Renew: o.renewal(), RenewEvery: streamerLife / 2,
 	}
-	if o.Driver.Name == driverAMS {
+	switch o.Driver.Name {
+	case driverAMS:
 		err = o.equipAMS(ctx, &cfg)
-	} else {
+	case driverDocker:
+		err = o.equipDocker(ctx, &cfg)
+	default:
 		err = o.equipProcess(&cfg)
 	}
 	if err != nil {
@@ -148,7 +151,7 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		return fmt.Errorf("agent: the data folder cannot be made: %w (name another with --data)", err)
 	}
-	if o.Driver.Name != driverAMS { // whose streamers are in its images
+	if o.Driver.Name == driverProcess { // others have the streamers in their images
 		if err := s.Require(ctx); err != nil {
 			return err
 		}

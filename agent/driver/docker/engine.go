@@ -62,6 +62,9 @@ func (d *Driver) Machine(ctx context.Context) (Machine, error) {
 	return Machine{CPUs: info.Info.NCPU, Memory: info.Info.MemTotal}, nil
 }
 
+// Local tells whether the engine is on this machine.
+func (d *Driver) Local() bool { return strings.HasPrefix(d.config.Engine, "unix:") }
+
 // away tells whether an error means that the engine did not answer.
 func away(err error) bool {
 	var network net.Error

@@ -10,6 +10,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
+	"streamstack/agent/application"
 	"streamstack/agent/driver"
 )
 
@@ -64,6 +65,27 @@ func (d *Driver) image(ctx context.Context, name string, tell func(context.Conte
 		case <-ctx.Done():
 			return driver.Because(driver.ErrMissing, "docker: image %s is not here yet: %d of %d bytes are fetched, and it is fetched on", name, told.Done, told.Total)
 		}
+	}
+}
+
+// Prefetch begins to fetch the images of applications that the engine lacks, so that no session has to wait for them. What
+// fails is told in the log, and tried again by the first launch.
+func (d *Driver) Prefetch(applications ...application.Application) {
+	names := map[string]bool{}
+	for _, a := range applications {
+		names[d.config.image(a)] = true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return
+	}
+	for name := range names {
+		d.work.Go(func() {
+			if err := d.image(d.life, name, nil); err != nil && d.life.Err() == nil {
+				d.config.Log.Warn("an image is missing", "image", name, "err", err)
+			}
+		})
 	}
 }
 

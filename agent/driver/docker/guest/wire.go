@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"encoding/json"
 	"errors"
 
 	"streamstack/agent/application"
@@ -20,9 +19,9 @@ type Boot struct {
 	Session     string                  `json:"session"`
 	Application application.Application `json:"application"`
 	Screen      driver.Screen           `json:"screen"`
-	UserData    json.RawMessage         `json:"user_data,omitempty"`
-	Env         []string                `json:"env,omitempty"`    // of the streamer
-	Secret      []byte                  `json:"secret,omitempty"` // of the streamer
+	UserData    []byte                  `json:"user_data,omitempty"` // as it is: bytes, not a part of this document
+	Env         []string                `json:"env,omitempty"`       // of the streamer
+	Secret      []byte                  `json:"secret,omitempty"`    // of the streamer
 }
 
 // NewBoot takes from a spec what the guest needs of it.
