@@ -9,6 +9,7 @@ import (
 	"io"
 	"syscall"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/go-units"
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
@@ -27,9 +28,6 @@ func (in *instance) judge(ctx context.Context, err error) driver.Ending {
 	unknown := driver.Ending{Part: driver.PartInstance, Failed: true, ExitCode: -1, LogTail: in.kept.tail()}
 	if err != nil {
 		unknown.Reason = clip(err.Error(), maxReason)
-		if errors.Is(err, errVanished) {
-			unknown.Reason = "the container was removed by somebody else"
-		}
 		return unknown
 	}
 	said, err := in.reports(ctx)
@@ -37,7 +35,10 @@ func (in *instance) judge(ctx context.Context, err error) driver.Ending {
 		in.log.Warn("the engine does not tell what an instance said", "err", err)
 	}
 	var state container.State
-	if got, err := in.d.api.ContainerInspect(ctx, in.id, client.ContainerInspectOptions{}); err != nil {
+	if got, err := in.d.api.ContainerInspect(ctx, in.id, client.ContainerInspectOptions{}); errdefs.IsNotFound(err) && said.Ending == nil {
+		unknown.Reason = errVanished.Error()
+		return unknown
+	} else if err != nil {
 		in.log.Warn("the engine does not tell how an instance ended", "err", err)
 	} else if got.Container.State != nil {
 		state = *got.Container.State
