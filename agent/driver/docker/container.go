@@ -12,7 +12,10 @@ import (
 	"streamstack/agent/driver"
 )
 
-// prefix of a container's name in the engine: the agent's id, which has no dot.
+// program is our own in every image.
+const program = "/usr/bin/streamstack"
+
+// name is a container's in the engine. An agent's id has no dot.
 func (c *Config) name(session string) string { return c.Agent + "." + session }
 
 // describe is the container for a session. Nothing of the session's secrets, user data or application is in it but the
@@ -52,7 +55,7 @@ func (c *Config) describe(spec driver.Spec, groups []string) client.ContainerCre
 		Name: c.name(spec.Session),
 		Config: &container.Config{
 			Image: c.image(spec.Application), Labels: maps.Clone(labels),
-			Entrypoint: []string{"/usr/bin/streamstack"}, Cmd: []string{"instance"},
+			Entrypoint: []string{program}, Cmd: []string{"instance"},
 			OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true,
 			StopTimeout: &grace,
 		},

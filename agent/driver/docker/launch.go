@@ -34,11 +34,15 @@ func (in *instance) launch(ctx context.Context) error {
 	}
 	talk, err := in.attach(ctx)
 	if err != nil {
+		// Podman has prepared the container by now, and says only that it could not. The start says why.
+		if why := in.start(ctx); why != nil {
+			return why
+		}
 		return err
 	}
 	defer talk.close()
-	if _, err := in.d.api.ContainerStart(ctx, in.id, client.ContainerStartOptions{}); err != nil {
-		return because(ctx, fmt.Errorf("docker: the container does not start: %w", err))
+	if err := in.start(ctx); err != nil {
+		return err
 	}
 	if err := in.begin(ctx, talk); err != nil {
 		return because(ctx, err)
@@ -78,6 +82,19 @@ func (in *instance) create(ctx context.Context) error {
 		in.log.Warn("the engine warns of a container", "warning", warning)
 	}
 	return nil
+}
+
+// start starts the container.
+func (in *instance) start(ctx context.Context) error {
+	_, err := in.d.api.ContainerStart(ctx, in.id, client.ContainerStartOptions{})
+	switch {
+	case err == nil:
+		return nil
+	case strings.Contains(err.Error(), program): // which runtimes name when it is not there
+		return driver.Because(driver.ErrMissing, "docker: image %s cannot run %s: %w; use one that deployments/images makes",
+			in.d.config.image(in.spec.Application), program, err)
+	}
+	return because(ctx, fmt.Errorf("docker: the container does not start: %w", err))
 }
 
 // begin has the instance start, step by step.

@@ -143,6 +143,10 @@ func spec(app string) driver.Spec {
 		Streamer: driver.Streamer{Env: []string{"STREAMSTACK_TEST=yes"}, Secret: []byte(`{"creds":"hunter2"}`)}}
 }
 
+func app(name string, version int) application.Application {
+	return application.Application{Name: name, Version: version}
+}
+
 // launch starts an instance.
 func launch(t *testing.T, d *Driver, s driver.Spec) driver.Instance {
 	t.Helper()
