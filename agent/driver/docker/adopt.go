@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
@@ -31,6 +32,16 @@ func (d *Driver) ours(ctx context.Context) ([]container.Summary, error) {
 	return list.Items, nil
 }
 
+// sessionOf is the session that a container of ours is for. One that was started before its session came has that as its name, and
+// until then what it was called.
+func (d *Driver) sessionOf(c container.Summary) string {
+	if session := c.Labels[LabelSession]; session != "" || len(c.Names) == 0 {
+		return session
+	}
+	session, _ := strings.CutPrefix(strings.TrimPrefix(c.Names[0], "/"), d.config.name(""))
+	return session
+}
+
 // Adopt takes over the containers that carry the agent's label and a session's, and whose guest has said that all of the
 // instance runs; see [driver.Adopter]. Those that have ended meanwhile are among them, and tell so at once.
 func (d *Driver) Adopt(ctx context.Context) ([]driver.Instance, error) {
@@ -40,7 +51,7 @@ func (d *Driver) Adopt(ctx context.Context) ([]driver.Instance, error) {
 	}
 	var found []driver.Instance
 	for _, c := range all {
-		session := c.Labels[LabelSession]
+		session := d.sessionOf(c)
 		if !tokenPattern.MatchString(session) || c.State == container.StateCreated {
 			continue
 		}
@@ -106,7 +117,7 @@ func (d *Driver) Sweep(ctx context.Context) ([]string, error) {
 	group.SetLimit(evictions)
 	var sessions []string
 	for _, c := range all {
-		session := c.Labels[LabelSession]
+		session := d.sessionOf(c)
 		if d.isLive(session) {
 			continue
 		}

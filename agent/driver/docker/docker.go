@@ -68,6 +68,15 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 	if err != nil {
 		return nil, err
 	}
+	if err := d.bring(ctx, in, in.launch); err != nil {
+		return nil, err
+	}
+	go in.supervise(d.life) //nolint:contextcheck // it ends with the instance, which Close waits for
+	return in, nil
+}
+
+// bring has an instance start, unless Close comes in between. After an error nothing is left of it.
+func (d *Driver) bring(ctx context.Context, in *instance, start func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() {
@@ -77,16 +86,15 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 		case <-ctx.Done():
 		}
 	})
-	err = in.launch(ctx)
+	err := start(ctx)
 	cancel(nil)
 	watch.Wait()
-	if err != nil {
-		in.clean(d.life) //nolint:contextcheck // ctx may be why it failed
-		in.finish(driver.Ending{Part: driver.PartInstance, Failed: true, Reason: err.Error(), ExitCode: -1})
-		return nil, d.kind(err)
+	if err == nil {
+		return nil
 	}
-	go in.supervise(d.life) // ends with the instance, which Close waits for
-	return in, nil
+	in.clean(d.life) //nolint:contextcheck // ctx may be why it failed
+	in.finish(driver.Ending{Part: driver.PartInstance, Failed: true, Reason: err.Error(), ExitCode: -1})
+	return d.kind(err)
 }
 
 // admit reserves the session's place, and counts it as work that Close waits for.
@@ -108,7 +116,8 @@ func (d *Driver) admit(spec driver.Spec) (*instance, error) {
 // forget gives the session's place back, and drops the logs of instances that ended long ago.
 func (d *Driver) forget(in *instance) {
 	d.mu.Lock()
-	delete(d.live, in.ID())
+	delete(d.live, in.spec.Session)
+	delete(d.live, in.former)
 	err := d.prune()
 	d.mu.Unlock()
 	if err != nil {

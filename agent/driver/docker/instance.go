@@ -24,6 +24,9 @@ type instance struct {
 	log    *slog.Logger
 	kept   *keptLog
 
+	warm   bool   // started before its session came
+	former string // what it was called then, once it has one
+
 	id string // the container's; set before supervise, empty until there is one
 
 	stopOnce sync.Once
@@ -97,7 +100,7 @@ func (in *instance) supervise(ctx context.Context) {
 	case <-in.stopping:
 		err = in.stop(ctx)
 		cancel()
-		<-ended
+		<-ended //nolint:errcheck // it was asked to end
 	}
 	cancel()
 	// What it printed last is on the way here.

@@ -23,31 +23,51 @@ func (in *instance) launch(ctx context.Context) error {
 	if err := in.d.image(ctx, in.d.config.image(in.spec.Application), in.spec.Pulling); err != nil {
 		return err
 	}
-	timeout := in.d.config.times.launch
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, driver.Because(context.DeadlineExceeded, "the instance did not start within %s", timeout))
-	defer cancel()
-	if err := in.prepare(); err != nil {
+	talk, err := in.open(ctx, func(ctx context.Context, t *talk) error { return in.begin(ctx, t) })
+	if err != nil {
 		return err
 	}
+	talk.close()
+	return nil
+}
+
+// limited bounds a start.
+func (d *Driver) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	timeout := d.config.times.launch
+	return context.WithTimeoutCause(ctx, timeout, driver.Because(context.DeadlineExceeded, "the instance did not start within %s", timeout))
+}
+
+// open makes and starts the container, and has the conversation with its guest begin. The caller closes it, after an error
+// nobody has to.
+func (in *instance) open(ctx context.Context, begin func(context.Context, *talk) error) (*talk, error) {
+	ctx, cancel := in.d.limited(ctx)
+	defer cancel()
+	if !in.warm { // which gets its folder with its session
+		if err := in.prepare(); err != nil {
+			return nil, err
+		}
+	}
 	if err := in.create(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	talk, err := in.attach(ctx)
 	if err != nil {
 		// Podman has prepared the container by now, and says only that it could not. The start says why.
 		if why := in.start(ctx); why != nil {
-			return why
+			return nil, why
 		}
-		return err
+		return nil, err
 	}
-	defer talk.close()
+	defer talk.during(ctx)()
 	if err := in.start(ctx); err != nil {
-		return err
+		talk.close()
+		return nil, err
 	}
-	if err := in.begin(ctx, talk); err != nil {
-		return because(ctx, err)
+	if err := begin(ctx, talk); err != nil {
+		talk.close()
+		return nil, because(ctx, err)
 	}
-	return nil
+	return talk, nil
 }
 
 // prepare makes the folder of the instance's log, without an earlier attempt's.
@@ -64,8 +84,12 @@ func (in *instance) prepare() error {
 // create makes the container. One of the same name is what an earlier attempt left: nobody else uses such names.
 func (in *instance) create(ctx context.Context) error {
 	options := in.d.config.describe(in.spec, in.d.groups)
+	if in.warm {
+		delete(options.Config.Labels, LabelSession)
+		options.Config.Labels[LabelWarm] = in.spec.Session
+	}
 	made, err := in.d.api.ContainerCreate(ctx, options)
-	if errdefs.IsConflict(err) || err != nil && strings.Contains(err.Error(), "already in use") { // the latter from Podman
+	if errdefs.IsConflict(err) || taken(err) {
 		if err := in.d.discard(ctx, options.Name); err != nil {
 			return err
 		}
@@ -83,6 +107,9 @@ func (in *instance) create(ctx context.Context) error {
 	}
 	return nil
 }
+
+// taken tells whether an error of Podman's is that a name is taken.
+func taken(err error) bool { return err != nil && strings.Contains(err.Error(), "already in use") }
 
 // start starts the container.
 func (in *instance) start(ctx context.Context) error {
@@ -102,7 +129,7 @@ func (in *instance) begin(ctx context.Context, talk *talk) error {
 	if err := talk.say(guest.Order{Boot: guest.NewBoot(in.spec)}); err != nil {
 		return err
 	}
-	if _, err := talk.until(func(r guest.Report) bool { return r.Up }); err != nil {
+	if err := talk.until(func(r guest.Report) bool { return r.Up }); err != nil {
 		return in.diagnose(ctx, err)
 	}
 	if in.spec.BeforeStreamer != nil {
@@ -113,7 +140,7 @@ func (in *instance) begin(ctx context.Context, talk *talk) error {
 	if err := talk.say(guest.Order{Go: true}); err != nil {
 		return err
 	}
-	if _, err := talk.until(func(r guest.Report) bool { return r.Launched }); err != nil {
+	if err := talk.until(func(r guest.Report) bool { return r.Launched }); err != nil {
 		return in.diagnose(ctx, err)
 	}
 	return nil
@@ -147,13 +174,12 @@ type talk struct {
 	close func()
 }
 
-// attach begins a conversation, before the container is started. It ends with ctx.
+// attach begins a conversation, before the container is started.
 func (in *instance) attach(ctx context.Context) (*talk, error) {
 	conn, err := in.d.api.ContainerAttach(ctx, in.id, client.ContainerAttachOptions{Stream: true, Stdin: true, Stdout: true})
 	if err != nil {
 		return nil, because(ctx, fmt.Errorf("docker: the container cannot be talked to: %w", err))
 	}
-	stop := context.AfterFunc(ctx, conn.Close)
 	read, write := io.Pipe()
 	done := make(chan struct{})
 	go func() { // ends with the connection, which close ends
@@ -162,13 +188,18 @@ func (in *instance) attach(ctx context.Context) (*talk, error) {
 		_ = write.CloseWithError(err) // nil is io.EOF
 	}()
 	return &talk{conn: conn.HijackedResponse, lines: bufio.NewReaderSize(read, guest.MaxReport), close: func() {
-		stop()
 		conn.Close()
 		_ = read.Close() // its writer then ends
 		<-done
 	}}, nil
 }
 
+// during ends a conversation when ctx ends, until what it returns is called.
+func (t *talk) during(ctx context.Context) (release func() bool) {
+	return context.AfterFunc(ctx, t.conn.Close)
+}
+
+// say tells the guest something.
 func (t *talk) say(o guest.Order) error {
 	line, err := json.Marshal(o)
 	if err != nil {
@@ -187,20 +218,20 @@ func (e errSilent) Error() string { return "docker: the instance says nothing: "
 func (e errSilent) Unwrap() error { return e.error }
 
 // until reads on until the guest says what is wanted.
-func (t *talk) until(wanted func(guest.Report) bool) (guest.Report, error) {
+func (t *talk) until(wanted func(guest.Report) bool) error {
 	for {
 		line, err := t.lines.ReadSlice('\n')
 		if err != nil {
-			return guest.Report{}, errSilent{err}
+			return errSilent{err}
 		}
 		r, ok := parseReport(line)
 		switch {
 		case !ok:
-			return r, fmt.Errorf("docker: the container does not run `streamstack instance` of this version: it says %.80q; use an image that does", line)
+			return fmt.Errorf("docker: the container does not run `streamstack instance` of this version: it says %.80q; use an image that does", line)
 		case r.Failed != nil:
-			return r, r.Failed.Err()
+			return r.Failed.Err()
 		case wanted(r):
-			return r, nil
+			return nil
 		}
 	}
 }

@@ -3,6 +3,8 @@ package docker
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,6 +36,9 @@ var roles = map[string]func(context.Context) error{
 	},
 	// streamer tells the size of its secret.
 	"streamer": func(ctx context.Context) error {
+		if path := os.Getenv("STREAMSTACK_WARM"); path != "" {
+			return warmStreamer(ctx, path)
+		}
 		secret, err := io.ReadAll(os.Stdin)
 		fmt.Printf("secret of %d bytes\n", len(secret))
 		<-ctx.Done()
@@ -63,6 +68,29 @@ var roles = map[string]func(context.Context) error{
 		<-ctx.Done()
 		return nil
 	},
+}
+
+// warmStreamer says what a streamer says that waits. A display of 998 pixels cannot be had.
+func warmStreamer(ctx context.Context, path string) error {
+	report, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	say, hear := json.NewEncoder(report), json.NewDecoder(os.Stdin)
+	var screen driver.WarmScreen
+	if err := errors.Join(say.Encode(driver.WarmReport{Warm: true}), hear.Decode(&screen)); err != nil {
+		return err
+	}
+	if strings.HasPrefix(screen.Screen, "998x") {
+		return say.Encode(driver.WarmReport{Error: "no such size"})
+	}
+	var order driver.WarmOrder
+	if err := errors.Join(say.Encode(driver.WarmReport{Screen: screen.Screen}), hear.Decode(&order)); err != nil {
+		return err
+	}
+	fmt.Printf("warm secret of %d bytes\n", len(order.Secret))
+	<-ctx.Done()
+	return nil
 }
 
 func TestMain(m *testing.M) {

@@ -11,6 +11,8 @@
 // Ending. The agent leaves after Launched; the engine keeps what was said, so that an agent that comes back reads it there.
 // When the agent goes away before Go, nobody knows of the instance: the guest ends.
 //
+// A container that is started before its session comes gets Warm first, and says Warm when it waits; Boot then follows.
+//
 // # Secrets
 //
 // The streamer's way into the log goes through standard input and is nowhere else: not in the container's environment,

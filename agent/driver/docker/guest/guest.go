@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -48,12 +49,11 @@ func Run(ctx context.Context, c Config) error {
 }
 
 func run(ctx context.Context, c Config) error {
-	orders := json.NewDecoder(bufio.NewReader(c.In))
-	var first Order
-	if err := orders.Decode(&first); err != nil || first.Boot == nil {
+	orders := listen(c.In)
+	first, err := orders.next(ctx, nil)
+	if err != nil || first.Boot == nil && first.Warm == nil {
 		return fmt.Errorf("guest: standard input brings no session (%w); this command is run by the agent's docker driver", err)
 	}
-	boot := *first.Boot
 	if err := prepare(c.Data); err != nil {
 		return err
 	}
@@ -61,22 +61,9 @@ func run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	logs := follow(filepath.Join(c.Data, "instances", boot.Session), c.Logs)
+	logs := follow(filepath.Join(c.Data, "instances", "*"), c.Logs) // of the one that there is
 	defer logs.end()
-	env := boot.Env
-	if _, err := os.Stat(Registry); err == nil {
-		env = append(env, "GST_REGISTRY="+Registry)
-	}
-	in, err := d.Launch(ctx, driver.Spec{
-		Session: boot.Session, Application: boot.Application, Screen: boot.Screen, UserData: boot.UserData,
-		Streamer: driver.Streamer{Env: env, Secret: boot.Secret},
-		BeforeStreamer: func(ctx context.Context) error {
-			if err := say(c.Out, Report{Up: true}); err != nil {
-				return err
-			}
-			return await(ctx, orders)
-		},
-	})
+	in, err := c.launch(ctx, d, orders, first)
 	if err != nil {
 		return err
 	}
@@ -86,9 +73,7 @@ func run(ctx context.Context, c Config) error {
 	select {
 	case <-in.Done():
 	case <-ctx.Done():
-		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-		defer cancel()
-		if err := in.Stop(stop); err != nil {
+		if err := end(ctx, in); err != nil {
 			return err
 		}
 	}
@@ -98,25 +83,103 @@ func run(ctx context.Context, c Config) error {
 	return say(c.Out, Report{Ending: &ending})
 }
 
-// await waits for Go.
-func await(ctx context.Context, orders *json.Decoder) error {
-	got := make(chan error, 1)
-	go func() { // ends with the order, or with our process
-		var o Order
-		err := orders.Decode(&o)
-		if err == nil && !o.Go {
-			err = errors.New("another order came")
+// launch starts the instance, once it has a session.
+func (c Config) launch(ctx context.Context, d *process.Driver, orders *orders, first Order) (driver.Instance, error) {
+	if first.Warm == nil {
+		return d.Launch(ctx, c.spec(*first.Boot, orders))
+	}
+	w, err := d.Warm(ctx, driver.WarmSpec{ID: first.Warm.ID, Application: first.Warm.Application, Screen: first.Warm.Screen, Env: c.env(first.Warm.Env)})
+	if err != nil {
+		return nil, err
+	}
+	if err := say(c.Out, Report{Warm: true}); err != nil {
+		return nil, err
+	}
+	then, err := orders.next(ctx, w.Done())
+	if err == nil && then.Boot == nil {
+		err = errors.New("guest: another order than a session came")
+	}
+	if err != nil {
+		return nil, errors.Join(err, w.Err(), end(ctx, w))
+	}
+	return w.Claim(ctx, c.spec(*then.Boot, orders))
+}
+
+// stopper is an instance, or one that waits.
+type stopper interface {
+	Stop(ctx context.Context) error
+}
+
+// end ends it in order, also when ctx has ended.
+func end(ctx context.Context, s stopper) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	return s.Stop(ctx)
+}
+
+// spec is the process driver's for a session.
+func (c Config) spec(b Boot, orders *orders) driver.Spec {
+	return driver.Spec{
+		Session: b.Session, Application: b.Application, Screen: b.Screen, UserData: b.UserData,
+		Streamer: driver.Streamer{Env: c.env(b.Env), Secret: b.Secret},
+		BeforeStreamer: func(ctx context.Context) error {
+			if err := say(c.Out, Report{Up: true}); err != nil {
+				return err
+			}
+			o, err := orders.next(ctx, nil)
+			if err == nil && !o.Go {
+				err = errors.New("guest: another order came")
+			}
+			if err != nil {
+				return fmt.Errorf("the agent did not let the instance go: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+// env adds what the image has for the streamer.
+func (c Config) env(env []string) []string {
+	if _, err := os.Stat(Registry); err != nil {
+		return env
+	}
+	return append(slices.Clone(env), "GST_REGISTRY="+Registry)
+}
+
+// orders are what the agent says.
+type orders struct {
+	got chan Order
+	err error // why there are no more; set before got is closed
+}
+
+// listen begins to read orders.
+func listen(in io.Reader) *orders {
+	o := &orders{got: make(chan Order)}
+	go func() { // ends with the orders, or with our process
+		defer close(o.got)
+		for lines := json.NewDecoder(bufio.NewReader(in)); ; {
+			var next Order
+			if o.err = lines.Decode(&next); o.err != nil {
+				return
+			}
+			o.got <- next
 		}
-		got <- err
 	}()
+	return o
+}
+
+// next waits for an order; over, if it is not nil, ends the wait.
+func (o *orders) next(ctx context.Context, over <-chan struct{}) (Order, error) {
 	select {
-	case err := <-got:
-		if err != nil {
-			return fmt.Errorf("guest: the agent did not let the instance go: %w", err)
+	case next, there := <-o.got:
+		if !there {
+			return next, fmt.Errorf("guest: the agent is gone: %w", o.err)
 		}
-		return nil
+		return next, nil
+	case <-over:
+		return Order{}, errors.New("guest: the instance that waited has ended")
 	case <-ctx.Done():
-		return fmt.Errorf("guest: %w", context.Cause(ctx))
+		return Order{}, fmt.Errorf("guest: %w", context.Cause(ctx))
 	}
 }
 

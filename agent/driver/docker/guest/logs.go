@@ -31,7 +31,8 @@ type follower struct {
 	rest   map[string][]byte // the beginning of a line whose end has not come
 }
 
-// follow begins to copy the logs in folder, which need not be there yet, until end.
+// follow begins to copy the logs in folder, a pattern of what need not be there yet, until end. An instance that waited moves to
+// another folder, with its logs: a part has one log, wherever it is.
 func follow(folder string, to io.Writer) *follower {
 	f := &follower{folder: folder, to: to, stop: make(chan struct{}), done: make(chan struct{}), read: map[string]int64{}, rest: map[string][]byte{}}
 	go f.run()

@@ -10,6 +10,8 @@ import (
 // Order is what the agent says: one of its fields.
 type Order struct {
 	Boot *Boot `json:"boot,omitempty"`
+	// Warm has display, sound and streamer start, and wait for a Boot.
+	Warm *Warm `json:"warm,omitempty"`
 	// Go has the streamer and the application start.
 	Go bool `json:"go,omitempty"`
 }
@@ -24,6 +26,14 @@ type Boot struct {
 	Secret      []byte                  `json:"secret,omitempty"`    // of the streamer
 }
 
+// Warm is an instance whose session has not come yet; see [driver.WarmSpec].
+type Warm struct {
+	ID          string                  `json:"id"`
+	Application application.Application `json:"application"`
+	Screen      driver.Screen           `json:"screen"`
+	Env         []string                `json:"env,omitempty"` // of the streamer
+}
+
 // NewBoot takes from a spec what the guest needs of it.
 func NewBoot(spec driver.Spec) *Boot {
 	return &Boot{Session: spec.Session, Application: spec.Application, Screen: spec.Screen, UserData: spec.UserData,
@@ -32,6 +42,8 @@ func NewBoot(spec driver.Spec) *Boot {
 
 // Report is what the guest says: one of its fields.
 type Report struct {
+	// Warm tells that the guest waits for its session.
+	Warm bool `json:"warm,omitempty"`
 	// Up tells that display and sound are up, and that the guest waits for Go.
 	Up bool `json:"up,omitempty"`
 	// Launched tells that all of the instance runs.
@@ -52,7 +64,7 @@ type Failure struct {
 }
 
 // kinds are the errors that mean the same on both sides.
-var kinds = map[string]error{"full": driver.ErrFull, "missing": driver.ErrMissing, "refused": driver.ErrRefused}
+var kinds = map[string]error{"full": driver.ErrFull, "missing": driver.ErrMissing, "refused": driver.ErrRefused, "cold": driver.ErrCold}
 
 // newFailure puts an error into words.
 func newFailure(err error) *Failure {

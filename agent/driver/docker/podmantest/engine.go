@@ -59,6 +59,7 @@ func Shared(t testing.TB, program string) (*Engine, func() error) {
 
 func prepare(t testing.TB, program string, further []string) *Engine {
 	t.Helper()
+	require.Zero(t, os.Geteuid(), "Podman of an ordinary user cannot limit what containers use here: run these tests as root")
 	folder, err := os.MkdirTemp("", "pd-") //nolint:usetesting // t.TempDir has the test's name in it, too long for a socket
 	require.NoError(t, err)
 	e := &Engine{t: t, folder: folder, Socket: "unix://" + filepath.Join(folder, "s"), Image: "localhost/streamstack-instance:test"}
