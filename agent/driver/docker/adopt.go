@@ -74,7 +74,7 @@ func (d *Driver) Adopt(ctx context.Context) ([]driver.Instance, error) {
 			}
 			continue
 		}
-		go in.supervise(d.life)
+		go in.supervise(d.life) //nolint:contextcheck // it ends with the instance, which Close waits for
 		found = append(found, in)
 	}
 	return found, nil

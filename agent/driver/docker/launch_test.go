@@ -25,7 +25,7 @@ func TestLaunchAndStop(t *testing.T) {
 	told := false
 	s.BeforeStreamer = func(context.Context) error {
 		told = true
-		require.Contains(t, e.Containers(), name)
+		require.Contains(t, e.Containers(), name) //nolint:contextcheck // of the test
 		require.NotContains(t, printed(t, d, s.Session, ""), "streamer: ")
 		return nil
 	}
@@ -75,14 +75,14 @@ func TestWhatAContainerMay(t *testing.T) {
 	s.Application.Limits.Memory, s.Application.Limits.CPUs = 192<<20, 1.5
 	launch(t, d, s)
 	said := strings.ReplaceAll(printed(t, d, s.Session, "application: end"), "application: ", "")
-	holds := func(any ...string) {
+	holds := func(either ...string) {
 		t.Helper()
-		for _, one := range any {
+		for _, one := range either {
 			if strings.Contains(said, one) {
 				return
 			}
 		}
-		t.Errorf("none of %q in:\n%s", any, said)
+		t.Errorf("none of %q in:\n%s", either, said)
 	}
 	// cgroup v1, or v2.
 	holds("/sys/fs/cgroup/memory/memory.limit_in_bytes:\n201326592\n", "/sys/fs/cgroup/memory.max:\n201326592\n")

@@ -13,7 +13,7 @@ import (
 //
 // The kernel ends whatever is left in the container when its first process has gone (pid_namespaces(7)).
 func asInit(ctx context.Context) (int, error) {
-	child, err := os.StartProcess("/proc/self/exe", os.Args, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Env: os.Environ()})
+	child, err := os.StartProcess("/proc/self/exe", os.Args, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Env: os.Environ()}) //nolint:gosec // this program, as it was called
 	if err != nil {
 		return 1, fmt.Errorf("guest: %w", err)
 	}

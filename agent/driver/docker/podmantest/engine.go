@@ -96,7 +96,7 @@ func (e *Engine) Up() {
 	e.said, err = os.OpenFile(e.path("service.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(e.t, err)
 	argv := append(e.argv, "system", "service", "--time", "0", e.Socket)
-	e.cmd = exec.Command(argv[0], argv[1:]...) //nolint:noctx // ended by Down
+	e.cmd = exec.Command(argv[0], argv[1:]...)
 	e.cmd.Env, e.cmd.Stdout, e.cmd.Stderr = e.env, e.said, e.said
 	require.NoError(e.t, e.cmd.Start())
 	for deadline := time.Now().Add(startTime); ; time.Sleep(20 * time.Millisecond) {
