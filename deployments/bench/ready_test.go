@@ -32,9 +32,9 @@ var readyRows = []readyRow{
 	{name: "process, warm", cold: "process", warm: true, up: func(b *testing.B) *stack.Stack { return stack.Up(b, stack.DataDir(b), "--warm", "1") }},
 }
 
-// settled is how long the machine is left alone before each session: an instance that waits has just been started, or the last
+// breath is how long the machine is left alone before each session: an instance that waits has just been started, or the last
 // session's has just ended.
-const settled = 500 * time.Millisecond
+const breath = 500 * time.Millisecond
 
 // BenchmarkReady prints, for each driver with and without instances that wait, the median and the worst time from gateway.created to
 // the agent's claim, to launched and to the streamer's ready, by the times of the events. The first session, which fills caches, is
@@ -85,7 +85,7 @@ func (row readyRow) once(b *testing.B, s *stack.Stack, r *report) {
 		}
 		return ""
 	})
-	time.Sleep(settled) // a measurement, not a test
+	time.Sleep(breath) // a measurement, not a test
 	id := s.Create(client.CreateRequest{App: cmp.Or(row.app, "testcard")}).ID
 	stack.Eventually(b, startTime, func() string { // with no process for each look, as History would be
 		page, _, err := s.Client.Events(b.Context(), client.EventsQuery{Session: id, Limit: 100})
