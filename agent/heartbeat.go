@@ -21,9 +21,10 @@ func (a *Agent) beat(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("agent: heartbeat: %w", ctx.Err())
 		case <-tick.C:
-			if err := a.heartbeat(ctx); err != nil {
-				a.log.Warn("heartbeat not sent", "err", err)
-			}
+		case <-a.pool.changes(): // so that it tells what is
+		}
+		if err := a.heartbeat(ctx); err != nil {
+			a.log.Warn("heartbeat not sent", "err", err)
 		}
 	}
 }

@@ -35,6 +35,8 @@ type pool struct {
 	refill, first, most time.Duration
 
 	news chan struct{} // something has changed that counts
+	// changed gets something when the number of those that wait has changed.
+	changed chan struct{}
 
 	mu     sync.Mutex
 	idle   []*waiting
@@ -66,19 +68,31 @@ func newPool(cfg Config, log *slog.Logger) (*pool, error) {
 	return &pool{
 		warmer: warmer, want: cfg.Warm, log: log, limit: cmp.Or(cfg.LaunchTime, launchTime),
 		env:    append([]string{"STREAMSTACK_REGION=" + string(cfg.Region)}, cfg.StreamerEnv...),
-		refill: refillAfter, first: restFirst, most: restMost, news: make(chan struct{}, 1),
+		refill: refillAfter, first: restFirst, most: restMost, news: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 	}, nil
 }
 
 // poke has the pool look at what has changed.
 func (p *pool) poke() {
-	if p == nil {
-		return
+	if p != nil {
+		tell(p.news)
 	}
+}
+
+// tell leaves word for somebody who has not looked since the last time.
+func tell(c chan<- struct{}) {
 	select {
-	case p.news <- struct{}{}:
-	default: // it has not looked since the last time
+	case c <- struct{}{}:
+	default:
 	}
+}
+
+// changes tells when the number of those that wait has changed; nil where none ever do.
+func (p *pool) changes() <-chan struct{} {
+	if p == nil {
+		return nil
+	}
+	return p.changed
 }
 
 // size is how many wait; nil where none ever do.
@@ -124,6 +138,7 @@ func (p *pool) drop(w *waiting) bool {
 	}
 	p.idle = slices.Delete(p.idle, i, i+1)
 	close(w.out)
+	tell(p.changed)
 	return true
 }
 
@@ -229,6 +244,7 @@ func (p *pool) start(ctx context.Context, a application.Application) (*waiting, 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.idle = append(p.idle, one)
+	tell(p.changed)
 	return one, nil
 }
 

@@ -142,8 +142,13 @@ func wait(ctx context.Context, cmd *cli.Command, report string, log *slog.Logger
 	}
 	next := command(found)
 	next.Reader, next.Writer, next.ErrWriter = bytes.NewReader(order.Secret), cmd.Root().Writer, cmd.Root().ErrWriter
-	return next.Run(ctx, []string{"streamer"})
+	return next.Run(fresh{ctx}, []string{"streamer"})
 }
+
+// fresh is a context in which no command runs yet: one would be the next one's parent, with its flags and its standard input.
+type fresh struct{ context.Context } //nolint:containedctx // it is one
+
+func (fresh) Value(any) any { return nil }
 
 // nextLine reads one JSON document.
 func nextLine(ctx context.Context, in *bufio.Reader, into any) error {
