@@ -30,6 +30,8 @@ type readyRow struct {
 var readyRows = []readyRow{
 	{name: "process", up: func(b *testing.B) *stack.Stack { return stack.Up(b, stack.DataDir(b)) }},
 	{name: "process, warm", cold: "process", warm: true, up: func(b *testing.B) *stack.Stack { return stack.Up(b, stack.DataDir(b), "--warm", "1") }},
+	{name: "docker", up: func(b *testing.B) *stack.Stack { return inContainers(b) }},
+	{name: "docker, warm", cold: "docker", warm: true, up: func(b *testing.B) *stack.Stack { return inContainers(b, "--warm", "1") }},
 }
 
 // breath is how long the machine is left alone before each session: an instance that waits has just been started, or the last

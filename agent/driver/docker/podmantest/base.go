@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,7 +52,7 @@ func baseStore(t testing.TB, work string, env []string) string {
 	empty := filepath.Join(work, "empty")
 	require.NoError(t, os.WriteFile(empty, []byte("#!/bin/sh\n"), 0o700)) // the base is what counts
 	build := exec.CommandContext(t.Context(), "sh", scripts(t, "build.sh"), "--base", "installed", "--tag", "streamstack-empty", "--binary", empty)
-	build.Env = append(env, "ENGINE="+strings.Join(podman(store, filepath.Join(work, "base")), " "))
+	build.Env = append(slices.Clone(env), "ENGINE="+strings.Join(podman(store, filepath.Join(work, "base")), " "))
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "build the base of the image: %s", out)
 	unmount(store)

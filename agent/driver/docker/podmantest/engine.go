@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -69,7 +70,7 @@ func prepare(t testing.TB, program string, further []string) *Engine {
 	base := baseStore(t, folder, e.env)
 	e.argv = append(podman(filepath.Join(folder, "root"), folder), "--storage-opt", "additionalimagestore="+base)
 	build := exec.CommandContext(t.Context(), "sh", scripts(t, "build.sh"), "--base", baseName, "--tag", e.Image, "--binary", program)
-	build.Env = append(e.env, "ENGINE="+strings.Join(e.argv, " "))
+	build.Env = append(slices.Clone(e.env), "ENGINE="+strings.Join(e.argv, " "))
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "build the image: %s", out)
 	e.Up()
@@ -95,7 +96,7 @@ func (e *Engine) Up() {
 	var err error
 	e.said, err = os.OpenFile(e.path("service.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(e.t, err)
-	argv := append(e.argv, "system", "service", "--time", "0", e.Socket)
+	argv := slices.Concat(e.argv, []string{"system", "service", "--time", "0", e.Socket})
 	e.cmd = exec.Command(argv[0], argv[1:]...)
 	e.cmd.Env, e.cmd.Stdout, e.cmd.Stderr = e.env, e.said, e.said
 	require.NoError(e.t, e.cmd.Start())
@@ -132,7 +133,7 @@ func (e *Engine) Podman(args ...string) string {
 func (e *Engine) podman(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.t.Context()), startTime)
 	defer cancel()
-	argv := append(e.argv, args...)
+	argv := slices.Concat(e.argv, args) // several tests share it
 	run := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	run.Env = e.env
 	out, err := run.CombinedOutput()
