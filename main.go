@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	agent "streamstack/agent/command"
+	"streamstack/agent/driver/docker/guest"
 	"streamstack/deployments/doctor"
 	"streamstack/deployments/up"
 	"streamstack/events/connect"
@@ -46,6 +47,7 @@ func command() *cli.Command {
 		gateway.Command(version),
 		agent.Command(version, agent.Streamers{Require: media.Require, Flags: streamer.NetworkFlags, Env: streamer.NetworkEnv, Check: streamer.CheckNetworkFlags}, client.AgentCommands()...),
 		streamer.Command(),
+		guest.Command(),
 		client.AccountCommand(),
 		client.SessionCommand(),
 		client.WebhookCommand(),

@@ -23,6 +23,7 @@ type Agent struct {
 	offer *offer
 	rests *rests
 	gate  *gate
+	pool  *pool // nil where no instance waits for a session
 	// readyTime is how long a launched streamer may take to be ready; tests shorten it.
 	readyTime time.Duration
 	// janitorTime is the time between two looks of the janitor, hangTime how long a streamer may give no sign of life; tests
@@ -47,8 +48,13 @@ func New(cfg Config) (*Agent, error) {
 	if cfg.Slots < 1 {
 		return nil, fmt.Errorf("agent: %d slots: at least 1 is needed to run anything", cfg.Slots)
 	}
+	log := cfg.Logger.With("component", "agent", "agent", cfg.ID)
+	pool, err := newPool(cfg, log)
+	if err != nil {
+		return nil, err
+	}
 	return &Agent{
-		cfg: cfg, log: cfg.Logger.With("component", "agent", "agent", cfg.ID), slots: newSlots(cfg.Slots),
+		cfg: cfg, log: log, pool: pool, slots: newSlots(cfg.Slots),
 		offer: newOffer(cfg.Applications), rests: newRests(), gate: newGate(), readyTime: cmp.Or(cfg.ReadyTime, readyTime), janitorTime: janitorEvery, hangTime: cmp.Or(cfg.HangTime, hangTime), running: map[events.SessionID]*run{},
 	}, nil
 }
@@ -93,12 +99,23 @@ func (a *Agent) work(ctx context.Context, kept []driver.Instance, ready func()) 
 		}
 		group.Go(func() error { return a.obey(ctx, since) })
 		a.serve(ctx, group)
+		if a.pool != nil {
+			group.Go(func() error { return a.pool.keep(ctx, a.warmRoom, a.offer) })
+		}
 		if ready != nil {
 			ready()
 		}
 		return nil
 	})
 	return group.Wait()
+}
+
+// warmRoom is how many instances may wait for sessions: as many as could be taken now.
+func (a *Agent) warmRoom() int {
+	if a.gate.shut() {
+		return 0
+	}
+	return a.slots.left()
 }
 
 // ended turns the end of a loop because the agent stops into success.

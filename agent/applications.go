@@ -60,6 +60,7 @@ func (a *Agent) serve(ctx context.Context, group *errgroup.Group) {
 			a.log.Info("the applications have changed", "names", c.Names())
 			a.offer.now.Store(&c)
 			apply(c)
+			a.pool.poke()
 			return a.announce(ctx)
 		})
 	})

@@ -151,6 +151,7 @@ func (a *Agent) begin(s projections.Session, do func(*run)) {
 	a.running[s.ID] = r
 	a.mu.Unlock()
 	a.runs.Go(func() {
+		defer a.pool.poke()
 		defer a.slots.give()
 		defer func() {
 			a.mu.Lock()

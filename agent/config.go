@@ -44,13 +44,15 @@ const (
 	streamerAck = 2 * time.Second
 )
 
-// Config is what an agent is made of. Version, Renew, GPUs, Load, StreamerEnv, Adopt, FollowApplications and the times may be left out.
+// Config is what an agent is made of. Version, Renew, GPUs, Warm, Load, StreamerEnv, Adopt, FollowApplications and the times may be left out.
 type Config struct {
-	Log          *events.Log
-	Logger       *slog.Logger
-	Region       events.Region
-	ID           events.AgentID
-	Slots        int // sessions at once
+	Log    *events.Log
+	Logger *slog.Logger
+	Region events.Region
+	ID     events.AgentID
+	Slots  int // sessions at once
+	// Warm is how many instances are up and wait for sessions, where the driver can have such (see [driver.Warmer]).
+	Warm         int
 	Applications application.Catalogue
 	// FollowApplications calls changed with each catalogue that takes the place of known, until ctx ends or changed fails,
 	// and returns the error. nil: they stay as they are.

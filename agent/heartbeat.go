@@ -21,9 +21,10 @@ func (a *Agent) beat(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("agent: heartbeat: %w", ctx.Err())
 		case <-tick.C:
-			if err := a.heartbeat(ctx); err != nil {
-				a.log.Warn("heartbeat not sent", "err", err)
-			}
+		case <-a.pool.changes(): // so that it tells what is
+		}
+		if err := a.heartbeat(ctx); err != nil {
+			a.log.Warn("heartbeat not sent", "err", err)
 		}
 	}
 }
@@ -33,7 +34,7 @@ func (a *Agent) heartbeat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, events.HeartbeatEvery)
 	defer cancel()
 	m := nats.NewMsg(a.heartbeatSubject())
-	beat := events.Heartbeat{Time: time.Now()}
+	beat := events.Heartbeat{Time: time.Now(), Warm: a.pool.size()}
 	if a.cfg.Load != nil {
 		load := a.cfg.Load()
 		beat.Load = &load

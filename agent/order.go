@@ -124,6 +124,7 @@ func (a *Agent) order(e events.Event, due *time.Timer) {
 		}
 		a.log.Info("draining: no more work is taken", "by", d.By, "until", d.Until)
 		a.gate.set(false)
+		a.pool.poke()
 		due.Stop()
 		if until, err := time.Parse(time.RFC3339, d.Until); err == nil {
 			due.Reset(time.Until(until))
@@ -132,6 +133,7 @@ func (a *Agent) order(e events.Event, due *time.Timer) {
 		due.Stop()
 		if a.gate.set(true) {
 			a.log.Info("work is taken again")
+			a.pool.poke()
 		}
 	}
 }

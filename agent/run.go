@@ -29,6 +29,8 @@ type run struct {
 
 	// adopted tells that an earlier run of the agent launched the instance.
 	adopted bool
+	// warm tells that the instance had waited for the session.
+	warm bool
 	// requeued tells that the session went back to the queue: what has its name is the next attempt's.
 	requeued atomic.Bool
 }
@@ -131,7 +133,7 @@ func (r *run) launch(ctx context.Context) (driver.Instance, error) {
 	if err := again(ctx, func() error { return r.consumer(ctx, s) }); err != nil {
 		return nil, err
 	}
-	return r.a.cfg.Driver.Launch(ctx, spec)
+	return r.launchOn(ctx, spec)
 }
 
 // tries is how often a launch asks the log for the same: where a gateway asks for the agent (package guard) and is killed over
@@ -227,6 +229,11 @@ func (r *run) over(ctx context.Context, e driver.Ending, wasReady bool) {
 	d := events.FailedData{Part: string(e.Part), Cause: events.CauseDied, Reason: e.Reason, Signal: e.Signal, LogTail: e.LogTail}
 	if e.ExitCode >= 0 {
 		d.ExitCode = &e.ExitCode
+	}
+	if e.OutOfMemory {
+		d.Cause = events.CauseMemory
+		r.failed(ctx, d) // it would do the same elsewhere
+		return
 	}
 	if !wasReady && e.Part != driver.PartApplication {
 		r.attemptFailed(ctx, d)

@@ -51,6 +51,13 @@ func (s *slots) seize() {
 	s.free--
 }
 
+// left is how many are free.
+func (s *slots) left() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.free
+}
+
 // give gives a slot back.
 func (s *slots) give() {
 	s.mu.Lock()

@@ -50,8 +50,15 @@ func (r *run) spec(ctx context.Context, s projections.Session) (driver.Spec, err
 				"STREAMSTACK_AUDIO=" + strconv.FormatBool(app.Audio), "STREAMSTACK_ADB_PORT=" + strconv.Itoa(app.ADB.Port),
 			}, r.a.cfg.StreamerEnv...),
 		},
+		Attempt: r.s.Attempt,
+		Pulling: func(ctx context.Context, p driver.Pull) {
+			d := events.PullingData{Agent: r.a.cfg.ID, Attempt: r.s.Attempt, Image: p.Image, Done: p.Done, Total: p.Total, Over: p.Over}
+			if _, err := r.a.cfg.Log.Append(ctx, events.NewDraft(s.Region, s.ID, events.Agent, events.Pulling, d)); err != nil {
+				r.a.log.Warn("the history lacks how an image was fetched", "session", s.ID, "err", err)
+			}
+		},
 		BeforeStreamer: func(ctx context.Context) error {
-			d := events.LaunchedData{Agent: r.a.cfg.ID, Attempt: r.s.Attempt, Instance: string(s.ID)}
+			d := events.LaunchedData{Agent: r.a.cfg.ID, Attempt: r.s.Attempt, Instance: string(s.ID), Warm: r.warm}
 			_, err := r.a.cfg.Log.Append(ctx, events.NewDraft(s.Region, s.ID, events.Agent, events.Launched, d))
 			return err
 		},

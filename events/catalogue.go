@@ -38,6 +38,7 @@ var payloads = map[Name]any{
 	AgentLost:    EndedData{},
 
 	Claimed:       ClaimedData{},
+	Pulling:       PullingData{},
 	Launched:      LaunchedData{},
 	AttemptFailed: FailedData{},
 	Terminated:    EndedData{},

@@ -67,6 +67,7 @@ func samples() []events.Draft {
 		of(events.Gateway, events.ShareClosed, events.ShareClosedData{ID: events.ShareID(session) + "-00c0ffee", Connection: "c1", Reason: "closed by its user", BytesUp: 24, BytesDown: 1 << 20}),
 		of(events.Streamer, events.FileTransferred, events.FileTransferredData{Peer: "p1", Direction: events.FileIn, Name: "holiday.jpg", Bytes: 3 << 20, Result: events.FileDone}),
 		of(events.Streamer, events.DeviceChanged, events.DeviceChangedData{Peer: "p1", Device: events.DeviceCamera, State: events.DeviceUnavailable, Reason: "no v4l2loopback device"}),
+		of(events.Agent, events.Pulling, events.PullingData{Agent: "a1", Attempt: 1, Image: "registry.example/streamstack:1", Done: 1 << 20, Total: 300 << 20}),
 	}
 }
 
@@ -104,7 +105,7 @@ func TestGolden(t *testing.T) {
 			t.Errorf("read back: %+v", back)
 		}
 	}
-	if len(names) != 30 || !events.Known(got[0].Name) {
+	if len(names) != 31 || !events.Known(got[0].Name) {
 		t.Errorf("%d event types have a golden file", len(names))
 	}
 }

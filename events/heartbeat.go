@@ -21,13 +21,15 @@ type Heartbeat struct {
 	Time time.Time `json:"time"` // of its sending
 	// Load is how busy the machine is: processes that run or wait, for each of its processors. nil where it is not known.
 	Load *float64 `json:"load,omitempty"`
+	// Warm is how many instances of an agent wait for sessions; nil where none ever do.
+	Warm *int `json:"warm,omitempty"`
 	// User is the public key of a streamer's NATS user, whose agent renews it.
 	User string `json:"user,omitempty"`
 }
 
 // Value is the key's value.
 func (h Heartbeat) Value() []byte {
-	if h.Load != nil || h.User != "" {
+	if h.Load != nil || h.Warm != nil || h.User != "" {
 		if text, err := json.Marshal(h); err == nil { // else the load is no number: the sign of life counts
 			return text
 		}

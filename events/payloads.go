@@ -69,11 +69,23 @@ type ClaimedData struct {
 	Driver  string  `json:"driver"`  // how the agent will launch the instance: process
 }
 
+// PullingData is agent.pulling: a launch waits for an image that the agent's container engine fetches.
+type PullingData struct {
+	Agent   AgentID `json:"agent"`
+	Attempt int     `json:"attempt"`         // of the claim that it is about; 1 is the first
+	Image   string  `json:"image"`           // the image's name
+	Done    int64   `json:"done"`            // bytes that have been fetched
+	Total   int64   `json:"total,omitempty"` // bytes in all, as far as they are known by now; 0 for unknown
+	Over    bool    `json:"over,omitempty"`  // the image is there
+}
+
 // LaunchedData is agent.launched.
 type LaunchedData struct {
 	Agent    AgentID `json:"agent"`
 	Attempt  int     `json:"attempt"`  // of the claim that it is about; 1 is the first
 	Instance string  `json:"instance"` // the driver's name for it
+	// Warm tells that it was up before the session came, and waited for one.
+	Warm bool `json:"warm,omitempty"`
 }
 
 // What kind of failure ended an attempt, or a session.
@@ -86,6 +98,7 @@ const (
 	CauseRefused  = "refused"  // the session asks for what no agent can launch
 	CauseLaunch   = "launch"   // the launch failed otherwise
 	CauseDied     = "died"     // a part of the instance ended by itself
+	CauseMemory   = "memory"   // the instance used more memory than it is allowed
 	CauseHung     = "hung"     // the streamer gave no sign of life
 	CauseVanished = "vanished" // the agent was away, and its instance is gone
 )

@@ -24,6 +24,7 @@ const (
 	AgentLost    Name = "agent_lost"
 
 	Claimed       Name = "claimed"
+	Pulling       Name = "pulling"
 	Launched      Name = "launched"
 	AttemptFailed Name = "attempt_failed"
 	Terminated    Name = "terminated"
@@ -69,6 +70,7 @@ var kinds = map[Name]kind{
 	AgentLost:    {actors: []Actor{Gateway}},
 
 	Claimed:       {actors: []Actor{Agent}},
+	Pulling:       {actors: []Actor{Agent}},
 	Launched:      {actors: []Actor{Agent}},
 	AttemptFailed: {actors: []Actor{Agent}},
 	Terminated:    {actors: []Actor{Agent}},

@@ -30,6 +30,7 @@ type agentObject struct {
 	Slots        int                `json:"slots"`
 	Sessions     int                `json:"sessions"`
 	Load         *float64           `json:"load,omitempty"`
+	Warm         *int               `json:"warm,omitempty"`
 	GPUs         []events.GPUData   `json:"gpus"`
 	Applications []agentApplication `json:"applications"`
 	Since        string             `json:"since"` // RFC 3339
@@ -80,7 +81,7 @@ func (g *Gateway) asAgentObject(a projections.Agent) agentObject {
 		o.Status = agentOnline
 	}
 	if alive {
-		o.Load = beat.Load
+		o.Load, o.Warm = beat.Load, beat.Warm
 	}
 	if a.Draining {
 		o.Drain = &agentDrain{By: a.DrainBy}

@@ -40,6 +40,7 @@ type Options struct {
 	Data         string
 	Region       string
 	Slots        int    // 0: by the machine's size
+	Warm         int    // instances that wait for sessions
 	Applications string // file or folder; empty: the built-in ones
 	Version      string
 	NATS         string // what the streamers get: the server's URL
@@ -60,17 +61,21 @@ func Flags() []cli.Flag {
 		&cli.StringFlag{Name: "region", Usage: "the agent's region, `NAME`", Value: "local", Sources: connect.Env("region")},
 		&cli.StringFlag{Name: "applications", Usage: "a YAML file or a folder of them, `PATH`", DefaultText: "built-in examples", TakesFile: true, Sources: connect.Env("applications")},
 		&cli.IntFlag{Name: "slots", Usage: "sessions at once, `N`; default by cores and memory, at least 4", Sources: connect.Env("slots")},
+		&cli.IntFlag{Name: "warm", Usage: "have `N` instances up before sessions come, as far as slots are free: display, sound and streamer", Sources: connect.Env("warm")},
 	}
 }
 
 // ParseFlags reads [Flags].
 func ParseFlags(cmd *cli.Command) (Options, error) {
-	o := Options{Region: cmd.String("region"), Slots: cmd.Int("slots"), Applications: cmd.String("applications")}
+	o := Options{Region: cmd.String("region"), Slots: cmd.Int("slots"), Warm: cmd.Int("warm"), Applications: cmd.String("applications")}
 	if !events.ValidToken(o.Region) {
 		return o, connect.Usagef("--region takes 1 to 63 of a-z, 0-9 and -, not %q", o.Region)
 	}
 	if cmd.IsSet("slots") && o.Slots < 1 {
 		return o, connect.Usagef("--slots takes a number from 1 up, not %d", o.Slots)
+	}
+	if o.Warm < 0 {
+		return o, connect.Usagef("--warm takes a number from 0 up, not %d", o.Warm)
 	}
 	return o, nil
 }
@@ -94,12 +99,15 @@ func Open(ctx context.Context, o Options) (*agent.Agent, error) {
 		return nil, err
 	}
 	cfg := agent.Config{
-		Log: o.Log, Logger: o.Logger, Region: events.Region(o.Region), ID: id, Slots: o.Slots,
+		Log: o.Log, Logger: o.Logger, Region: events.Region(o.Region), ID: id, Slots: o.Slots, Warm: o.Warm,
 		DriverName: o.Driver.Name, Version: o.Version, StreamerEnv: o.StreamerEnv, Credentials: secrets, Adopt: o.Adopt, Renew: o.renewal(), RenewEvery: streamerLife / 2,
 	}
-	if o.Driver.Name == driverAMS {
+	switch o.Driver.Name {
+	case driverAMS:
 		err = o.equipAMS(ctx, &cfg)
-	} else {
+	case driverDocker:
+		err = o.equipDocker(ctx, &cfg)
+	default:
 		err = o.equipProcess(&cfg)
 	}
 	if err != nil {
@@ -143,7 +151,7 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		return fmt.Errorf("agent: the data folder cannot be made: %w (name another with --data)", err)
 	}
-	if o.Driver.Name != driverAMS { // whose streamers are in its images
+	if o.Driver.Name == driverProcess { // others have the streamers in their images
 		if err := s.Require(ctx); err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ import (
 const (
 	driverProcess = "process"
 	driverAMS     = "ams"
+	driverDocker  = "docker"
 )
 
 // amsLaunchTime is what AMS may take to have an instance running: Android boots in some tens of seconds. With the time that
@@ -30,23 +31,25 @@ const amsLaunchTime = 55 * time.Second
 
 // DriverOptions say what runs the instances. The zero value is the process driver.
 type DriverOptions struct {
-	Name string // process or ams; empty for process
+	Name string // process, docker or ams; empty for process
 	// AMS's address, the files of the agent's certificate and key, and the file of the certificate that AMS must show.
 	AMS, AMSCert, AMSKey, AMSServerCert string
+	// Docker is for the driver of that name.
+	Docker DockerOptions
 	// InstanceNATS is the server's URL as instances reach it; empty for the agent's own.
 	InstanceNATS string
 }
 
 // DriverFlags are those of `agent` that say what runs the instances; `up` runs them itself.
 func DriverFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "driver", Usage: "what runs the instances, `NAME`: process (this machine) or ams (Anbox Management Service)", Value: driverProcess, Sources: connect.Env("driver")},
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "driver", Usage: "what runs the instances, `NAME`: process (this machine), docker (containers, by Docker or Podman) or ams (Anbox Management Service)", Value: driverProcess, Sources: connect.Env("driver")},
 		&cli.StringFlag{Name: "ams", Usage: "with --driver ams: its address, `https://HOST:8444`; its applications and free capacity are this agent's", Sources: connect.Env("ams")},
 		&cli.StringFlag{Name: "ams-cert", Usage: "with --driver ams: the PEM `FILE` of this agent's certificate, which AMS trusts", TakesFile: true, Sources: connect.Env("ams-cert")},
 		&cli.StringFlag{Name: "ams-key", Usage: "with --driver ams: the PEM `FILE` of its key", TakesFile: true, Sources: connect.Env("ams-key")},
 		&cli.StringFlag{Name: "ams-server-cert", Usage: "with --driver ams: the PEM `FILE` of the certificate that AMS must show", TakesFile: true, Sources: connect.Env("ams-server-cert")},
-		&cli.StringFlag{Name: "instance-nats", Usage: "with --driver ams: the `URL` by which instances reach NATS; default --nats", Sources: connect.Env("instance-nats")},
-	}
+		&cli.StringFlag{Name: "instance-nats", Usage: "with --driver docker or ams: the `URL` by which instances reach NATS; default --nats", Sources: connect.Env("instance-nats")},
+	}, dockerFlags()...)
 }
 
 // parseDriver reads [DriverFlags].
@@ -54,12 +57,19 @@ func parseDriver(cmd *cli.Command) (DriverOptions, error) {
 	o := DriverOptions{Name: cmd.String("driver"), AMS: cmd.String("ams"), AMSCert: cmd.String("ams-cert"), AMSKey: cmd.String("ams-key"),
 		AMSServerCert: cmd.String("ams-server-cert"), InstanceNATS: cmd.String("instance-nats")}
 	given := []struct{ flag, value string }{{"ams", o.AMS}, {"ams-cert", o.AMSCert}, {"ams-key", o.AMSKey}, {"ams-server-cert", o.AMSServerCert}}
+	var err error
+	if o.Docker, err = parseDocker(cmd, o.Name); err != nil {
+		return o, err
+	}
 	switch o.Name {
-	case driverProcess:
-		for _, g := range append(given, struct{ flag, value string }{"instance-nats", o.InstanceNATS}) {
+	case driverProcess, driverDocker:
+		for _, g := range given {
 			if g.value != "" {
 				return o, connect.Usagef("agent: --%s is for --driver ams", g.flag)
 			}
+		}
+		if o.Name == driverProcess && o.InstanceNATS != "" {
+			return o, connect.Usagef("agent: --instance-nats is for --driver docker or ams")
 		}
 	case driverAMS:
 		for _, g := range given {
@@ -68,17 +78,17 @@ func parseDriver(cmd *cli.Command) (DriverOptions, error) {
 			}
 		}
 		if cmd.String("applications") != "" {
-			return o, connect.Usagef("agent: --applications is for --driver process: with ams the applications are AMS's")
+			return o, connect.Usagef("agent: --applications is for --driver process or docker: with ams the applications are AMS's")
 		}
 	default:
-		return o, connect.Usagef("agent: --driver takes process or ams, not %q", o.Name)
+		return o, connect.Usagef("agent: --driver takes process, docker or ams, not %q", o.Name)
 	}
 	return o, nil
 }
 
 // instanceNATS is the address that instances get. The agent's own may hold a password, which is not theirs.
 func (o DriverOptions) instanceNATS(own string) (string, error) {
-	if o.Name != driverAMS {
+	if o.Name != driverAMS && o.Name != driverDocker {
 		return own, nil
 	}
 	flag, address := "--nats", own
@@ -95,7 +105,7 @@ func (o DriverOptions) instanceNATS(own string) (string, error) {
 		}
 		return "", connect.Usagef("agent: %s holds a user, a token or a password, and instances are given that address: use --creds, or name an address without them with --instance-nats", flag)
 	}
-	return address, nil
+	return address, o.Docker.reaches(flag, address)
 }
 
 // equipProcess has instances run on this machine.

@@ -16,10 +16,19 @@ const (
 
 // defaultSlots is how many sessions this machine can take at once.
 func defaultSlots() int {
-	n := runtime.NumCPU() * slotsPerCore
+	var memory int64
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) == nil {
-		n = min(n, int(uint64(info.Totalram)*uint64(info.Unit)/slotMemory)) //nolint:unconvert // Totalram is narrower on some machines
+		memory = int64(uint64(info.Totalram) * uint64(info.Unit)) //nolint:unconvert // Totalram is narrower on some machines
+	}
+	return slotsOf(runtime.NumCPU(), memory)
+}
+
+// slotsOf is how many sessions a machine can take at once that has so many cores and bytes of memory, 0 for unknown.
+func slotsOf(cores int, memory int64) int {
+	n := cores * slotsPerCore
+	if memory > 0 {
+		n = min(n, int(memory/slotMemory))
 	}
 	return max(n, leastSlots)
 }

@@ -55,6 +55,10 @@ type Spec struct {
 	// BeforeStreamer, when set, is called once display and sound are up and before the streamer and the application
 	// start: the moment to append "launched". An error ends the launch.
 	BeforeStreamer func(ctx context.Context) error
+	// Attempt is the launch's number for the session, 1 and up; 0 where nobody counts. Operators see it.
+	Attempt int
+	// Pulling, when set, is told while the launch waits for an image that is fetched: at first, now and then, and at the end.
+	Pulling func(ctx context.Context, p Pull)
 }
 
 // Screen is the session's picture. An odd width or height is raised by one.
@@ -104,4 +108,6 @@ type Ending struct {
 	Signal string
 	// LogTail is the end of the part's output, some lines of plain text.
 	LogTail string
+	// OutOfMemory tells that the kernel ended it, or a part of it, for using more memory than it was allowed.
+	OutOfMemory bool
 }

@@ -33,9 +33,9 @@ func nothingLeft(t *testing.T, data string, within time.Duration) {
 }
 
 // TestStop: within 5 s of a signal no child is left, and every session has ended with a reason. SIGHUP is what a program
-// gets when its terminal goes.
+// gets when its terminal goes. What waits for a session ends too; the one in the browser had waited.
 func TestStop(t *testing.T) {
-	t.Run("SIGTERM", func(t *testing.T) { checkStop(t, syscall.SIGTERM) })
+	t.Run("SIGTERM", func(t *testing.T) { checkStop(t, syscall.SIGTERM, "--warm", "1") })
 	t.Run("SIGHUP", func(t *testing.T) { checkStop(t, syscall.SIGHUP) })
 }
 
@@ -49,13 +49,32 @@ func traces(t *testing.T) []string {
 	return append(folders, sockets...)
 }
 
-func checkStop(t *testing.T, signal syscall.Signal) {
+// awaitWarm waits until an instance waits for a session.
+func awaitWarm(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	stack.Eventually(t, time.Minute, func() string {
+		list, err := s.Client.Agents(t.Context(), false)
+		if err != nil || len(list) != 1 || list[0].Warm == nil || *list[0].Warm < 1 {
+			return "an instance that waits for a session"
+		}
+		return ""
+	})
+}
+
+func checkStop(t *testing.T, signal syscall.Signal, flags ...string) {
 	t.Helper()
 	data := stack.DataDir(t)
 	before := traces(t)
-	s := stack.Up(t, data)
+	s := stack.Up(t, data, flags...)
+	if len(flags) > 0 {
+		awaitWarm(t, s)
+	}
 	v := open(t, s, "")
 	watched := v.start("testcard")
+	checkPicture(t, v)
+	var launched events.LaunchedData
+	require.NoError(t, s.Await(watched, events.Agent, events.Launched).Decode(&launched))
+	require.Equal(t, len(flags) > 0, launched.Warm)
 	other := s.Create(client.CreateRequest{App: "xterm"}).ID
 	s.Await(other, events.Streamer, events.Ready)
 	require.GreaterOrEqual(t, len(stack.Left(data)), 9, "up, and two instances of four parts each")

@@ -19,6 +19,7 @@ import (
 	"streamstack/agent"
 	"streamstack/agent/application"
 	"streamstack/agent/driver/ams"
+	"streamstack/agent/driver/docker"
 	"streamstack/agent/driver/process"
 	"streamstack/events"
 	"streamstack/events/connect"
@@ -38,6 +39,8 @@ var roles = map[string]func(context.Context) error{
 	"role:streamer": streamerRole,
 	"role:steady":   func(ctx context.Context) error { <-ctx.Done(); return nil },
 	"role:brief":    briefRole,
+	"role:greedy":   greedyRole,
+	"instance":      containerRole,
 }
 
 func TestMain(m *testing.M) {
@@ -51,7 +54,12 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := endEngine(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
 }
 
 // briefRole is an application that is soon done, or fails.
@@ -77,7 +85,9 @@ func applications(self string) (application.Catalogue, error) {
 	}
 	mute := app("mute", self, "role:steady")
 	mute.ADB.Port = mutePort
-	return application.New(app("steady", self, "role:steady"), app("brief", self, "role:brief"), app("missing", "no-such-program"), mute)
+	greedy := app("greedy", self, "role:greedy")
+	greedy.Limits.Memory = greedyMemory
+	return application.New(app("steady", self, "role:steady"), app("brief", self, "role:brief"), app("missing", "no-such-program"), mute, greedy)
 }
 
 // agentConfig is an agent's, in the environment of its process.
@@ -92,6 +102,7 @@ type agentConfig struct {
 	Path   string // a folder that comes first in PATH
 	Full   bool   // once it is up it gets no more file descriptors
 	AMS    *ams.Config
+	Docker *docker.Config
 }
 
 const agentVariable = "FAULTS_AGENT"
@@ -123,7 +134,17 @@ func agentRole(ctx context.Context) error {
 			return agent.StreamerSecret{NATS: c.NATS}, nil
 		},
 	}
-	if c.AMS != nil {
+	switch {
+	case c.Docker != nil:
+		c.Docker.Data, c.Docker.Agent, c.Docker.Log = c.Data, string(c.ID), logger
+		if cfg.Applications, err = applications(application.Self); err != nil {
+			return err
+		}
+		if cfg.Driver, err = docker.New(ctx, *c.Docker); err != nil {
+			return err
+		}
+		cfg.DriverName = "docker"
+	case c.AMS != nil:
 		c.AMS.Agent, c.AMS.Log = string(c.ID), logger
 		d, err := ams.New(ctx, *c.AMS)
 		if err != nil {
@@ -133,7 +154,7 @@ func agentRole(ctx context.Context) error {
 			return err
 		}
 		cfg.Driver, cfg.DriverName = d, "ams"
-	} else {
+	default:
 		if cfg.Applications, err = applications(self); err != nil {
 			return err
 		}

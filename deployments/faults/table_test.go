@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/docker/podmantest"
 	"streamstack/events"
 	"streamstack/events/eventstest"
 	"streamstack/projections"
@@ -24,8 +26,10 @@ import (
 type trial struct {
 	*house
 	agent *worker
-	ams   *engine // nil with the process driver
-	id    events.SessionID
+	ams   *engine // nil with another driver
+	// containers is the engine of the docker driver, nil with another.
+	containers *podmantest.Engine
+	id         events.SessionID
 }
 
 // fault is a row of the table.
@@ -35,6 +39,8 @@ type fault struct {
 	with agentConfig // what is special about the agent
 	slow bool        // the sound server takes its time
 	ams  bool
+	// docker has the instances run in containers, of an engine that is the fault's alone.
+	docker, alone bool
 	// before is the event after which the fault is brought about by strike; nil: it is there from the beginning.
 	before events.Name
 	strike func(*trial)
@@ -124,7 +130,7 @@ func (x *table) add(f fault, e events.Event, d events.FailedData, status project
 func TestFaults(t *testing.T) {
 	var rows table
 	t.Run("rows", func(t *testing.T) {
-		for _, f := range faults {
+		for _, f := range slices.Concat(faults, dockerFaults) {
 			t.Run(f.name, func(t *testing.T) {
 				t.Parallel()
 				f.run(t, &rows)
@@ -189,6 +195,9 @@ func (f fault) prepare(t *testing.T) *trial {
 		x.ams = newEngine(t, x.house)
 		c.AMS = &x.ams.config
 	}
+	if f.docker {
+		f.contain(t, x, &c)
+	}
 	if f.slow {
 		folder := t.TempDir()
 		script := "#!/bin/sh\nsleep 6\nPATH=${PATH#*:}\nexec pulseaudio \"$@\"\n"
@@ -203,6 +212,9 @@ func (f fault) prepare(t *testing.T) *trial {
 func (x *trial) nothingLeft() {
 	x.t.Helper()
 	x.agent.nothingLeft()
+	if x.containers != nil {
+		x.noContainers()
+	}
 	if x.ams == nil {
 		return
 	}

@@ -79,7 +79,7 @@ func ofAgent(do func(ctx context.Context, cmd *cli.Command, c *Client, id events
 			return printJSON(connect.Out(cmd), []Agent{a})
 		}
 		return printTable(connect.Out(cmd), [][]string{
-			{"id", string(a.ID)}, {"region", string(a.Region)}, {"status", a.Status}, {"draining", a.drain()}, {"sessions", a.sessions()}, {"load", a.load()},
+			{"id", string(a.ID)}, {"region", string(a.Region)}, {"status", a.Status}, {"draining", a.drain()}, {"sessions", a.sessions()}, {"load", a.load()}, {"warm", a.warm()},
 			{"driver", a.Driver}, {"applications", a.applications()}, {"gpus", a.gpus()}, {"version", a.Version}, {"since", a.Since.Format(time.RFC3339)},
 		})
 	})
@@ -93,6 +93,13 @@ func (a Agent) load() string {
 		return ""
 	}
 	return strconv.FormatFloat(*a.Load, 'f', 2, 64)
+}
+
+func (a Agent) warm() string {
+	if a.Warm == nil {
+		return "0"
+	}
+	return strconv.Itoa(*a.Warm)
 }
 
 func (a Agent) applications() string {

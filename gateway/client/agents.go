@@ -19,6 +19,7 @@ type Agent struct {
 	Slots        int                `json:"slots"`          // sessions at once
 	Sessions     int                `json:"sessions"`       // that it has now
 	Load         *float64           `json:"load,omitempty"` // processes that run or wait for each processor; nil: not known
+	Warm         *int               `json:"warm,omitempty"` // instances that wait for sessions; nil: none ever do
 	GPUs         []events.GPUData   `json:"gpus"`
 	Applications []AgentApplication `json:"applications"`
 	Since        time.Time          `json:"since"` // when it began, or left

@@ -42,6 +42,7 @@ var summaries = map[events.Name]func(events.Event) (string, bool){
 	events.AgentLost:     of(agentLost),
 	events.Terminated:    of(func(d events.EndedData) string { return d.Reason }),
 	events.Claimed:       of(claimed),
+	events.Pulling:       of(pulling),
 	events.Launched:      of(launched),
 	events.AttemptFailed: of(func(d events.FailedData) string { return "attempt " + itoa(d.Attempt) + ": " + failure(d) }),
 	events.Failed:        of(failure),
@@ -147,6 +148,17 @@ func claimed(d events.ClaimedData) string {
 	s := "agent " + string(d.Agent) + ", attempt " + itoa(d.Attempt)
 	if d.Driver != "" {
 		s += ", driver " + d.Driver
+	}
+	return s
+}
+
+func pulling(d events.PullingData) string {
+	s := "image " + d.Image
+	switch {
+	case d.Over:
+		return s + " is there"
+	case d.Total > 0:
+		return s + ": " + size(int(d.Done)) + " of " + size(int(d.Total))
 	}
 	return s
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -53,6 +52,7 @@ func Command() *cli.Command {
 			&cli.StringFlag{Name: "file-outbox", Usage: "`FOLDER` of files that the page may fetch", Sources: connect.Env("file-outbox")},
 			&cli.StringFlag{Name: "input-folder", Usage: "`FOLDER` of the sockets mouse and touch of the display's inputtest devices", Sources: connect.Env("input-folder")},
 			&cli.StringFlag{Name: "sensor-socket", Usage: "Unix socket `FILE` where programs of the instance get the client's sensors and location", Sources: connect.Env("sensor-socket")},
+			&cli.StringFlag{Name: "warm", Usage: "be ready before there is a session, and say so in `FILE`; standard input then says which (agent/driver, Warmer)", Hidden: true, Sources: connect.Env("warm")},
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server", Sources: connect.Env("nats")},
 			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for --nats", Sources: connect.Env("creds")},
 		}, NetworkFlags()...),
@@ -94,7 +94,10 @@ func NetworkEnv(cmd *cli.Command) (env []string) {
 	return env
 }
 
-func run(ctx context.Context, cmd *cli.Command) error {
+func run(ctx context.Context, cmd *cli.Command) error { return stream(ctx, cmd, nil) }
+
+// stream serves the session that the flags name, with encoders that are known; nil: they are looked for.
+func stream(ctx context.Context, cmd *cli.Command, known <-chan []streamer.Encoder) error {
 	if err := connect.NoArgs(cmd); err != nil {
 		return err
 	}
@@ -122,14 +125,26 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	if _, _, err := parseClipboard(cmd); err != nil {
 		return err
 	}
+	if report := cmd.String("warm"); report != "" {
+		return wait(ctx, cmd, report, log)
+	}
+	// The way into the log, the encoders and the display take a while each, and do not need each other.
+	if known == nil {
+		found := make(chan []streamer.Encoder, 1)
+		go func() { found <- encoders(ctx, log) }() // ends with the looking, or with the process
+		known = found
+	}
+	var secret []byte
+	if cmd.String("nats") == "" {
+		if secret, err = standardInput(ctx, cmd); err != nil { // before the display, which may not be there yet
+			return abandoned(ctx, err, log)
+		}
+	}
 	n, err := peer.NewNetwork(network)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = n.Close() }() // the process ends
-	// The way into the log, the encoders and the display take a while each, and do not need each other.
-	found := make(chan []streamer.Encoder, 1)
-	go func() { found <- encoders(ctx, log) }()
 	device, err := input.Open(ctx, os.Getenv("DISPLAY"), cmd.String("input-folder"), screen.Width, screen.Height, log)
 	if err != nil {
 		return err
@@ -140,7 +155,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer closeMore()
-	l, user, err := open(ctx, cmd, region, session, log)
+	l, user, err := open(ctx, cmd, secret, region, session, log)
 	if err != nil {
 		return err
 	}
@@ -151,7 +166,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		Resize: func(ctx context.Context, s events.Screen) (events.Screen, error) {
 			return resize(ctx, os.Getenv("DISPLAY"), device, s)
 		},
-		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), broken, file.NVENC, log}, Input: device, Extras: more, Encoders: <-found,
+		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), broken, file.NVENC, log}, Input: device, Extras: more, Encoders: <-known,
 		DisabledCodecs: file.Disabled, Bitrate: file.Bitrate, Network: n, ClientFile: cmd.String("client-file"),
 		DataSockets: cmd.String("data-sockets"),
 		Devices:     devices{os.Getenv("PULSE_SERVER"), cmd.String("microphone"), camera(cmd.String("camera")), log},
@@ -173,19 +188,15 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	return instance.End(ctx, os.Getenv(instance.Marker), log)
 }
 
-// open connects to the log, by --nats or by what standard input says. user is the public key of the connection's user, where
+// open connects to the log, by --nats or by the text that standard input had. user is the public key of the connection's user, where
 // its agent is to renew it.
-func open(ctx context.Context, cmd *cli.Command, region events.Region, session events.SessionID, log *slog.Logger) (l *events.Log, user string, err error) {
+func open(ctx context.Context, cmd *cli.Command, text []byte, region events.Region, session events.SessionID, log *slog.Logger) (l *events.Log, user string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	url, creds, options := cmd.String("nats"), cmd.String("creds"), []nats.Option(nil)
 	var kept *trust.Kept
 	if url == "" {
 		var secret struct{ NATS, Creds string }
-		text, err := io.ReadAll(io.LimitReader(cmd.Root().Reader, maxSecret))
-		if err != nil {
-			return nil, "", fmt.Errorf("streamer: read standard input: %w", err)
-		}
 		if err := json.Unmarshal(text, &secret); err != nil || secret.NATS == "" {
 			return nil, "", errors.New("streamer: standard input holds no {\"nats\": URL, \"creds\": …}: an agent gives it, or name a server with --nats")
 		}

@@ -54,7 +54,14 @@ func opening(t *testing.T, stdin string, args ...string) (log string, err error)
 	cmd.Action = func(ctx context.Context, cmd *cli.Command) error {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
-		l, _, err := open(ctx, cmd, "local", session, slog.New(slog.NewTextHandler(&out, nil)))
+		var secret []byte
+		if cmd.String("nats") == "" {
+			var err error
+			if secret, err = standardInput(ctx, cmd); err != nil {
+				return err
+			}
+		}
+		l, _, err := open(ctx, cmd, secret, "local", session, slog.New(slog.NewTextHandler(&out, nil)))
 		if err == nil {
 			l.Conn().Close()
 		}

@@ -69,12 +69,15 @@ func (d *Driver) adopt(ctx context.Context, s state) (*instance, error) {
 	owner, _ := readProcess(os.Getpid()) // we exist
 	s.Owner = owner.identity
 	in.state, in.runtime, in.display, in.cookie = s, s.Runtime, s.Display, s.Cookie
+	if s.Name != "" && s.Name != s.Session {
+		_ = d.alias(in, s.Name, s.Session) // the place is its own
+	}
 	if err := s.write(in.folder); err != nil {
 		d.forget(in) // it stays whose it was
 		return nil, err
 	}
 	for part, id := range s.Parts {
-		in.parts[part] = adoptChild(part, id, in.logFile(logNames[part]))
+		in.watch(adoptChild(part, id, in.logFile(logNames[part])))
 	}
 	if err := in.startKiosk(ctx); err != nil {
 		in.log.Warn("the windows of an adopted instance are not managed", "session", in.ID(), "error", err)

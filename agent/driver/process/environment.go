@@ -1,7 +1,6 @@
 package process
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -46,8 +45,7 @@ func (in *instance) clientEnvironment() []string {
 // streamerEnvironment adds what the caller gives. The cache is shared by all instances: GStreamer's registry of
 // plug-ins in it takes seconds to make.
 func (in *instance) streamerEnvironment() []string {
-	width, height := displaySize(in.spec.Screen.Width, in.spec.Screen.Height)
-	screen := fmt.Sprintf("STREAMSTACK_SCREEN=%dx%d@%d", width, height, in.spec.Screen.FPS)
+	screen := "STREAMSTACK_SCREEN=" + in.screen
 	input := "STREAMSTACK_INPUT_FOLDER=" + in.inputFolder()
 	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache, "STREAMSTACK_MICROPHONE="+MicrophoneSink, screen, input), in.spec.Streamer.Env...)
 }

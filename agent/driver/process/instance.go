@@ -2,18 +2,13 @@ package process
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"streamstack/agent/driver"
 	"streamstack/agent/driver/process/kiosk"
@@ -22,6 +17,7 @@ import (
 // instance is one session's processes. Launch starts them; from then on one goroutine, supervise, owns their end.
 type instance struct {
 	spec    driver.Spec
+	name    string // what it was started as: the session, or what waited for one
 	folder  string // logs, home, state
 	runtime string // sockets and configuration
 	cache   string
@@ -29,11 +25,15 @@ type instance struct {
 	cookie  []byte
 	log     *slog.Logger
 
-	display int // its number; set by prepare
+	display int      // its number; set by prepare
+	screen  string   // the display's size and rate as they are, WxH@FPS
+	order   *os.File // our end of the streamer's standard input, until it is let go
 
-	mu    sync.Mutex // guards parts and state, while display and sound start side by side
+	mu    sync.Mutex // guards id, parts and state, while display and sound start side by side
+	id    string     // the session's, or the name while there is none
 	parts map[driver.Part]*child
 	state state
+	ends  chan struct{} // gets something with each part's end; there is room for all
 
 	stopOnce sync.Once
 	stopping chan struct{} // closed by the first request to stop
@@ -44,7 +44,12 @@ type instance struct {
 	ending driver.Ending // set before done is closed
 }
 
-func (in *instance) ID() string            { return in.spec.Session }
+func (in *instance) ID() string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.id
+}
+
 func (in *instance) Done() <-chan struct{} { return in.done }
 
 func (in *instance) Ending() driver.Ending {
@@ -77,97 +82,15 @@ func (in *instance) start(c command) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.parts[c.part] = ch
+	in.watch(ch)
 	in.state.Parts[c.part] = ch.identity
 	return ch, in.state.write(in.folder)
 }
 
-// launch starts all parts, in order. After an error the caller ends what has been started.
-func (in *instance) launch(ctx context.Context, streamer []string, self string) error {
-	if err := in.prepare(self); err != nil {
-		return err
-	}
-	began := time.Now()
-	base, baseCtx := errgroup.WithContext(ctx)
-	base.Go(func() error { return in.startDisplay(baseCtx) })
-	base.Go(func() error { return in.startSound(baseCtx) })
-	if err := base.Wait(); err != nil {
-		return err
-	}
-	if err := in.startKiosk(ctx); err != nil {
-		return err
-	}
-	in.log.Debug("display and sound are up", "session", in.ID(), "display", in.display, "took", time.Since(began))
-	if in.spec.BeforeStreamer != nil {
-		if err := in.spec.BeforeStreamer(ctx); err != nil {
-			return fmt.Errorf("process: before the streamer: %w", err)
-		}
-	}
-	if err := in.startStreamer(streamer); err != nil {
-		return err
-	}
-	_, err := in.start(command{
-		part: driver.PartApplication, argv: in.spec.Application.Argv(self),
-		env: in.applicationEnvironment(), log: in.logFile("application"),
-	})
-	return err
-}
-
-// prepare makes the folders and writes the state, before anything runs.
-func (in *instance) prepare(self string) error {
-	if _, err := os.Stat(filepath.Join(in.folder, stateFile)); err == nil {
-		return fmt.Errorf("process: an earlier run left %s behind; Sweep comes first: %w", in.ID(), driver.ErrExists)
-	}
-	argv := in.spec.Application.Argv(self)
-	if _, err := exec.LookPath(argv[0]); err != nil { // rather now than when all else runs
-		return startError(command{part: driver.PartApplication, argv: argv}, err)
-	}
-	if err := os.RemoveAll(in.folder); err != nil { // an earlier attempt's logs
-		return fmt.Errorf("process: %w", err)
-	}
-	for _, folder := range []string{in.home(), in.cache} {
-		if err := os.MkdirAll(folder, 0o700); err != nil {
-			return fmt.Errorf("process: %w", err)
-		}
-	}
-	if len(in.spec.UserData) > 0 {
-		if err := os.WriteFile(in.userDataFile(), in.spec.UserData, 0o600); err != nil {
-			return fmt.Errorf("process: user data: %w", err)
-		}
-	}
-	boot, err := bootID()
-	if err != nil {
-		return err
-	}
-	owner, _ := readProcess(os.Getpid()) // we exist
-	if in.runtime, err = runtimeFolder(); err != nil {
-		return err
-	}
-	if in.display, err = pickDisplay(); err != nil {
-		return err
-	}
-	in.state = state{Session: in.ID(), Owner: owner.identity, Boot: boot, Runtime: in.runtime, Display: in.display, Cookie: in.cookie,
-		Parts: make(map[driver.Part]identity)}
-	return in.state.write(in.folder)
-}
-
-// startStreamer hands over the secret in a pipe that is full before the streamer starts, so nothing waits for it.
-func (in *instance) startStreamer(argv []string) error {
-	c := command{part: driver.PartStreamer, argv: argv, env: in.streamerEnvironment(), log: in.logFile("streamer")}
-	if secret := in.spec.Streamer.Secret; len(secret) > 0 {
-		readEnd, writeEnd, err := os.Pipe()
-		if err != nil {
-			return fmt.Errorf("process: %w", err)
-		}
-		defer func() { _ = readEnd.Close() }() // the child has its own
-		_, err = writeEnd.Write(secret)
-		if err := errors.Join(err, writeEnd.Close()); err != nil {
-			return fmt.Errorf("process: the streamer's secret: %w", err)
-		}
-		c.stdin = readEnd
-	}
-	_, err := in.start(c)
-	return err
+// watch makes a part one of the instance's.
+func (in *instance) watch(c *child) {
+	in.parts[c.part] = c
+	go func() { <-c.done; in.ends <- struct{}{} }() // ends with the part, which nothing outlives
 }
 
 // startKiosk begins to manage the windows. It lives until the instance ends, not only as long as ctx.
@@ -190,10 +113,6 @@ func (in *instance) startKiosk(ctx context.Context) error {
 
 // supervise waits for the first end or a request to stop, ends everything, and tells why.
 func (in *instance) supervise() {
-	ended := make(chan struct{}, len(in.parts))
-	for _, c := range in.parts {
-		go func() { <-c.done; ended <- struct{}{} }() // ends with the part, and every part is ended below
-	}
 	trim := time.NewTicker(logCheck)
 	defer trim.Stop()
 	for {
@@ -203,21 +122,21 @@ func (in *instance) supervise() {
 		case <-in.stopping:
 			in.finish(driver.Ending{Reason: "stopped on request", ExitCode: -1})
 			return
-		case <-ended:
-			settled := time.NewTimer(settle)
-			select {
-			case <-settled.C:
-			case <-in.stopping:
-				settled.Stop()
-			}
+		case <-in.ends:
 			in.finish(in.cause())
 			return
 		}
 	}
 }
 
-// cause is the end that explains the others: an X server's end takes every client along.
+// cause is the end that explains the others, when the first has been seen: an X server's end takes every client along.
 func (in *instance) cause() driver.Ending {
+	settled := time.NewTimer(settle)
+	defer settled.Stop()
+	select {
+	case <-settled.C:
+	case <-in.stopping:
+	}
 	for _, part := range []driver.Part{driver.PartDisplay, driver.PartSound, driver.PartStreamer, driver.PartApplication} {
 		if c := in.parts[part]; c != nil && c.hasEnded() {
 			return c.ending()
@@ -237,6 +156,9 @@ func (in *instance) trimLogs() {
 // finish ends every process, cleans up, and lets Done be seen.
 func (in *instance) finish(ending driver.Ending) {
 	in.endParts()
+	if in.order != nil {
+		_ = in.order.Close() // nobody reads any more
+	}
 	in.trimLogs()
 	if err := cleanInstance(in.folder, in.state); err != nil {
 		in.log.Warn("an ended instance left something behind", "session", in.ID(), "error", err)

@@ -62,7 +62,13 @@ var roles = map[string]func(){
 			time.Sleep(50 * time.Millisecond)
 		}
 	},
-	"role:agent": agent,
+	"role:agent":       agent,
+	"role:agent-warm":  agentWarm,
+	"role:agent-midst": agentMidst,
+	// held is a streamer that is let go by nobody.
+	"role:held": heldStreamer,
+	// warm speaks as a streamer does that waits for its session.
+	"role:warm": warmStreamer,
 }
 
 func waitForTerm() {

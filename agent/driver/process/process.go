@@ -22,7 +22,7 @@ type Driver struct {
 
 	mu     sync.Mutex
 	closed bool
-	live   map[string]*instance
+	live   map[string]*instance // by session, and by what it was started as
 }
 
 var _ driver.Driver = (*Driver)(nil)
@@ -57,6 +57,15 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 	if err != nil {
 		return nil, err
 	}
+	if err := d.bring(ctx, in, func(ctx context.Context) error { return in.launch(ctx, d.config.Streamer, d.config.Self) }); err != nil {
+		return nil, err
+	}
+	go in.supervise() // ends with the instance, which Close waits for
+	return in, nil
+}
+
+// bring does a step of an instance's start, which Close ends; after an error nothing of the instance is left.
+func (d *Driver) bring(ctx context.Context, in *instance, step func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, driver.Because(context.DeadlineExceeded, "the instance did not start within %s", startTimeout))
 	defer cancel()
 	var watch sync.WaitGroup
@@ -67,15 +76,14 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 		case <-ctx.Done():
 		}
 	})
-	err = in.launch(ctx, d.config.Streamer, d.config.Self)
+	err := step(ctx)
 	cancel()
 	watch.Wait()
 	if err != nil {
 		in.finish(driver.Ending{Failed: true, Reason: err.Error(), ExitCode: -1})
-		return nil, full(err)
+		return full(err)
 	}
-	go in.supervise() // ends with the instance, which Close waits for
-	return in, nil
+	return nil
 }
 
 // full gives errors their kind that say that this machine has no more of something.
@@ -100,12 +108,15 @@ func (d *Driver) admit(spec driver.Spec) (*instance, error) {
 	}
 	in := &instance{
 		spec:     spec,
+		id:       spec.Session,
+		name:     spec.Session,
 		folder:   filepath.Join(d.instances, spec.Session),
 		cache:    filepath.Join(d.config.Data, "cache"),
 		marker:   d.marker(spec.Session),
 		cookie:   newCookie(),
 		log:      d.config.Log,
 		parts:    make(map[driver.Part]*child),
+		ends:     make(chan struct{}, len(wholeInstance)),
 		stopping: make(chan struct{}),
 		done:     make(chan struct{}),
 	}
@@ -119,6 +130,7 @@ func (d *Driver) forget(in *instance) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.live, in.ID())
+	delete(d.live, in.name)
 	if err := d.prune(); err != nil {
 		d.config.Log.Warn("old logs could not be removed", "error", err)
 	}

@@ -18,6 +18,7 @@ import (
 // state is what a later run must know to end an instance: it is written before the first part starts and after each.
 type state struct {
 	Session string   `json:"session"`
+	Name    string   `json:"name"`  // in the processes' marker: what it was started as, if that was not the session
 	Owner   identity `json:"owner"` // the agent's process
 	// Boot is the kernel's boot id: pids and start times of another boot mean nothing.
 	Boot    string                   `json:"boot"`

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func (d *Driver) Sweep(ctx context.Context) ([]string, error) {
 		case errors.Is(err, fs.ErrNotExist): // it ended
 			continue
 		case d.isLive(session), err == nil && s.Boot == boot && s.Owner.alive() && s.Owner.PID != os.Getpid():
-			kept[session] = true
+			kept[session], kept[s.Name] = true, true
 			continue
 		case err != nil: // cut short by the crash: the marker finds what it named
 			d.config.Log.Warn("an instance's state cannot be read", "session", session, "error", err)
@@ -69,7 +70,7 @@ func (d *Driver) sweepOne(session string, s state, boot string) error {
 		}
 	}
 	if err := killAll(func() ([]processInfo, error) {
-		return belonging(parts, func(marker string) bool { return marker == d.marker(session) })
+		return belonging(parts, func(marker string) bool { return marker == d.marker(cmp.Or(s.Name, session)) })
 	}); err != nil {
 		return err
 	}
@@ -130,6 +131,11 @@ func cleanInstance(folder string, s state) error {
 		errs = append(errs, os.RemoveAll(s.Runtime))
 	}
 	errs = append(errs, os.RemoveAll(filepath.Join(folder, "home")))
+	if s.Name != "" && s.Name != s.Session {
+		if err := os.Remove(filepath.Join(filepath.Dir(folder), s.Name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("process: %w", err)
 	}

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -37,24 +36,7 @@ func agent() {
 // startAgent runs an agent with one instance in data.
 func startAgent(t *testing.T, data, session string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	parent := exec.Command(self, "role:agent", data, session)
-	parent.Stderr = os.Stderr
-	out, err := parent.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, parent.Start())
-	t.Cleanup(func() { // also when the test fails half-way
-		_ = parent.Process.Kill()
-		_ = parent.Wait()
-		d, err := New(Config{Data: data, Self: self, Streamer: []string{self}})
-		require.NoError(t, err)
-		_, err = d.Sweep(context.WithoutCancel(t.Context()))
-		require.NoError(t, err)
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "launched\n", line)
+	parent := startAgentAs(t, "role:agent", data, session)
 	log := filepath.Join(data, "instances", session, "application.log")
 	eventually(t, func() string {
 		if content, _ := os.ReadFile(log); !strings.Contains(string(content), "stubborn") {

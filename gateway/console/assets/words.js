@@ -15,6 +15,7 @@ const STEPS = new Map(Object.entries({
   expired: 'Expired',
   agent_lost: 'The agent was lost',
   claimed: 'Claimed by an agent',
+  pulling: 'Image fetched',
   launched: 'Instance launched',
   attempt_failed: 'Attempt failed',
   terminated: 'Instance stopped',
