@@ -37,7 +37,7 @@ func (e *Entry) addDecisions(d quality.Decisions) {
 }
 
 // brief makes one printable line of a text.
-func brief(s string) string { return shorten(clean(s), maxSummary) }
+func brief(s string) string { return shorten(clean(s)) }
 
 // decided counts what was decided, in a line on targets and one on the rest.
 func decided(d quality.Decisions) (lines []string) {

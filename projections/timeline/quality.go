@@ -113,7 +113,7 @@ func troubles(s quality.Summary) string {
 			parts = append(parts, plural(x.n, x.of)+x.what)
 		}
 	}
-	return shorten(clean(strings.Join(parts, "; ")), maxSummary)
+	return shorten(clean(strings.Join(parts, "; ")))
 }
 
 func keyframes(made map[string]uint64) string {

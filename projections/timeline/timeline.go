@@ -124,7 +124,7 @@ func detail(e events.Event) []string {
 		lines = lines[len(lines)-maxLogLines:]
 	}
 	for i, l := range lines {
-		lines[i] = shorten(clean(l), maxSummary)
+		lines[i] = shorten(clean(l))
 	}
 	return lines
 }
