@@ -124,14 +124,7 @@ func checkWatching(t *testing.T, v viewer, id events.SessionID) {
 	// The key's message is on its way before the farewell, on the same channel.
 	v.Exec(`watcher.leave()`)
 	var gone events.DisconnectedData
-	stack.Eventually(t, 20*time.Second, func() string {
-		for _, e := range v.s.History(id) {
-			if e.Name == events.Disconnected && e.Decode(&gone) == nil {
-				return ""
-			}
-		}
-		return "the viewer's end"
-	})
+	require.NoError(t, v.s.Await(id, events.Streamer, events.Disconnected).Decode(&gone)) // the viewer's
 	require.Equal(t, []any{events.ReasonLeft, true, uint64(1)}, []any{gone.Reason, gone.Connected, gone.InputDropped})
 	require.Equal(t, "live", state(v))
 	first := v.frame(v.card())

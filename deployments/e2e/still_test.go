@@ -16,8 +16,8 @@ import (
 func TestStillScreen(t *testing.T) {
 	s := stack.Up(t, stack.DataDir(t))
 	g := s.Create(client.CreateRequest{App: "xterm", Joinable: true})
-	one := open(t, s, "")
-	one.join(g.ID)
+	v := open(t, s, "")
+	v.join(g.ID)
 	var rest events.QualitySample
 	stack.Eventually(t, liveTime, func() string {
 		list := samples(t, s, g.ID)
@@ -33,13 +33,13 @@ func TestStillScreen(t *testing.T) {
 	require.Zero(t, rest.Freezes, "a screen that rests is not frozen")
 	t.Logf("%.1f pictures a second, %d kbit/s", rest.FPS, rest.VideoKbps)
 
-	two := open(t, s, "")
-	two.join(g.ID)
-	before := two.picture()
-	two.Click(`#video`)
-	two.Do(keyQ)
+	v.again("")
+	v.join(g.ID)
+	before := v.picture()
+	v.Click(`#video`)
+	v.Do(keyQ)
 	stack.Eventually(t, liveTime, func() string {
-		now := two.picture()
+		now := v.picture()
 		for y := range before.Bounds().Dy() {
 			for x := range before.Bounds().Dx() / 4 {
 				was, _, _, _ := before.At(x, y).RGBA()

@@ -174,6 +174,16 @@ func (c *Client) Events(ctx context.Context, o EventsQuery) (page []events.Event
 	return page, e.Next, err
 }
 
+// Quality returns a page of a session's quality samples after a sequence, and the one to go on after; a page that brings none
+// is the last so far. The limit is 1 to 1000, 0 means 100.
+func (c *Client) Quality(ctx context.Context, id events.SessionID, after events.Seq, limit int) (page []events.Event, next events.Seq, err error) {
+	q := url.Values{}
+	setInt(q, "limit", limit)
+	q.Set("after", strconv.FormatUint(uint64(after), 10))
+	e, err := c.api.call(ctx, http.MethodGet, sessionPath(id)+"/quality?"+q.Encode(), nil, http.StatusOK, &page)
+	return page, e.Next, err
+}
+
 func sessionPath(id events.SessionID) string { return "/1.0/sessions/" + url.PathEscape(string(id)) }
 
 func set(q url.Values, key, value string) {
