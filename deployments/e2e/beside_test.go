@@ -3,7 +3,6 @@ package e2e
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 
 	"streamstack/deployments/e2e/stack"
 	"streamstack/events"
+	"streamstack/gateway/client"
 )
 
 // TestBesideThePicture is what travels beside the picture, in a real browser, of one session: files both ways, the microphone, and a
@@ -25,12 +25,13 @@ import (
 func TestBesideThePicture(t *testing.T) {
 	data := stack.DataDir(t)
 	s := stack.Up(t, data)
-	v := open(t, s, "&microphone=1")
+	v := open(t, s, "&microphone=1&camera=1")
 	v.Exec(`document.querySelector('#keep').checked = true`)
 	id := v.start("testcard")
 	home := filepath.Join(data, "instances", string(id), "home")
 	checkFiles(t, v, id, home)
-	checkMicrophone(t, v, id, filepath.Join(data, "instances", string(id), "state.json"))
+	checkDevices(t, v, id)
+	checkMicrophone(t, filepath.Join(runtimeOf(t, s, id), "sound"))
 	checkWatching(t, v, id)
 	v.Click("#end")
 	s.Await(id, events.Agent, events.Terminated)
@@ -68,20 +69,40 @@ func checkFiles(t *testing.T, v viewer, id events.SessionID, home string) {
 	require.Equal(t, 250_000, size)
 }
 
-// checkMicrophone records what applications hear of the browser's beeping microphone.
-func checkMicrophone(t *testing.T, v viewer, id events.SessionID, state string) {
+// checkDevices waits until the session has the microphone; and the camera, or says to the user why not: few hosts have a device for one.
+func checkDevices(t *testing.T, v viewer, id events.SessionID) {
 	t.Helper()
-	var d events.DeviceChangedData
-	require.NoError(t, v.s.Await(id, events.Streamer, events.DeviceChanged).Decode(&d))
-	require.Equal(t, []string{"microphone", "started"}, []string{d.Device, d.State})
-	var x struct{ Runtime string }
-	text, err := os.ReadFile(state)
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, &x))
+	var camera events.DeviceChangedData
+	stack.Eventually(t, liveTime, func() string {
+		is := map[string]events.DeviceChangedData{}
+		page, _, err := v.s.Client.Events(t.Context(), client.EventsQuery{Session: id, Limit: 1000})
+		require.NoError(t, err)
+		for _, e := range page {
+			var d events.DeviceChangedData
+			if e.Is(events.Streamer, events.DeviceChanged) && e.Decode(&d) == nil {
+				is[d.Device] = d
+			}
+		}
+		camera = is[events.DeviceCamera]
+		if is[events.DeviceMicrophone].State != events.DeviceStarted || camera.State == "" {
+			return fmt.Sprintf("the microphone, and an answer about the camera: %v", is)
+		}
+		return ""
+	})
+	if camera.State == events.DeviceUnavailable {
+		require.NotEmpty(t, camera.Reason)
+		v.Wait(`document.querySelector('#notice-text').textContent === 'The session cannot take your camera: ' + `+quoted(camera.Reason), "the reason, to the user")
+	}
+	t.Logf("camera: %s %s", camera.State, camera.Reason)
+}
+
+// checkMicrophone records what applications hear of the browser's beeping microphone.
+func checkMicrophone(t *testing.T, server string) {
+	t.Helper()
 	peak := regexp.MustCompile(`peak=\(GValueArray\)< (-?[0-9.]+)`)
 	stack.Eventually(t, liveTime, func() string {
 		// The default source, as an application would have it.
-		out, err := exec.Command("gst-launch-1.0", "-m", "pulsesrc", "server=unix:"+filepath.Join(x.Runtime, "sound"), "num-buffers=200", "!", "level", "!", "fakesink").CombinedOutput()
+		out, err := exec.Command("gst-launch-1.0", "-m", "pulsesrc", "server=unix:"+server, "num-buffers=200", "!", "level", "!", "fakesink").CombinedOutput()
 		if err != nil {
 			return fmt.Sprintf("a recording: %v: %s", err, out)
 		}
@@ -98,35 +119,34 @@ func checkMicrophone(t *testing.T, v viewer, id events.SessionID, state string) 
 	})
 }
 
-// checkWatching has a second client of the same page watch the session.
+// checkWatching has somebody else watch the session, by the button that the console has for it.
 func checkWatching(t *testing.T, v viewer, id events.SessionID) {
 	t.Helper()
-	v.Exec(`(async () => {
-		const { Stream } = await import('./console/stream.js');
-		const answer = await fetch('1.0/sessions/' + streamstack.session + '/join', {method: 'POST',
-			headers: {'Content-Type': 'application/json', Authorization: 'macaroon root=' + sessionStorage.getItem('streamstack.token')}, body: JSON.stringify({role: 'viewer'})});
-		const ticket = (await answer.json()).metadata;
-		const video = Object.assign(document.createElement('video'), {muted: true, playsInline: true});
-		document.body.append(video);
-		window.watcher = new Stream({url: ticket.url, stunServers: ticket.stun_servers, video, audio: new Audio(), relay: false, codec: '',
-			watching: true, devices: {microphone: false, camera: false}});
-	})()`)
-	stack.Eventually(t, liveTime, func() string {
-		var state string
-		v.Eval(`window.watcher?.state ?? 'none'`, &state)
-		if state != "live" {
-			return "the viewer's picture, which is " + state
-		}
-		return ""
-	})
+	w := open(t, v.s, "")
+	button := `#sessions [data-session="` + string(id) + `"] button[data-action="watch"]`
+	w.Wait(`document.querySelector('`+button+`:enabled')`, "Watch beside the session")
+	w.Click(button)
+	w.live()
+	w.Wait(`/^Watching /.test(document.querySelector('#status').textContent)`, "that it only watches, in words")
+	checkPicture(t, w)
 	require.Equal(t, "live", state(v), "the client stays")
-	v.Exec(`watcher.send('input::key', {code: 20, pressed: true})`)
+	v.Wait(`document.querySelector('#viewers summary').textContent === '1 watching' && document.querySelectorAll('#viewers li').length === 1`, "the viewer in the client's console")
+	w.Wait(`document.querySelector('#sessions [data-session="`+string(id)+`"] .status').textContent.endsWith(', 1 watching')`, "and in the list of sessions")
+	out, code := stack.Command(t, append([]string{"session", "viewers", string(id), "--json"}, v.s.Find...)...)
+	require.Zero(t, code, out)
+	require.Equal(t, 1, strings.Count(out, "\n"), out)
+
+	w.Click(`#video`)
+	w.Do(keyQ) // of which the page says nothing
+	w.Exec(`streamstack.control.send('{"type":"input::key","data":{"code":20,"pressed":true}}')`)
 	// The key's message is on its way before the farewell, on the same channel.
-	v.Exec(`watcher.leave()`)
+	w.Click(`#leave`)
 	var gone events.DisconnectedData
 	require.NoError(t, v.s.Await(id, events.Streamer, events.Disconnected).Decode(&gone)) // the viewer's
 	require.Equal(t, []any{events.ReasonLeft, true, uint64(1)}, []any{gone.Reason, gone.Connected, gone.InputDropped})
+	v.Wait(`document.querySelector('#viewers').hidden`, "nobody who watches")
 	require.Equal(t, "live", state(v))
+	v.colourAt(v.card().KeyPatch, untouched, "the application has got no key")
 	first := v.frame(v.card())
 	stack.Eventually(t, 10*time.Second, func() string {
 		if v.frame(v.card()) == first {

@@ -22,6 +22,7 @@ func TestClients(t *testing.T) {
 	t.Run("by TURN only", func(t *testing.T) { checkRelay(t, one.of(t)) })
 	t.Run("two sessions side by side", func(t *testing.T) { checkTwoSessions(t, one.of(t), two.of(t)) })
 	t.Run("the second displaces the first", func(t *testing.T) { checkDisplaces(t, one.of(t), two.of(t)) })
+	t.Run("by version 1", func(t *testing.T) { checkVersion1(t, two.of(t)) })
 	t.Run("late", func(t *testing.T) { checkLateClient(t, one.of(t), waiting) })
 	s.Verify()
 }

@@ -42,6 +42,7 @@ type Session struct {
 	StatusMessage string           `json:"status_message"`
 	ContainerID   string           `json:"container_id"`
 	ClusterID     string           `json:"cluster_id"`
+	Viewers       int              `json:"viewers,omitempty"` // how many watch
 }
 
 // Screen asks for a display. Members that are 0 are left to the gateway. Sizes are in pixels, density in dots per inch.
@@ -128,6 +129,16 @@ func (c *Client) Join(ctx context.Context, id events.SessionID, s *Screen) (Gran
 	body := struct {
 		Screen *Screen `json:"screen,omitempty"`
 	}{s}
+	_, err := c.api.call(ctx, http.MethodPost, sessionPath(id)+"/join", body, http.StatusOK, &g)
+	return g, err
+}
+
+// Watch lets a client into a session that may look and do nothing; it displaces nobody.
+func (c *Client) Watch(ctx context.Context, id events.SessionID) (Grant, error) {
+	var g Grant
+	body := struct {
+		Role string `json:"role"`
+	}{events.RoleViewer}
 	_, err := c.api.call(ctx, http.MethodPost, sessionPath(id)+"/join", body, http.StatusOK, &g)
 	return g, err
 }
