@@ -91,7 +91,7 @@ func checkDevices(t *testing.T, v viewer, id events.SessionID) {
 	})
 	if camera.State == events.DeviceUnavailable {
 		require.NotEmpty(t, camera.Reason)
-		v.Wait(`document.querySelector('#notice-text').textContent === 'The session cannot take your camera: ' + `+quoted(camera.Reason), "the reason, to the user")
+		v.Wait(`document.querySelector('#notice-text').textContent === 'The session cannot take your camera: ' + `+strconv.Quote(camera.Reason), "the reason, to the user")
 	}
 	t.Logf("camera: %s %s", camera.State, camera.Reason)
 }

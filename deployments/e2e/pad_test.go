@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -108,7 +109,7 @@ func checkPad(t *testing.T, v viewer) {
 	plane := image.Rect(600, 400, 680, 480)
 	v.colourAt(plane, color.RGBA{0x20, 0x20, 0x20, 255}, "the pad")
 	var written bool
-	v.Eval(`navigator.clipboard.writeText(`+quoted(pasted)+`).then(() => true)`, &written)
+	v.Eval(`navigator.clipboard.writeText(`+strconv.Quote(pasted)+`).then(() => true)`, &written)
 	v.Exec(`streamstack.video.focus()`)
 	v.control("KeyV", "v", 'V')
 	v.colourAt(plane, color.RGBA{0, 0xa0, 0, 255}, "what the pad does when it has the text")
@@ -193,10 +194,4 @@ func (v viewer) control(code, key string, windows int64) {
 		_, err := chromedp.Call(v.Ctx, input.DispatchKeyEvent, p)
 		require.NoError(v.T, err)
 	}
-}
-
-// quoted is a text in JavaScript.
-func quoted(text string) string {
-	q, _ := json.Marshal(text) // a text always can be
-	return string(q)
 }

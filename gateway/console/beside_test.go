@@ -158,15 +158,3 @@ func TestDevicesOfTheUser(t *testing.T) {
 	})
 	b.Wait(`document.querySelector('#notice-text').textContent === 'The session cannot take your microphone: this instance has none'`, "what the host lacks, in words")
 }
-
-// TestPresentedPictures: the figures are of pictures that are presented, not of those that are decoded and never seen.
-func TestPresentedPictures(t *testing.T) {
-	t.Parallel()
-	b, _ := openConsole(t, "")
-	start(b)
-	b.Wait(`streamstack.stats().then(({fps, delay}) => fps >= 20 && delay !== null)`, "figures")
-	b.Exec(`streamstack.video.requestVideoFrameCallback = () => 0`)
-	b.Wait(`streamstack.stats().then(({fps}) => fps === 0)`, "no presented picture, though the connection has them")
-	b.Wait(`(async () => { const {framesDecoded: a} = await streamstack.stats(); await new Promise((r) => setTimeout(r, 300)); return (await streamstack.stats()).framesDecoded > a; })()`,
-		"decoded ones meanwhile")
-}

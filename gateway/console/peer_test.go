@@ -120,9 +120,9 @@ func newPeer(t *testing.T, devices bool, send func(message)) *peer {
 	return p
 }
 
-// addTrack plays samples over and over, in a stream of its own.
+// addTrack plays samples over and over. All of its tracks say that they are of one stream: the page must keep them apart.
 func (p *peer) addTrack(ctx context.Context, running *sync.WaitGroup, mime, name string, direction webrtc.RTPTransceiverDirection, every time.Duration, samples [][]byte) {
-	track, err := webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: mime}, name, "stream-"+name)
+	track, err := webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: mime}, name, "stream")
 	require.NoError(p.t, err)
 	_, err = p.pc.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{Direction: direction})
 	require.NoError(p.t, err)
