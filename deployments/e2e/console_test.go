@@ -34,18 +34,18 @@ func TestConsole(t *testing.T) {
 		checkRate(t, v)
 		checkQuality(t, v, id)
 		v.takePicture()
-	})
+	}, viewer.closeTab)
 	checkDrawn(t, s, id)
 }
 
 // checkMainJob holds for a stack however it is put together.
 func checkMainJob(t *testing.T, s *stack.Stack) {
 	t.Helper()
-	checkJob(t, s, func(viewer, events.SessionID) {})
+	checkJob(t, s, func(viewer, events.SessionID) {}, viewer.end)
 }
 
-// checkJob is [checkMainJob] with something that is done meanwhile, while the picture is live.
-func checkJob(t *testing.T, s *stack.Stack, meanwhile func(v viewer, id events.SessionID)) events.SessionID {
+// checkJob is [checkMainJob] with something that is done meanwhile, while the picture is live, and a way to leave.
+func checkJob(t *testing.T, s *stack.Stack, meanwhile func(v viewer, id events.SessionID), leave func(viewer)) events.SessionID {
 	t.Helper()
 	v := open(t, s, "")
 	id := v.start("testcard")
@@ -54,12 +54,24 @@ func checkJob(t *testing.T, s *stack.Stack, meanwhile func(v viewer, id events.S
 	require.InDelta(t, toneHz, v.tone(), toneOff, "the loudest frequency in the audio track, Hz")
 	meanwhile(v, id)
 
-	v.Navigate("about:blank") // the tab closes
+	leave(v)
 	s.Await(id, events.Streamer, events.Disconnected)
 	s.Await(id, events.Agent, events.Terminated)
 	checkHistory(t, s.History(id))
 	s.Verify("--ended")
 	return id
+}
+
+// closeTab leaves as people do: the session ends by itself, in its own time.
+func (v viewer) closeTab() {
+	v.T.Helper()
+	v.Navigate("about:blank")
+}
+
+// end clicks on End.
+func (v viewer) end() {
+	v.T.Helper()
+	v.Click(`#end`)
 }
 
 // pictureVariable names the file that gets a picture of the live console, which the README shows.

@@ -24,13 +24,13 @@ func TestStillScreen(t *testing.T) {
 		if len(list) == 0 {
 			return "a sample"
 		}
-		if rest = list[len(list)-1]; rest.FPS > 2 {
-			return fmt.Sprintf("rest: %.1f pictures a second", rest.FPS)
+		// A screen that rests is not frozen; while the application starts on a busy machine it may be.
+		if rest = list[len(list)-1]; rest.FPS > 2 || rest.Freezes > 0 {
+			return fmt.Sprintf("rest: %.1f pictures a second, %d freezes", rest.FPS, rest.Freezes)
 		}
 		return ""
 	})
 	require.Positive(t, rest.Frames)
-	require.Zero(t, rest.Freezes, "a screen that rests is not frozen")
 	t.Logf("%.1f pictures a second, %d kbit/s", rest.FPS, rest.VideoKbps)
 
 	v.again("")

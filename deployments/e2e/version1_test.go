@@ -100,5 +100,7 @@ func checkVersion1(t *testing.T, v viewer) {
 	v.s.Await(g.ID, events.Client, events.Offer)
 	v.s.Await(g.ID, events.Streamer, events.Answer)
 	v.Exec(`streamstack.control.send('{"type":"stream::disconnect","data":{}}')`)
-	v.s.Await(g.ID, events.Streamer, events.Disconnected)
+	var gone events.DisconnectedData
+	require.NoError(t, v.s.Await(g.ID, events.Streamer, events.Disconnected).Decode(&gone))
+	require.Equal(t, events.ReasonLeft, gone.Reason)
 }
