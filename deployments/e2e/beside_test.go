@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/input"
@@ -160,7 +159,7 @@ func checkWatching(t *testing.T, v viewer, id events.SessionID) {
 	require.Equal(t, "live", state(v))
 	v.colourAt(v.card().KeyPatch, untouched, "the application has got no key")
 	first := v.frame(v.card())
-	stack.Eventually(t, 10*time.Second, func() string {
+	stack.Eventually(t, seenTime, func() string {
 		if v.frame(v.card()) == first {
 			return "a further frame of the client"
 		}

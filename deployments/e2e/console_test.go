@@ -99,7 +99,7 @@ func checkPicture(t *testing.T, v viewer) {
 		v.colourAt(bar.Rect, bar.Colour, bar.Name+" bar")
 	}
 	first := v.frame(card)
-	stack.Eventually(t, 5*time.Second, func() string {
+	stack.Eventually(t, seenTime, func() string {
 		if n := v.frame(card); n == first {
 			return fmt.Sprintf("a frame after number %d", first)
 		}
@@ -111,7 +111,7 @@ func checkPicture(t *testing.T, v viewer) {
 func (v viewer) frame(card testcard.Card) uint32 {
 	v.T.Helper()
 	var n uint32
-	stack.Eventually(v.T, 10*time.Second, func() string {
+	stack.Eventually(v.T, seenTime, func() string {
 		var err error
 		if n, err = card.Frame.Decode(v.picture()); err != nil {
 			return "a readable frame number: " + err.Error()
