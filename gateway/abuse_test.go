@@ -36,8 +36,18 @@ type rawSocket struct {
 	read *bufio.Reader
 }
 
-// dialRaw connects and, if the path is not empty, does the handshake.
-func dialRaw(ctx context.Context, host, path string) (*rawSocket, int, error) {
+// dialRaw connects and, if the path is not empty, does the handshake: again while the gateway says that the log does not answer,
+// as it does where the machine is busy with other things.
+func dialRaw(ctx context.Context, host, path string) (s *rawSocket, status int, err error) {
+	for {
+		if s, status, err = dialOnce(ctx, host, path); err != nil || status != http.StatusServiceUnavailable {
+			return s, status, err
+		}
+		_ = s.Close() // it was of no use
+	}
+}
+
+func dialOnce(ctx context.Context, host, path string) (*rawSocket, int, error) {
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", host)
 	if err != nil {
 		return nil, 0, fmt.Errorf("dial: %w", err)

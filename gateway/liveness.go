@@ -93,10 +93,11 @@ func (l *liveness) watch(ctx context.Context) error {
 				l.replace(fresh)
 				l.missing(ctx)
 			case e == nil: // again, when the client's consumer was made anew
-			case first && e.Operation() == jetstream.KeyValuePut:
-				fresh[e.Key()], _ = events.ParseHeartbeat(e.Value())
 			case first:
 				delete(fresh, e.Key())
+				if beat, ok := beatOf(e); ok {
+					fresh[e.Key()] = beat
+				}
 			default:
 				l.update(ctx, e)
 			}
@@ -115,7 +116,7 @@ func (l *liveness) replace(keys map[string]events.Heartbeat) {
 func (l *liveness) update(ctx context.Context, e jetstream.KeyValueEntry) {
 	l.mu.Lock()
 	_, had := l.keys[e.Key()]
-	if beat, ok := events.ParseHeartbeat(e.Value()); ok && e.Operation() == jetstream.KeyValuePut {
+	if beat, ok := beatOf(e); ok {
 		l.keys[e.Key()] = beat
 		l.mu.Unlock()
 		return
@@ -135,10 +136,10 @@ func (l *liveness) update(ctx context.Context, e jetstream.KeyValueEntry) {
 	}
 }
 
-// isBeat tells a heartbeat from what it is not.
-func isBeat(value []byte) bool {
-	_, ok := events.ParseHeartbeat(value)
-	return ok
+// beatOf is the heartbeat that an entry of the bucket is, if it is one.
+func beatOf(e jetstream.KeyValueEntry) (events.Heartbeat, bool) {
+	beat, ok := events.ParseHeartbeat(e.Value())
+	return beat, ok && e.Operation() == jetstream.KeyValuePut
 }
 
 // agentOf takes an agent's heartbeat key apart.
@@ -190,11 +191,14 @@ func (g *Gateway) lost(ctx context.Context, r events.Region, id events.AgentID) 
 	if err != nil {
 		return err
 	}
-	switch beat, err := kv.Get(ctx, events.HeartbeatKey(r, id)); {
-	case err == nil && isBeat(beat.Value()):
-		return nil
-	case err != nil && !errors.Is(err, jetstream.ErrKeyNotFound):
+	entry, err := kv.Get(ctx, events.HeartbeatKey(r, id))
+	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
 		return fmt.Errorf("gateway: heartbeat of %s: %w", id, err)
+	}
+	if err == nil {
+		if _, ok := beatOf(entry); ok {
+			return nil
+		}
 	}
 	var all []projections.Session
 	g.sessions.Read(func(m *projections.Sessions) { all = m.List() })

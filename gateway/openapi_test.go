@@ -77,7 +77,7 @@ var bodies = map[string]any{
 var notBodies = []string{"envelope", "webhookProgress"}
 
 // signalling are the files with the messages of the sockets, which are no part of the REST API.
-var signalling = []string{"signal.go", "master.go"}
+var signalling = []string{"signal.go", "mastersays.go", "masterhears.go"}
 
 // unread are fields that the contract has and the gateway takes without looking at them.
 var unread = map[string][]string{"JoinRequest": {"disconnect_clients"}}

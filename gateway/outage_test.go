@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"streamstack/events"
@@ -67,7 +68,9 @@ func TestOutage(t *testing.T) {
 	})
 	// As the agent does every three seconds. The bucket is in memory: a server that restarted may not have it any more.
 	eventstest.Wait(t, within, func() string {
-		_, err := s.log.JetStream().Publish(t.Context(), "$KV."+events.HeartbeatBucket+"."+events.HeartbeatKey(region, "a1"), []byte("{}"))
+		m := nats.NewMsg(events.HeartbeatSubject(events.HeartbeatKey(region, "a1")))
+		m.Data = events.Heartbeat{Time: time.Now()}.Value()
+		_, err := s.log.JetStream().PublishMsg(t.Context(), m)
 		if err != nil {
 			return "a heartbeat: " + err.Error()
 		}

@@ -19,8 +19,6 @@ const paceBytes = 64 << 10
 func paced(h http.Handler, wait time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := &pacedWriter{ResponseWriter: w, control: http.NewResponseController(w), wait: wait}
-		// A deadline of the request before this one on the same connection would end this one's "100 Continue".
-		_ = p.control.SetWriteDeadline(time.Time{}) // where there are no deadlines, nothing is paced
 		defer p.last()
 		h.ServeHTTP(p, r)
 	})
@@ -37,7 +35,7 @@ type pacedWriter struct {
 // Write implements [http.ResponseWriter].
 func (p *pacedWriter) Write(b []byte) (n int, err error) {
 	for {
-		_ = p.control.SetWriteDeadline(time.Now().Add(p.wait)) // as above
+		_ = p.control.SetWriteDeadline(time.Now().Add(p.wait)) // where there are no deadlines, nothing is paced
 		some, err := p.ResponseWriter.Write(b[n:min(len(b), n+paceBytes)])
 		if n += some; err != nil || n == len(b) {
 			return n, err //nolint:wrapcheck // it stands for the writer
@@ -45,7 +43,8 @@ func (p *pacedWriter) Write(b []byte) (n int, err error) {
 	}
 }
 
-// last bounds what the server writes when the handler has returned: what it had gathered until then.
+// last bounds what the server writes when the handler has returned: what it had gathered until then. The server itself takes the
+// deadline away before the connection's next request.
 func (p *pacedWriter) last() {
 	if !p.hijacked { // else the connection is not the server's any more
 		_ = p.control.SetWriteDeadline(time.Now().Add(p.wait)) // as above

@@ -80,7 +80,7 @@ func TestAsOfReadsTheArchive(t *testing.T) {
 func TestStartsAndStreamsFromTheArchive(t *testing.T) {
 	s, all := expiredStack(t, 300)
 	archivetest.Expire(t, s.log, 200)
-	g := s.gateway()
+	g := s.gateway(func(g *Gateway) { g.times.lostAfter = time.Hour }) // nobody appends but the test, however long that takes
 	g.sessions.Read(func(m *projections.Sessions) { require.Equal(t, foldOf(all).Dump(), m.Dump()) })
 
 	want := append(archivetest.Lasting(all[:199]), all[199:]...)

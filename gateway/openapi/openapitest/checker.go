@@ -67,6 +67,9 @@ func (c *Checker) Before(h http.Handler, admin bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{admin: admin, method: r.Method, url: *r.URL, header: r.Header.Clone()}
 		body := &keeper{ReadCloser: r.Body}
+		// A copy: the server looks at the body of its own, to wait for the end of one that nobody has read before it closes the
+		// connection, which would else be reset while the client still writes.
+		r = r.WithContext(r.Context())
 		r.Body = body
 		rec := &recorder{ResponseWriter: w}
 		rec.hijacked = func() { //nolint:contextcheck // it is the request's
