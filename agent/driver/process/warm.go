@@ -138,6 +138,9 @@ func (w *warm) Err() error {
 
 // Fits is false where Launch has something to say that Claim would say too late.
 func (w *warm) Fits(spec driver.Spec) bool {
+	if len(w.d.config.Confine) > 0 && checkIsolated(spec.Application) != nil {
+		return false
+	}
 	return checkSpec(spec) == nil && checkCommand(spec.Application, w.d.config.Self) == nil
 }
 
