@@ -58,6 +58,9 @@ func parseDriver(cmd *cli.Command) (DriverOptions, error) {
 	o := DriverOptions{Name: cmd.String("driver"), AMS: cmd.String("ams"), AMSCert: cmd.String("ams-cert"), AMSKey: cmd.String("ams-key"),
 		AMSServerCert: cmd.String("ams-server-cert"), InstanceNATS: cmd.String("instance-nats")}
 	given := []struct{ flag, value string }{{"ams", o.AMS}, {"ams-cert", o.AMSCert}, {"ams-key", o.AMSKey}, {"ams-server-cert", o.AMSServerCert}}
+	if o.Name != driverProcess && cmd.Bool("isolate") {
+		return o, connect.Usagef("agent: --isolate is for --driver process: what others run is apart already")
+	}
 	var err error
 	if o.Docker, err = parseDocker(cmd, o.Name); err != nil {
 		return o, err
