@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"streamstack/agent/driver"
-	"streamstack/agent/driver/process"
 	"streamstack/agent/driver/docker/podmantest"
+	"streamstack/agent/driver/process"
 	"streamstack/events"
 	"streamstack/events/eventstest"
 	"streamstack/projections"

@@ -116,7 +116,9 @@ func TestUsage(t *testing.T) {
 func TestOnePortEach(t *testing.T) {
 	probe, err := net.ListenPacket("udp", ":0")
 	require.NoError(t, err)
-	first := probe.LocalAddr().(*net.UDPAddr).Port
+	address, ok := probe.LocalAddr().(*net.UDPAddr)
+	require.True(t, ok)
+	first := address.Port
 	require.NoError(t, probe.Close())
 	c := peer.NetworkConfig{UDPPort: min(first, maxPort-2), Log: slog.New(slog.DiscardHandler)}
 	for range 2 {

@@ -201,7 +201,7 @@ func (w *warm) become(ctx context.Context, spec driver.Spec) error {
 	if err := in.beforeStreamer(ctx); err != nil {
 		return err
 	}
-	order, err := json.Marshal(driver.WarmOrder{Env: in.streamerEnvironment(), Secret: spec.Streamer.Secret})
+	order, err := json.Marshal(driver.WarmOrder{Env: in.streamerEnvironment(), Secret: spec.Streamer.Secret}) //nolint:gosec // it is for the streamer's pipe
 	if err != nil {
 		return fmt.Errorf("process: the streamer's order: %w", err)
 	}
