@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,18 +32,16 @@ func (r *rig) offered(id events.AgentID, names ...string) {
 	})
 }
 
-// Applications that come later are served, and those that go are not; a session of one that goes runs on.
-func TestApplicationsChange(t *testing.T) {
-	t.Parallel()
-	r, d := newRig(t), newMemory()
-	cfg, nc := r.config("a1", 4, r.says(d))
+// changing makes an agent begin with xterm and follow what is sent; only is the catalogue of some of its applications.
+func changing(t *testing.T, cfg *Config) (only func(keep ...string) application.Catalogue, next chan<- application.Catalogue) {
+	t.Helper()
 	all := cfg.Applications.All()
-	only := func(keep ...string) application.Catalogue {
+	only = func(keep ...string) application.Catalogue {
 		c, err := application.New(slices.DeleteFunc(slices.Clone(all), func(a application.Application) bool { return !slices.Contains(keep, a.Name) })...)
 		require.NoError(t, err)
 		return c
 	}
-	next := make(chan application.Catalogue)
+	catalogues := make(chan application.Catalogue)
 	cfg.Applications = only("xterm")
 	cfg.FollowApplications = func(ctx context.Context, known application.Catalogue, changed func(application.Catalogue) error) error {
 		if !slices.Equal(known.Names(), []string{"xterm"}) {
@@ -49,7 +49,7 @@ func TestApplicationsChange(t *testing.T) {
 		}
 		for {
 			select {
-			case c := <-next:
+			case c := <-catalogues:
 				if err := changed(c); err != nil {
 					return err
 				}
@@ -58,6 +58,15 @@ func TestApplicationsChange(t *testing.T) {
 			}
 		}
 	}
+	return only, catalogues
+}
+
+// Applications that come later are served, and those that go are not; a session of one that goes runs on.
+func TestApplicationsChange(t *testing.T) {
+	t.Parallel()
+	r, d := newRig(t), newMemory()
+	cfg, nc := r.config("a1", 4, r.says(d))
+	only, next := changing(t, &cfg)
 	a := r.run(cfg, nc)
 	r.offered("a1", "xterm")
 	runs := r.session()
@@ -82,4 +91,31 @@ func TestApplicationsChange(t *testing.T) {
 	next <- only("xterm", "glxgears")
 	r.until(waits, events.Ready)
 	a.drained(t)
+}
+
+// An outage at the moment when an application comes ends neither the agent nor what runs on it.
+func TestApplicationsChangeInAnOutage(t *testing.T) {
+	t.Parallel()
+	r, d := newRig(t), newMemory()
+	cfg, nc := r.config("a1", 4, r.says(d))
+	only, next := changing(t, &cfg)
+	said := &eventstest.Output{}
+	cfg.Logger = slog.New(slog.NewTextHandler(said, nil))
+	r.run(cfg, nc)
+	runs := r.session()
+	r.until(runs, events.Ready)
+	early := r.create(func(d *events.CreatedData) { d.App = "glxgears" })
+	r.queue(early, "glxgears")
+
+	r.server.Stop()
+	next <- only("xterm", "glxgears")
+	eventstest.Wait(t, patience, func() string {
+		if !strings.Contains(said.String(), "the work queue cannot be asked") {
+			return "the agent asks for work"
+		}
+		return ""
+	})
+	r.server.Restart()
+	r.until(early, events.Ready)
+	require.Empty(t, r.endings(runs))
 }

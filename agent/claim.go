@@ -15,10 +15,7 @@ import (
 
 // pull takes work for one application while there is a free slot, until the context ends.
 func (a *Agent) pull(ctx context.Context, app string) error {
-	cons, err := a.cfg.Log.JetStream().CreateOrUpdateConsumer(ctx, events.WorkStream, jetstream.ConsumerConfig{
-		Durable: events.WorkConsumer(a.cfg.Region, app), FilterSubject: events.WorkSubject(a.cfg.Region, app),
-		AckPolicy: jetstream.AckExplicitPolicy, AckWait: workAck,
-	})
+	cons, err := a.consumer(ctx, app)
 	if err != nil {
 		return fmt.Errorf("agent: work for %s: %w", app, err)
 	}
@@ -49,6 +46,24 @@ func (a *Agent) pull(ctx context.Context, app string) error {
 			continue
 		}
 		a.take(ctx, m, app)
+	}
+}
+
+// consumer makes sure of the work queue's consumer for an application. An outage of NATS is waited for: what runs here
+// would end if the agent did.
+func (a *Agent) consumer(ctx context.Context, app string) (jetstream.Consumer, error) {
+	for {
+		cons, err := a.cfg.Log.JetStream().CreateOrUpdateConsumer(ctx, events.WorkStream, jetstream.ConsumerConfig{
+			Durable: events.WorkConsumer(a.cfg.Region, app), FilterSubject: events.WorkSubject(a.cfg.Region, app),
+			AckPolicy: jetstream.AckExplicitPolicy, AckWait: workAck,
+		})
+		if err == nil || !events.Unavailable(err) {
+			return cons, err //nolint:wrapcheck // pull says what for
+		}
+		a.log.Warn("the work queue cannot be asked, trying on", "app", app, "err", err)
+		if err := pause(ctx, time.Second); err != nil {
+			return nil, err
+		}
 	}
 }
 

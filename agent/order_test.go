@@ -23,6 +23,11 @@ func (s *started) shut(t *testing.T, want bool) {
 	t.Helper()
 	eventstest.Wait(t, patience, func() string {
 		if s.gate.shut() != want {
+			select {
+			case err := <-s.ended:
+				t.Fatalf("the agent ended: %v", err)
+			default:
+			}
 			return fmt.Sprintf("the gate shut: %t", want)
 		}
 		return ""

@@ -30,7 +30,7 @@ func appendError(subject string, err error) error {
 	switch {
 	case errors.As(err, &api) && (api.ErrorCode == codeWrongLastSequence || api.ErrorCode == codeWrongLastSequenceConstant):
 		return fmt.Errorf("%w: %s", ErrConflict, subject)
-	case unavailable(err):
+	case Unavailable(err):
 		return fmt.Errorf("%w: append %s: %w", ErrUnavailable, subject, err)
 	default:
 		return fmt.Errorf("events: append %s: %w", subject, err)
@@ -38,20 +38,21 @@ func appendError(subject string, err error) error {
 }
 
 func readError(stream string, err error) error {
-	if unavailable(err) {
+	if Unavailable(err) {
 		return fmt.Errorf("%w: read %s: %w", ErrUnavailable, stream, err)
 	}
 	return fmt.Errorf("events: read %s: %w", stream, err)
 }
 
-// unavailable tells whether an error means that NATS, or JetStream behind it, cannot answer now.
-func unavailable(err error) bool {
+// Unavailable tells whether an error, also one of the NATS client's own, means that NATS, or JetStream behind it, cannot
+// answer now: the same may succeed later.
+func Unavailable(err error) bool {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
 		return api.Code == http.StatusServiceUnavailable // no leader, no quorum, no space
 	}
 	for _, away := range []error{
-		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrConnectionClosed, nats.ErrDisconnected,
+		ErrUnavailable, context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrConnectionClosed, nats.ErrDisconnected,
 		nats.ErrReconnectBufExceeded, nats.ErrConnectionReconnecting, nats.ErrConnectionDraining, nats.ErrStaleConnection,
 		jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs,
 	} {

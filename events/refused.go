@@ -24,7 +24,7 @@ func (l *Log) Refusals() func(error) error {
 		if errors.As(err, &api) && api.Code == http.StatusForbidden { // the gateways' guard, which answers
 			return &refusal{err}
 		}
-		if err == nil || !(errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || unavailable(err)) {
+		if err == nil || !(errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || Unavailable(err)) {
 			return err
 		}
 		//nolint:errorlint // this very one: the connection keeps it until it has another

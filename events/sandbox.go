@@ -66,7 +66,9 @@ func (l *Log) CreateSandbox(ctx context.Context, stream string) error {
 	}
 	subjects := []string{SandboxFilter(stream, AllSessions)}
 	named := l.Refusals()
-	s, err := l.js.Stream(ctx, stream)
+	looking, cancel := context.WithTimeout(ctx, readTimeout) // what is refused is not answered
+	defer cancel()
+	s, err := l.js.Stream(looking, stream)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		_, err = l.js.CreateStream(ctx, jetstream.StreamConfig{

@@ -317,6 +317,26 @@ func TestADBLeadsNowhere(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, r.open(way).StatusCode)
 }
 
+// A share's deletion is answered when nobody uses it any more, at whichever gateway.
+func TestADBIsOverWhenItsShareIsDeleted(t *testing.T) {
+	t.Parallel()
+	const closing = 2 * time.Second // for who does not read what is said to him, as here
+	slow := func(g *Gateway) { g.times.closeWait = closing }
+	r := house(t, slow)
+	s, other := r.stack, r.stack.gateway(slow)
+	c := r.create()
+	s.ready(c.ID, r, other)
+	s.application(c.ID, mirror)
+	x, y := r.newShare(c.ID), r.newShare(c.ID)
+	bystander := dial(t, other.way(y.URL))
+	bystander.echoed("hello")
+	dial(t, other.way(x.URL)).echoed("hello")
+	require.Equal(t, http.StatusOK, r.do(http.MethodDelete, "/1.0/shares/"+string(x.ID), "").StatusCode)
+	names, _ := s.history(c.ID)
+	require.Contains(t, names, "gateway.share_closed")
+	bystander.echoed("still here")
+}
+
 // Uses of a share leave no subscription behind, however they ended.
 func TestADBUsesLeaveNothing(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -61,17 +62,9 @@ func (g *Gateway) createAccount(c echo.Context) error {
 			return badRequest("scopes: %s", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
+	ctx, cancel := context.WithTimeout(c.Request().Context(), creationTime)
 	defer cancel()
-	known, err := g.knows(ctx, req.Name)
-	if err != nil {
-		return err
-	}
-	if known && !req.Rotate {
-		return &apiError{status: http.StatusConflict, code: codeExists,
-			message: fmt.Sprintf("account %s exists: a new token would end its old one; say so with --rotate, or take another name", req.Name)}
-	}
-	tok, err := g.CreateAccount(ctx, req.Name, expiry, scopes)
+	tok, err := g.newToken(ctx, req.Name, expiry, scopes, req.Rotate)
 	if err != nil {
 		return err
 	}
@@ -111,8 +104,14 @@ func (g *Gateway) CreateAccount(ctx context.Context, name string, expiry time.Ti
 	if len(scopes) == 0 {
 		may = token.AllScopes
 	}
+	return g.newToken(ctx, name, expiry, may, true)
+}
+
+// newToken makes a token and appends that the account has it; without rotate only if there is no such account. Of two who make
+// one of the same name at once one is told that it exists: it would have been given a token that is worthless already.
+func (g *Gateway) newToken(ctx context.Context, name string, expiry time.Time, may token.Scopes, rotate bool) (string, error) {
 	if !events.ValidToken(name) {
-		return "", badRequest("an account's name has 1 to 63 of a-z, 0-9 and -, not %q", name)
+		return "", badRequest("an account's name has 1 to 63 of a-z, 0-9 and -, not %s", quoted(name))
 	}
 	id, err := token.NewID()
 	if err != nil {
@@ -123,7 +122,26 @@ func (g *Gateway) CreateAccount(ctx context.Context, name string, expiry time.Ti
 		return "", fmt.Errorf("gateway: account: %w", err)
 	}
 	data := events.AccountData{TokenID: string(id), Expiry: expiry.UTC().Format(time.RFC3339), Scopes: may.String()}
-	return tok, g.appendAccount(ctx, name, events.AccountCreated, data)
+	if rotate {
+		return tok, g.appendAccount(ctx, name, events.AccountCreated, data)
+	}
+	exists := &apiError{status: http.StatusConflict, code: codeExists,
+		message: fmt.Sprintf("account %s exists: a new token would end its old one; say so with --rotate, or take another name", name)}
+	known, last, err := g.loadAccount(ctx, name)
+	switch {
+	case err != nil:
+		return "", err
+	case known.TokenID != "":
+		return "", exists
+	}
+	seq, err := g.cfg.Log.AppendAccountExpecting(ctx, name, events.AccountCreated, data, last)
+	if errors.Is(err, events.ErrConflict) {
+		return "", exists
+	}
+	if err != nil {
+		return "", err
+	}
+	return tok, g.accountSeen(ctx, seq)
 }
 
 func (g *Gateway) appendAccount(ctx context.Context, name string, n events.Name, data events.AccountData) error {
@@ -131,6 +149,11 @@ func (g *Gateway) appendAccount(ctx context.Context, name string, n events.Name,
 	if err != nil {
 		return err
 	}
+	return g.accountSeen(ctx, seq)
+}
+
+// accountSeen waits until this gateway's read model has what it just wrote.
+func (g *Gateway) accountSeen(ctx context.Context, seq events.Seq) error {
 	ctx, cancel := context.WithTimeout(ctx, readYourWrites)
 	defer cancel()
 	if err := g.accounts.Wait(ctx, seq); err != nil {

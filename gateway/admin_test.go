@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"streamstack/events/eventstest"
 	"streamstack/gateway/client"
@@ -66,4 +69,30 @@ func TestAccounts(t *testing.T) {
 	require.NoError(t, err)
 	require.WithinDuration(t, time.Now().Add(defaultTokenLife), expiry, time.Minute)
 	require.Equal(t, http.StatusUnauthorized, r.do(http.MethodGet, "/1.0/sessions", "", auth...).StatusCode, "the old token of the name")
+}
+
+// Of several who make an account of one name at once, at two gateways, one has its token; the others are told that it exists.
+func TestAccountsAtOnce(t *testing.T) {
+	t.Parallel()
+	r := house(t)
+	gateways := []*replica{r, r.stack.gateway()}
+	for round := range 20 {
+		name := fmt.Sprintf("kim-%d", round)
+		tokens := make([]string, 6)
+		var all errgroup.Group
+		for i := range tokens {
+			all.Go(func() error {
+				made, err := client.NewAdmin(gateways[i%2].admin).Create(t.Context(), name, time.Hour, false)
+				if client.IsStatus(err, http.StatusConflict) {
+					return nil
+				}
+				tokens[i] = made.Token
+				return err
+			})
+		}
+		require.NoError(t, all.Wait())
+		won := slices.DeleteFunc(tokens, func(s string) bool { return s == "" })
+		require.Len(t, won, 1)
+		require.Equal(t, http.StatusOK, r.do(http.MethodGet, "/1.0/sessions", "", "Authorization", "macaroon root="+won[0]).StatusCode)
+	}
 }

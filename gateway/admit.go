@@ -35,7 +35,7 @@ func (g *Gateway) admit(c echo.Context, role token.Role) (*wire, error) {
 	if after := c.QueryParam("after"); after != "" {
 		n, err := strconv.ParseUint(after, 10, 63)
 		if err != nil {
-			return nil, badRequest("after must be a sequence, not %q", after)
+			return nil, badRequest("after must be a sequence, not %s", quoted(after))
 		}
 		seq := events.Seq(n)
 		w.resume = &seq

@@ -50,7 +50,7 @@ func parseAsOf(c echo.Context) (m moment, ok bool, err error) {
 		return m, true, nil
 	}
 	if m.time, err = time.Parse(time.RFC3339Nano, m.text); err != nil || m.time.IsZero() {
-		return m, false, badRequest("as_of must be a sequence number (17) or a time (2026-11-22T06:27:09Z; write + as %%2B), not %q", m.text)
+		return m, false, badRequest("as_of must be a sequence number (17) or a time (2026-11-22T06:27:09Z; write + as %%2B), not %s", quoted(m.text))
 	}
 	return m, true, nil
 }
@@ -86,7 +86,7 @@ func (g *Gateway) locate(ctx context.Context, m moment) (_ moment, newest bool, 
 func (g *Gateway) sessionAsOf(c echo.Context, m moment) (s projections.Session, err error) {
 	id := events.SessionID(c.Param("id"))
 	if !events.ValidToken(string(id)) {
-		return s, badRequest("%q is not a session id", id)
+		return s, badRequest("%s is not a session id", quoted(string(id)))
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
 	defer cancel()

@@ -26,8 +26,8 @@ const (
 	socketQueue = 64
 	// socketTokenLife is how long a create's or join's socket URL can be used; the SDK gives up after five minutes.
 	socketTokenLife = 15 * time.Minute
-	// replayTime bounds the reading of a negotiation so far, replayPause is the wait for a replica that is behind.
-	replayTime, replayPause = 10 * time.Second, 20 * time.Millisecond
+	// replayPause is the wait for a replica of the stream that is behind.
+	replayPause = 20 * time.Millisecond
 	// maxDescription is the longest description of a share, in bytes.
 	maxDescription = 1024
 	// requestTime bounds a request that does not wait for an ending.
@@ -49,6 +49,8 @@ type timing struct {
 	feedBeat time.Duration
 	// writeWait bounds the writing of one message, closeWait the closing handshake.
 	writeWait, closeWait time.Duration
+	// replayTime bounds the reading of a negotiation so far.
+	replayTime time.Duration
 	// stopGrace is how long requests, and then sockets, may take to end when the gateway stops: `up` has five seconds
 	// for all it runs.
 	stopGrace time.Duration
@@ -58,7 +60,7 @@ type timing struct {
 
 var usualTiming = timing{
 	pingEvery: 15 * time.Second, pingWait: 10 * time.Second, feedBeat: 15 * time.Second,
-	writeWait: 10 * time.Second, closeWait: 2 * time.Second,
+	writeWait: 10 * time.Second, closeWait: 2 * time.Second, replayTime: 10 * time.Second,
 	stopGrace: 2 * time.Second,
 	lostAfter: 2 * events.HeartbeatTTL, // three lives of the heartbeat, of which the first has passed when the key expires
 }

@@ -79,6 +79,9 @@ func badRequest(format string, args ...any) *apiError {
 	return &apiError{status: http.StatusBadRequest, code: codeBadRequest, message: fmt.Sprintf(format, args...)}
 }
 
+// maxErrorText bounds the text of an error, in bytes.
+const maxErrorText = 800
+
 // quoted is a client's text for a message: on one line, and not as long as a body may be.
 func quoted(s string) string {
 	const longest = 80
@@ -181,6 +184,9 @@ func (g *Gateway) onError(err error, c echo.Context) {
 		h.Set("Retry-After", "1")
 	}
 	answer := envelope{Type: "error", Status: "failed", StatusCode: e.status, Error: e.message, Code: e.code}
+	if len(answer.Error) > maxErrorText { // an id in a path may be as long as a request's first line
+		answer.Error = shorten(answer.Error, maxErrorText) + "…"
+	}
 	if err := reply(c, e.status, answer); err != nil {
 		g.log.Debug("answer not delivered", "err", err)
 	}

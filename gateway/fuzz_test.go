@@ -170,10 +170,17 @@ func fuzzQuery(f *testing.F, method, path string, seeds ...string) {
 	f.Helper()
 	x := fuzz(f)
 	x.host(f)
-	for _, s := range append(seeds, ``, `=`, `&&`, `%zz`, `a;b`) {
+	seeds = append(seeds, ``, `=`, `&&`, `%zz`, `a;b`)
+	for _, name := range []string{"limit", "recursion", "as_of", "after", "type", "session", "region", "token", "force", "sync"} {
+		seeds = append(seeds, name+"="+strings.Repeat("%22", 2500), name+"="+strings.Repeat("0", 2500)+"7")
+	}
+	for _, s := range seeds {
 		f.Add(x.path(s))
 	}
 	path = x.path(path)
+	if rec := x.ask(x.echo, method, path+strings.Repeat("é", 2500), nil); rec.Code < 400 || rec.Body.Len() > 1200 {
+		f.Fatalf("a path of 5,000 bytes: %d, %d bytes", rec.Code, rec.Body.Len())
+	}
 	f.Fuzz(func(t *testing.T, query string) { sound(t, x.ask(x.echo, method, path+"?"+query, nil)) })
 }
 

@@ -178,7 +178,7 @@ func (g *Gateway) serve(ctx context.Context, l net.Listener, h http.Handler) err
 		h = g.before(h, l.Addr().Network() == "unix")
 	}
 	srv := &http.Server{
-		Handler: headAsGet(h), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: paced(headAsGet(h), g.times.writeWait), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog:    slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 		BaseContext: func(net.Listener) context.Context { return requests },
 	}

@@ -41,7 +41,7 @@ func (s *stack) withMasters(g *Gateway) {
 func mastered(t *testing.T, change ...func(*Gateway)) (*replica, created) {
 	t.Helper()
 	s := newStack(t)
-	r := s.gateway(append(change, s.withMasters)...)
+	r := s.gateway(append([]func(*Gateway){s.withMasters}, change...)...)
 	s.agent("a1", 100, "testcard")
 	r.serving("testcard")
 	c := r.create(`{"app":"testcard","joinable":true}`)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"flag"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -15,6 +16,9 @@ import (
 	"streamstack/projections"
 	"streamstack/projections/archive/archivetest"
 )
+
+// A check here asks a gateway that reads an archive, under the race detector. A figure on the command line wins; `task soak` says 100, as rapid itself does.
+var _ = flag.Set("rapid.checks", "30")
 
 // expiredStack is a log of many sessions' lives whose events can be made to expire. All of it is archived.
 func expiredStack(t *testing.T, n int) (*stack, []events.Event) {

@@ -48,6 +48,23 @@ func TestEveryEndpointWithAndWithoutSlash(t *testing.T) {
 	}
 }
 
+// A path means the same however a client's library writes it; only a slash within a name is not one between names.
+func TestEscapedPaths(t *testing.T) {
+	t.Parallel()
+	r := house(t)
+	id := string(r.create().ID)
+	for path, want := range map[string]int{
+		"/1.0/sessions/" + strings.ReplaceAll(id, "-", "%2D"):             http.StatusOK,
+		"/1.0/%73essions/%30" + strings.TrimPrefix(id, "0") + "/":         http.StatusOK,
+		"/1.0/sessions/" + strings.ReplaceAll(id, "-", "%2d") + "/events": http.StatusOK,
+		"/1.0/sessions/" + id + "%2Fevents":                               http.StatusBadRequest,
+		"/1.0/sessions%2f" + id:                                           http.StatusNotFound,
+	} {
+		a := r.do(http.MethodGet, path, "")
+		require.Equal(t, want, a.StatusCode, "%s: %s", path, a.Error)
+	}
+}
+
 func TestListsOfApplicationsAndRegions(t *testing.T) {
 	t.Parallel()
 	r := house(t)

@@ -106,13 +106,16 @@ func (g *Gateway) boundBody(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// stripSlash makes /x/ the same as /x, before the router looks.
+// stripSlash makes /x/ the same as /x, and %78 the same as x (RFC 3986, section 6.2.2.2), before the router looks. A path with a
+// slash that is written %2F stays as it came: it is part of a name, and no name of ours has one.
 func stripSlash(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
 		if strings.HasPrefix(u.Path, "/1.0/") || u.Path == metricsPath+"/" {
 			u.Path = strings.TrimRight(u.Path, "/")
-			u.RawPath = strings.TrimRight(u.RawPath, "/")
+			if u.RawPath = strings.TrimRight(u.RawPath, "/"); !strings.Contains(strings.ToUpper(u.RawPath), "%2F") {
+				u.RawPath = ""
+			}
 		}
 		return next(c)
 	}

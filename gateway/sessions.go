@@ -143,7 +143,7 @@ func boolParam(c echo.Context, name string) (bool, error) {
 	}
 	b, err := strconv.ParseBool(strings.ToLower(v))
 	if err != nil {
-		return false, badRequest("%s must be true or false, not %q", name, v)
+		return false, badRequest("%s must be true or false, not %s", name, quoted(v))
 	}
 	return b, nil
 }
@@ -156,7 +156,7 @@ func intParam(c echo.Context, name string, def int) (int, error) {
 	}
 	n, err := strconv.Atoi(v)
 	if err != nil || n < 0 {
-		return 0, badRequest("%s must be a whole number from 0 up, not %q", name, v)
+		return 0, badRequest("%s must be a whole number from 0 up, not %s", name, quoted(v))
 	}
 	return n, nil
 }

@@ -59,8 +59,8 @@ func (g *Gateway) patchShare(c echo.Context) error {
 	return g.answerShare(c, x)
 }
 
-// deleteShare is DELETE /1.0/shares/{id}. From its event on, the share's URL is refused by every gateway. sync=false does
-// not wait for the read model.
+// deleteShare is DELETE /1.0/shares/{id}. From its event on, the share's URL is refused by every gateway. The answer waits for
+// the end of the connections that use it; with sync=false, for nothing.
 func (g *Gateway) deleteShare(c echo.Context) error {
 	wait := true
 	if c.QueryParam("sync") != "" {
@@ -71,7 +71,8 @@ func (g *Gateway) deleteShare(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
 	defer cancel()
-	seq, err := g.decideShare(ctx, events.ShareID(c.Param("id")), func(s projections.Session, x projections.Share) (*events.Draft, error) {
+	id := events.ShareID(c.Param("id"))
+	seq, err := g.decideShare(ctx, id, func(s projections.Session, x projections.Share) (*events.Draft, error) {
 		d := events.NewDraft(s.Region, s.ID, events.Gateway, events.ShareRevoked,
 			events.ShareRevokedData{ID: x.ID, Reason: events.ShareDeleted, Account: caller(c)})
 		return &d, nil
@@ -83,6 +84,9 @@ func (g *Gateway) deleteShare(c echo.Context) error {
 		return accept(c)
 	}
 	if err := g.seen(ctx, seq); err != nil {
+		return err
+	}
+	if err := g.awaitUses(ctx, id, seq); err != nil {
 		return err
 	}
 	return succeed(c, http.StatusOK, nil)

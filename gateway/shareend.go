@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"net/http"
 
 	"streamstack/events"
 	"streamstack/projections"
@@ -75,4 +76,48 @@ func (g *Gateway) revokeShare(ctx context.Context, s projections.Session, id eve
 		return &d, nil
 	})
 	return err
+}
+
+// awaitUses returns when no connection uses a share any more that was revoked with the event at seq, at whichever gateway: each
+// of them says so in the log. What a gateway used that was killed is over without a word, so the wait has an end.
+func (g *Gateway) awaitUses(ctx context.Context, id events.ShareID, seq events.Seq) error {
+	session, _ := id.Session()
+	// Before the log is read: what ends afterwards is seen.
+	sub, ok := g.hub.add(&subscription{hub: g.hub, session: session, match: func(e events.Event) bool { return e.Is(events.Gateway, events.ShareClosed) }, cut: func() {}})
+	if !ok {
+		return &apiError{http.StatusServiceUnavailable, codeUnavailable, whyStopping, nil}
+	}
+	defer sub.end()
+	r, err := g.regionOf(ctx, session)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.times.closeWait+readYourWrites)
+	defer cancel()
+	open := map[string]bool{}
+	filter := events.Filter{Region: r, Session: session, Actor: events.Gateway}.Subject()
+	if err := g.cfg.Log.ReadThrough(ctx, events.SessionsStream, filter, g.firstOf(session), seq, func(e events.Event) error {
+		if d := decoded[events.ShareOpenedData](e); e.Name == events.ShareOpened && d.ID == id {
+			open[d.Connection] = true
+		}
+		if e.Name == events.ShareClosed {
+			delete(open, decoded[events.ShareClosedData](e).Connection)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for len(open) > 0 {
+		select {
+		case e, ok := <-sub.events:
+			if !ok {
+				return &apiError{http.StatusServiceUnavailable, codeUnavailable, "the share is deleted; its connections are ending", nil}
+			}
+			delete(open, decoded[events.ShareClosedData](*e).Connection)
+		case <-ctx.Done():
+			g.log.Info("a deleted share's uses have not all said that they ended", "share", id, "uses", len(open))
+			return nil
+		}
+	}
+	return nil
 }

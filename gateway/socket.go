@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,15 +16,6 @@ import (
 	"streamstack/events"
 	"streamstack/gateway/token"
 	"streamstack/projections"
-)
-
-// Codes of our own for the error messages of signalling.md, section 12; 5 is the one that is known.
-const (
-	sigBadRequest = 5
-	sigDisplaced  = 100
-	sigRefused    = 101
-	sigEnded      = 102
-	sigUnready    = 103
 )
 
 // wire is one websocket, as seen by the log: what the client says becomes events, what the streamer said to its peer
@@ -101,24 +91,6 @@ func (g *Gateway) openSocket(c echo.Context, role token.Role) error {
 	})
 	return nil
 }
-
-// errGone is the end of a socket whose client cannot be written to.
-var errGone = errors.New("gateway: the client has gone, or does not read")
-
-// closing ends the loop with a close code of RFC 6455.
-type closing struct {
-	code   websocket.StatusCode
-	reason string
-}
-
-func (c closing) Error() string { return c.reason }
-
-// Close codes of our own (RFC 6455, section 7.4.2: 4000 to 4999).
-const (
-	closeEnded     = websocket.StatusCode(4000)
-	closeReplaced  = websocket.StatusCode(4001)
-	closeDisplaced = websocket.StatusCode(4002)
-)
 
 // run serves the socket and returns how it was closed.
 func (w *wire) run(ctx context.Context) (code int, reason string) {
@@ -271,126 +243,5 @@ func (w *wire) ping(ctx context.Context) {
 	defer cancel()
 	if err := w.conn.Ping(ctx); err != nil {
 		_ = w.conn.CloseNow() // gone either way
-	}
-}
-
-// attach appends attached and replays what there is for this peer: from the start of its negotiation, also for a socket that is
-// opened again with the same token and does not resume. The token names the peer, and a peer is one negotiation: an offer that
-// it has answered is not made anew. A page that has lost its peer connection joins again, and gets another peer.
-func (w *wire) attach(ctx context.Context) error {
-	s := w.session
-	if err := w.state(ctx, s); err != nil {
-		return err
-	}
-	seq, err := w.append(ctx, events.Attached, events.AttachedData{Peer: w.peer, Role: string(w.role), Resumed: w.resume})
-	if err != nil {
-		return w.fail(ctx, sigUnready, "the log is not available at the moment", websocket.StatusTryAgainLater)
-	}
-	w.attachedAt = seq
-	from := s.JoinedSeq
-	if v, ok := s.Viewer(w.peer); ok {
-		from = v.JoinedSeq
-	}
-	if w.resume != nil {
-		if *w.resume > seq {
-			return w.fail(ctx, sigBadRequest, fmt.Sprintf("after=%d is beyond the end of the log", *w.resume), closeEnded)
-		}
-		from = max(from, *w.resume+1)
-	}
-	return w.replay(ctx, from)
-}
-
-// replay reads the negotiation so far, up to this socket's own attached event: another replica of the stream may answer
-// than the one that took it, and not have all yet. What follows comes live.
-func (w *wire) replay(ctx context.Context, from events.Seq) error {
-	ctx, cancel := context.WithTimeout(ctx, replayTime)
-	defer cancel()
-	for {
-		err := w.g.cfg.Log.History(ctx, w.session.Region, w.session.ID, from, func(e events.Event) error { return w.fromLog(ctx, e) })
-		var c closing
-		switch {
-		case errors.As(err, &c), errors.Is(err, errGone), err == nil && w.sent >= w.attachedAt:
-			return err
-		case err != nil:
-			w.g.log.Warn("negotiation not read", "session", w.session.ID, "err", err)
-			return w.fail(ctx, sigUnready, "the log is not available at the moment, try again", websocket.StatusTryAgainLater)
-		}
-		from = max(from, w.sent+1)
-		if err := pause(ctx, replayPause); err != nil {
-			return err
-		}
-	}
-}
-
-// state ends the socket when its session has nothing for it.
-func (w *wire) state(ctx context.Context, s projections.Session) error {
-	switch {
-	case s.Ended() || s.Status == projections.StatusTerminating:
-		return w.fail(ctx, sigEnded, endText(s), closeEnded)
-	case w.role == token.RoleViewer:
-		if _, ok := s.Viewer(w.peer); !ok {
-			return w.fail(ctx, sigDisplaced, "this viewer has left the session: join again", closeDisplaced)
-		}
-	case s.Peer != w.peer:
-		return w.fail(ctx, sigDisplaced, displacedText, closeDisplaced)
-	}
-	return nil
-}
-
-const displacedText = "another client has joined the session"
-
-// endText says why a session is over.
-func endText(s projections.Session) string {
-	if s.StatusMessage == "" {
-		return "the session has ended"
-	}
-	if s.Status == projections.StatusError {
-		return "the session failed: " + s.StatusMessage
-	}
-	return "the session has ended: " + s.StatusMessage
-}
-
-// fail tells the client why in a message that it shows, and closes the socket.
-func (w *wire) fail(ctx context.Context, code int, text string, status websocket.StatusCode) error {
-	if err := w.write(ctx, errorMessage{Type: "error", Code: code, Message: text}); err != nil {
-		return err
-	}
-	return closing{status, shorten(text, 120)} // a close reason has at most 123 bytes (RFC 6455, section 5.5.1)
-}
-
-// tell says why the socket is about to be closed, to a client that may not listen any more: the SDK takes no notice of a
-// close alone, and would wait out its five minutes.
-func (w *wire) tell(ctx context.Context, code int, text string) {
-	if err := w.write(ctx, errorMessage{Type: "error", Code: code, Message: text}); err != nil {
-		w.g.log.Debug("client not told", "session", w.session.ID, "err", err)
-	}
-}
-
-// write sends one message.
-func (w *wire) write(ctx context.Context, message any) error {
-	data, err := json.Marshal(message)
-	if err != nil {
-		return fmt.Errorf("gateway: socket: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, w.g.times.writeWait)
-	defer cancel()
-	if err := w.conn.Write(ctx, websocket.MessageText, data); err != nil {
-		return fmt.Errorf("%w: %w", errGone, err)
-	}
-	return nil
-}
-
-// append appends an event of this client.
-func (w *wire) append(ctx context.Context, n events.Name, data any) (events.Seq, error) {
-	return w.g.cfg.Log.Append(ctx, events.NewDraft(w.session.Region, w.session.ID, events.Client, n, data))
-}
-
-// bye appends detached. It uses a context of its own: the socket's is over.
-func (w *wire) bye(ctx context.Context, code int, reason string) {
-	if w.attachedAt == 0 {
-		return
-	}
-	if _, err := w.append(ctx, events.Detached, events.DetachedData{Peer: w.peer, Code: code, Reason: reason}); err != nil {
-		w.g.log.Warn("detached not recorded", "session", w.session.ID, "err", err)
 	}
 }

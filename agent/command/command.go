@@ -41,6 +41,7 @@ type Options struct {
 	Region       string
 	Slots        int    // 0: by the machine's size
 	Warm         int    // instances that wait for sessions
+	Limits       process.Limits
 	Applications string // file or folder; empty: the built-in ones
 	Version      string
 	NATS         string // what the streamers get: the server's URL
@@ -62,17 +63,21 @@ func Flags() []cli.Flag {
 		&cli.StringFlag{Name: "applications", Usage: "a YAML file or a folder of them, `PATH`", DefaultText: "built-in examples", TakesFile: true, Sources: connect.Env("applications")},
 		&cli.IntFlag{Name: "slots", Usage: "sessions at once, `N`; default by cores and memory, at least 4", Sources: connect.Env("slots")},
 		&cli.IntFlag{Name: "warm", Usage: "have `N` instances up before sessions come, as far as slots are free: display, sound and streamer", Sources: connect.Env("warm")},
+		&cli.StringFlag{Name: "limits", Usage: "`MODE` of limits in applications' files on this machine: auto (enforced where the machine lets us, see doctor), enforce (nothing runs where it does not) or off", Value: string(process.LimitsAuto), Sources: connect.Env("limits")},
 	}
 }
 
 // ParseFlags reads [Flags].
 func ParseFlags(cmd *cli.Command) (Options, error) {
-	o := Options{Region: cmd.String("region"), Slots: cmd.Int("slots"), Warm: cmd.Int("warm"), Applications: cmd.String("applications")}
+	o := Options{Region: cmd.String("region"), Slots: cmd.Int("slots"), Warm: cmd.Int("warm"), Limits: process.Limits(cmd.String("limits")), Applications: cmd.String("applications")}
 	if !events.ValidToken(o.Region) {
 		return o, connect.Usagef("--region takes 1 to 63 of a-z, 0-9 and -, not %q", o.Region)
 	}
 	if cmd.IsSet("slots") && o.Slots < 1 {
 		return o, connect.Usagef("--slots takes a number from 1 up, not %d", o.Slots)
+	}
+	if !o.Limits.Valid() {
+		return o, connect.Usagef("--limits takes auto, enforce or off, not %q", o.Limits)
 	}
 	if o.Warm < 0 {
 		return o, connect.Usagef("--warm takes a number from 0 up, not %d", o.Warm)
@@ -197,7 +202,7 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 
 // CheckMachine tells in one line what the machine lacks to run instances.
 func CheckMachine(ctx context.Context, o Options) error {
-	d, err := process.New(process.Config{Data: o.Data, Self: "streamstack", Streamer: []string{"streamstack"}, Log: o.Logger})
+	d, err := process.New(process.Config{Data: o.Data, Self: "streamstack", Streamer: []string{"streamstack"}, Limits: o.Limits, Log: o.Logger})
 	if err != nil {
 		return err
 	}

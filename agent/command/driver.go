@@ -124,7 +124,7 @@ func (o Options) equipProcess(cfg *agent.Config) (err error) {
 		cfg.Slots = defaultSlots()
 	}
 	cfg.DriverName, cfg.GPUs, cfg.Load = driverProcess, gpus(kernelGPUs), load
-	cfg.Driver, err = process.New(process.Config{Data: o.Data, Self: self, Streamer: []string{self, "streamer"}, Log: o.Logger})
+	cfg.Driver, err = process.New(process.Config{Data: o.Data, Self: self, Streamer: []string{self, "streamer"}, Limits: o.Limits, Log: o.Logger})
 	return err
 }
 

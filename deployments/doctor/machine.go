@@ -77,6 +77,11 @@ func instances(needs []process.Need) (found []Finding) {
 	return found
 }
 
+// limits are those of applications' files, where instances are processes of this machine.
+func limits(how string, err error) Finding {
+	return of("limits", "of memory, processors and processes", how, false, err)
+}
+
 // port is an address that `up` listens on.
 type port struct {
 	flag, addr string

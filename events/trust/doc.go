@@ -17,6 +17,23 @@
 //	                                                                             through pull consumers named an-…
 //	operator               replay.>                                              all
 //
+// Where this says more than the design's table, it is for what the table's roles are asked to do elsewhere in it:
+//
+//   - An agent is told to drain, and to take work again, by events of the agents' stream: agents.<r>.<id>.drain and .resume are a
+//     gateway's to append (a person asks, through REST), and an agent's own, for SIGTERM. It hears its own orders live, and reads
+//     its own subjects of AGENTS at its start, for an order given while it was away; no other agent's.
+//   - An agent hears the heartbeats of its region's streamers. A streamer that hangs is a process that lives: nothing but its
+//     silence tells, and whoever has to end it should not need a gateway to say so.
+//   - Credentials of streamers are short, and renewed while a session lives. They go over the connections that both have, on
+//     renew.<r>.<session>: the agents of a region publish there, and only this session's streamer subscribes. It is core NATS;
+//     no stream has that subject, so no credential comes into a log.
+//   - The bytes of a share (`adb`) run between a gateway and the streamer, on subjects with the session in them that no stream
+//     has either (package events/bridge).
+//   - Gateways append registered webhooks, settings and the requests that idempotency keys name, in streams of their own, as
+//     they do accounts.
+//
+// deployments/nats/testdata/table.txt has them all, for each role, and what the others may not; its test asks a server.
+//
 // Nobody may publish on live.>: only a stream's republished message is one, and readers could not tell a forged one.
 //
 // # What a permission cannot say

@@ -73,48 +73,35 @@ func createAccount(ctx context.Context, cmd *cli.Command) error {
 			return connect.Usagef("--scope: %s", err)
 		}
 	}
-	a, err := admin(cmd)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	acc, err := a.Create(ctx, name, life, cmd.Bool("rotate"), cmd.String("scope"))
-	if err != nil {
-		return err
-	}
-	if acc.Token == "" {
-		return fmt.Errorf("account %s: %w: no token in it", name, errAnswer)
-	}
-	return printLine(connect.Out(cmd), acc.Token)
+	return withAdmin(ctx, cmd, func(ctx context.Context, a *Admin) error {
+		acc, err := a.Create(ctx, name, life, cmd.Bool("rotate"), cmd.String("scope"))
+		if err != nil {
+			return err
+		}
+		if acc.Token == "" {
+			return fmt.Errorf("account %s: %w: no token in it", name, errAnswer)
+		}
+		return printLine(connect.Out(cmd), acc.Token)
+	})
 }
 
 func listAccounts(ctx context.Context, cmd *cli.Command) error {
 	if err := connect.NoArgs(cmd); err != nil {
 		return err
 	}
-	a, err := admin(cmd)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	list, err := a.List(ctx)
-	if err != nil {
-		return err
-	}
-	if cmd.Bool("json") {
-		return printJSON(connect.Out(cmd), list)
-	}
-	rows := [][]string{{"NAME", "SCOPES", "CREATED", "EXPIRES"}}
-	for _, x := range list {
-		expiry := x.Expiry
-		if x.Expired {
-			expiry += " (expired)"
+	return withAdmin(ctx, cmd, func(ctx context.Context, a *Admin) error {
+		list, err := a.List(ctx)
+		if err != nil {
+			return err
 		}
-		rows = append(rows, []string{x.Name, cmp.Or(x.Scopes, "-"), x.Created, expiry})
-	}
-	return printTable(connect.Out(cmd), rows)
+		return printList(cmd, list, []string{"NAME", "SCOPES", "CREATED", "EXPIRES"}, func(x Account) []string {
+			expiry := x.Expiry
+			if x.Expired {
+				expiry += " (expired)"
+			}
+			return []string{x.Name, cmp.Or(x.Scopes, "-"), x.Created, expiry}
+		})
+	})
 }
 
 func deleteAccount(ctx context.Context, cmd *cli.Command) error {
@@ -122,14 +109,10 @@ func deleteAccount(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	a, err := admin(cmd)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	if err := a.Delete(ctx, name); err != nil {
-		return err
-	}
-	return printLine(connect.Err(cmd), "account "+name+" is deleted, its token is worthless now")
+	return withAdmin(ctx, cmd, func(ctx context.Context, a *Admin) error {
+		if err := a.Delete(ctx, name); err != nil {
+			return err
+		}
+		return printLine(connect.Err(cmd), "account "+name+" is deleted, its token is worthless now")
+	})
 }

@@ -22,7 +22,7 @@ func AgentCommands() []*cli.Command {
 			Flags: append([]cli.Flag{
 				&cli.BoolFlag{Name: "all", Usage: "those that have said good-bye too", Sources: connect.Env("all")},
 			}, gatewayFlags()...),
-			Action: listAgents,
+			Action: ofAll(listAgents),
 		},
 		{
 			Name: "show", Usage: "show one agent", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
@@ -57,28 +57,15 @@ func drainAgent(ctx context.Context, cmd *cli.Command, c *Client, id events.Agen
 	return c.Drain(ctx, id, &minutes)
 }
 
-func listAgents(ctx context.Context, cmd *cli.Command) error {
-	if err := connect.NoArgs(cmd); err != nil {
-		return err
-	}
-	c, err := gateway(cmd)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
+func listAgents(ctx context.Context, cmd *cli.Command, c *Client) error {
 	list, err := c.Agents(ctx, cmd.Bool("all"))
 	if err != nil {
 		return err
 	}
-	if cmd.Bool("json") {
-		return printJSON(connect.Out(cmd), list)
-	}
-	rows := [][]string{{"ID", "REGION", "STATUS", "SESSIONS", "LOAD", "DRIVER", "APPLICATIONS", "GPUS", "VERSION"}}
-	for _, a := range list {
-		rows = append(rows, []string{string(a.ID), string(a.Region), a.Status, a.sessions(), a.load(), a.Driver, a.applications(), a.gpus(), a.Version})
-	}
-	return printTable(connect.Out(cmd), rows)
+	columns := []string{"ID", "REGION", "STATUS", "SESSIONS", "LOAD", "DRIVER", "APPLICATIONS", "GPUS", "VERSION"}
+	return printList(cmd, list, columns, func(a Agent) []string {
+		return []string{string(a.ID), string(a.Region), a.Status, a.sessions(), a.load(), a.Driver, a.applications(), a.gpus(), a.Version}
+	})
 }
 
 // ofAgent makes the action of a command on one agent, ID, which prints what it is then.

@@ -8,6 +8,10 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+
+	"github.com/urfave/cli/v3"
+
+	"streamstack/events/connect"
 )
 
 // printJSON prints records, one JSON object a line.
@@ -19,6 +23,18 @@ func printJSON[T any](w io.Writer, records []T) error {
 		}
 	}
 	return nil
+}
+
+// printList prints what a command lists: with --json a JSON object a line, else a table with these columns.
+func printList[T any](cmd *cli.Command, list []T, columns []string, row func(T) []string) error {
+	if cmd.Bool("json") {
+		return printJSON(connect.Out(cmd), list)
+	}
+	rows := [][]string{columns}
+	for _, x := range list {
+		rows = append(rows, row(x))
+	}
+	return printTable(connect.Out(cmd), rows)
 }
 
 // printTable prints rows in columns, the first row being the heading.

@@ -34,7 +34,7 @@ func SessionCommand() *cli.Command {
 			Flags: append([]cli.Flag{
 				&cli.StringFlag{Name: "status", Usage: "only those in this `STATUS`", Sources: connect.Env("status")},
 			}, gatewayFlags()...),
-			Action: listSessions,
+			Action: ofAll(listSessions),
 		},
 		&cli.Command{
 			Name: "show", Usage: "show one session", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
@@ -193,28 +193,24 @@ func waitActive(ctx context.Context, c *Client, id events.SessionID) error {
 	}
 }
 
-func listSessions(ctx context.Context, cmd *cli.Command) error {
-	if err := connect.NoArgs(cmd); err != nil {
-		return err
-	}
-	c, err := gateway(cmd)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
+func listSessions(ctx context.Context, cmd *cli.Command, c *Client) error {
 	list, _, err := c.List(ctx, ListOptions{Status: cmd.String("status")})
 	if err != nil {
 		return err
 	}
-	if cmd.Bool("json") {
-		return printJSON(connect.Out(cmd), list)
+	return printList(cmd, list, []string{"ID", "APPLICATION", "REGION", "STATUS", "MESSAGE"}, func(s Session) []string {
+		return []string{string(s.ID), s.App, string(s.Region), s.Status, s.StatusMessage}
+	})
+}
+
+// ofAll makes the action of a command that takes no arguments: do gets the gateway, and has callTimeout.
+func ofAll(do func(ctx context.Context, cmd *cli.Command, c *Client) error) cli.ActionFunc {
+	return func(ctx context.Context, cmd *cli.Command) error {
+		if err := connect.NoArgs(cmd); err != nil {
+			return err
+		}
+		return withGateway(ctx, cmd, do)
 	}
-	rows := [][]string{{"ID", "APPLICATION", "REGION", "STATUS", "MESSAGE"}}
-	for _, s := range list {
-		rows = append(rows, []string{string(s.ID), s.App, string(s.Region), s.Status, s.StatusMessage})
-	}
-	return printTable(connect.Out(cmd), rows)
 }
 
 // ofOne makes the action of a command on one thing, ID: do gets the gateway, and has callTimeout.
@@ -224,14 +220,19 @@ func ofOne[T ~string](do func(ctx context.Context, cmd *cli.Command, c *Client, 
 		if err != nil {
 			return err
 		}
-		c, err := gateway(cmd)
-		if err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-		return do(ctx, cmd, c, T(id))
+		return withGateway(ctx, cmd, func(ctx context.Context, cmd *cli.Command, c *Client) error { return do(ctx, cmd, c, T(id)) })
 	}
+}
+
+// withGateway gives do the gateway, and callTimeout.
+func withGateway(ctx context.Context, cmd *cli.Command, do func(ctx context.Context, cmd *cli.Command, c *Client) error) error {
+	c, err := gateway(cmd)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return do(ctx, cmd, c)
 }
 
 func showSession(ctx context.Context, cmd *cli.Command, c *Client, id events.SessionID) error {

@@ -87,14 +87,9 @@ func listWebhooks(ctx context.Context, cmd *cli.Command) error {
 		if err != nil {
 			return err
 		}
-		if cmd.Bool("json") {
-			return printJSON(connect.Out(cmd), list)
-		}
-		rows := [][]string{{"ID", "URL", "PENDING", "PARKED", "LAST SUCCESS", "LAST ERROR"}}
-		for _, w := range list {
-			rows = append(rows, []string{w.ID, w.URL, strconv.FormatUint(w.Pending, 10), strconv.Itoa(w.ParkedSessions), orDash(w.LastSuccess), w.problem()})
-		}
-		return printTable(connect.Out(cmd), rows)
+		return printList(cmd, list, []string{"ID", "URL", "PENDING", "PARKED", "LAST SUCCESS", "LAST ERROR"}, func(w Webhook) []string {
+			return []string{w.ID, w.URL, strconv.FormatUint(w.Pending, 10), strconv.Itoa(w.ParkedSessions), orDash(w.LastSuccess), w.problem()}
+		})
 	})
 }
 

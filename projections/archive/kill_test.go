@@ -2,6 +2,7 @@ package archive
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"testing"
 	"time"
@@ -12,6 +13,9 @@ import (
 
 	"streamstack/events"
 )
+
+// A check here is two archivers and a server, each under the race detector. A figure on the command line wins; `task soak` says 100, as rapid itself does.
+var _ = flag.Set("rapid.checks", "25")
 
 // errKilled ends an archiver where it stands.
 var errKilled = errors.New("killed")

@@ -21,6 +21,9 @@ type Source interface {
 	Last(ctx context.Context) (events.Seq, error)
 }
 
+// lookTime bounds the look for a sandbox. NATS does not answer what credentials may not ask: who waits is to hear of it soon.
+const lookTime = 2 * time.Second
+
 // Open opens a source: the log with its archive, or, where stream is not empty, the sandbox of that name. close it when
 // nothing is read any more.
 func Open(ctx context.Context, log *events.Log, stream string) (s Source, closeIt func(), err error) {
@@ -32,7 +35,9 @@ func Open(ctx context.Context, log *events.Log, stream string) (s Source, closeI
 		return nil, nil, fmt.Errorf("archive: %w", err)
 	}
 	named := log.Refusals()
-	if _, err := log.JetStream().Stream(ctx, stream); errors.Is(err, jetstream.ErrStreamNotFound) {
+	looking, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	if _, err := log.JetStream().Stream(looking, stream); errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil, fmt.Errorf("no stream %s: `streamstack replay ID --to %s` makes it", stream, stream)
 	} else if err != nil {
 		return nil, nil, named(fmt.Errorf("archive: stream %s: %w", stream, err))

@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -23,6 +24,9 @@ import (
 
 	"streamstack/events"
 )
+
+// A check here writes and reads a file of hundreds of events, under the race detector. A figure on the command line wins; `task soak` says 100, as rapid itself does.
+var _ = flag.Set("rapid.checks", "30")
 
 // tester is a test, or one run of a property.
 type tester interface {

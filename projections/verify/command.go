@@ -50,12 +50,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		}
 	}
 	logger := connect.Logger(cmd)
-	log, err := connect.Open(ctx, cmd, logger)
-	if err != nil {
-		return err
-	}
-	defer log.Conn().Close()
-	source, closeIt, err := archive.Open(ctx, log, cmd.String("stream"))
+	source, closeIt, err := archive.OpenNamed(ctx, cmd, logger)
 	if err != nil {
 		return err
 	}

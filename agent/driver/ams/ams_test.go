@@ -206,14 +206,19 @@ func TestSweep(t *testing.T) {
 // A run that comes after takes over what carries the agent's tag, whatever state it is in; another agent's it does not.
 func TestAdopt(t *testing.T) {
 	r := newRig(t, nil)
+	first, err := New(r.context(), r.config)
+	require.NoError(t, err)
+	r.Driver = first
 	r.launch("s1")
 	r.launch("s2")
 	other := *r
 	other.config.Agent = "a2"
 	other.Driver = other.another()
 	other.launch("other")
+	first.end() // as if it had been killed: it neither stops its instances nor watches them any more
+	first.work.Wait()
 
-	next := r.another() // the first run lives on here, and finds its instances gone
+	next := r.another()
 	found, err := next.Adopt(r.context())
 	require.NoError(t, err)
 	require.Len(t, found, 2)

@@ -68,6 +68,7 @@ func (d *Driver) adopt(ctx context.Context, s state) (*instance, error) {
 	}
 	owner, _ := readProcess(os.Getpid()) // we exist
 	s.Owner = owner.identity
+	in.group = groupOf(s)
 	in.state, in.runtime, in.display, in.cookie = s, s.Runtime, s.Display, s.Cookie
 	if s.Name != "" && s.Name != s.Session {
 		_ = d.alias(in, s.Name, s.Session) // the place is its own

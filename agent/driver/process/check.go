@@ -59,7 +59,15 @@ func anyFile(patterns ...string) bool {
 
 // Check names everything that is missing in one line, with the one command that installs it on Debian and Ubuntu; see
 // [driver.Driver].
-func (d *Driver) Check(context.Context) error { return check(requirements) }
+func (d *Driver) Check(context.Context) error {
+	if err := check(requirements); err != nil {
+		return err
+	}
+	if _, err := d.groups(); d.config.Limits == LimitsEnforce {
+		return errLimits(err)
+	}
+	return nil
+}
 
 func check(requirements []requirement) error {
 	var missing, packages []string

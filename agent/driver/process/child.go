@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/process/cgroup"
 )
 
 // titles name the parts in sentences.
@@ -28,6 +29,7 @@ type command struct {
 	log    string
 	stdin  *os.File   // nil is /dev/null
 	extra  []*os.File // from file descriptor 3 on
+	group  *cgroup.Group
 }
 
 // child is a part that was started. It is waited for from the start; done is closed when it has ended.
@@ -56,7 +58,11 @@ func start(c command) (*child, error) {
 		cmd.Stdin = c.stdin // an *os.File in an interface must not be a typed nil
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	launch := cmd.Start
+	if c.group != nil {
+		launch = func() error { return c.group.Start(cmd) }
+	}
+	if err := launch(); err != nil {
 		return nil, startError(c, err)
 	}
 	ch := &child{part: c.part, log: c.log, started: time.Now(), done: make(chan struct{})}

@@ -40,6 +40,8 @@ type Config struct {
 	Self string
 	// Streamer is the command of the streamer, such as [/usr/bin/streamstack streamer].
 	Streamer []string
+	// Limits says what becomes of the applications' limits; empty is LimitsAuto.
+	Limits Limits
 	// Log gets what operators need; nil discards.
 	Log *slog.Logger
 }
@@ -47,6 +49,12 @@ type Config struct {
 func (c *Config) complete() error {
 	if c.Data == "" || c.Self == "" || len(c.Streamer) == 0 {
 		return errors.New("process: data folder, own executable and streamer command must be given")
+	}
+	if c.Limits == "" {
+		c.Limits = LimitsAuto
+	}
+	if !c.Limits.Valid() {
+		return fmt.Errorf("process: limits %q: give auto, enforce or off", c.Limits)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

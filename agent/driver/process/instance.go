@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/process/cgroup"
 	"streamstack/agent/driver/process/kiosk"
 )
 
@@ -24,6 +25,8 @@ type instance struct {
 	marker  string
 	cookie  []byte
 	log     *slog.Logger
+	groups  func() (*cgroup.Host, error)
+	group   *cgroup.Group // nil where there are none
 
 	display int      // its number; set by prepare
 	screen  string   // the display's size and rate as they are, WxH@FPS
@@ -75,7 +78,7 @@ func (in *instance) Stop(ctx context.Context) error {
 
 // start starts a part and writes it down for a later Sweep.
 func (in *instance) start(c command) (*child, error) {
-	c.folder = in.home()
+	c.folder, c.group = in.home(), in.group
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	ch, err := start(c)
@@ -119,6 +122,10 @@ func (in *instance) supervise() {
 		select {
 		case <-trim.C:
 			in.trimLogs()
+			if e, over := in.overMemory(); over {
+				in.finish(e)
+				return
+			}
 		case <-in.stopping:
 			in.finish(driver.Ending{Reason: "stopped on request", ExitCode: -1})
 			return
@@ -136,6 +143,9 @@ func (in *instance) cause() driver.Ending {
 	select {
 	case <-settled.C:
 	case <-in.stopping:
+	}
+	if e, over := in.overMemory(); over {
+		return e
 	}
 	for _, part := range []driver.Part{driver.PartDisplay, driver.PartSound, driver.PartStreamer, driver.PartApplication} {
 		if c := in.parts[part]; c != nil && c.hasEnded() {
@@ -172,7 +182,8 @@ func (in *instance) finish(ending driver.Ending) {
 func (in *instance) endParts() {
 	parts := in.state.identities()
 	find := func() ([]processInfo, error) {
-		return belonging(parts, func(marker string) bool { return marker == in.marker })
+		found, err := belonging(parts, func(marker string) bool { return marker == in.marker })
+		return members(in.group, found, err)
 	}
 	in.terminateStrays(find)
 	if c := in.parts[driver.PartApplication]; c != nil {

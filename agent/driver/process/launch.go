@@ -94,7 +94,10 @@ func (in *instance) prepare() error {
 	in.screen = fmt.Sprintf("%dx%d@%d", width, height, in.spec.Screen.FPS)
 	in.state = state{Session: in.ID(), Name: in.name, Owner: owner.identity, Boot: boot, Runtime: in.runtime, Display: in.display, Cookie: in.cookie,
 		Parts: make(map[driver.Part]identity)}
-	return in.state.write(in.folder)
+	if err := in.state.write(in.folder); err != nil {
+		return err
+	}
+	return in.joinGroup()
 }
 
 // clearFolder removes an earlier attempt's logs.

@@ -62,6 +62,7 @@ var roles = map[string]func(){
 			time.Sleep(50 * time.Millisecond)
 		}
 	},
+	"role:eat": eat, "role:escape": escape, "role:escape-between": escape,
 	"role:agent":       agent,
 	"role:agent-warm":  agentWarm,
 	"role:agent-midst": agentMidst,

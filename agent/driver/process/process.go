@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/process/cgroup"
 )
 
 // Driver runs instances as processes; it implements driver.Driver.
@@ -19,6 +20,8 @@ type Driver struct {
 	config    Config
 	instances string // folder
 	host      string
+	// groups is where control groups can be made: nil with an error where the host does not let us, and without where we shall not.
+	groups func() (*cgroup.Host, error)
 
 	mu     sync.Mutex
 	closed bool
@@ -45,7 +48,8 @@ func New(config Config) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Driver{config: config, instances: instances, host: host, live: make(map[string]*instance)}, nil
+	return &Driver{config: config, instances: instances, host: host, live: make(map[string]*instance),
+		groups: sync.OnceValues(func() (*cgroup.Host, error) { return openGroups(config.Limits) })}, nil
 }
 
 // Launch starts an instance; see [driver.Driver].
@@ -115,6 +119,7 @@ func (d *Driver) admit(spec driver.Spec) (*instance, error) {
 		marker:   d.marker(spec.Session),
 		cookie:   newCookie(),
 		log:      d.config.Log,
+		groups:   d.groups,
 		parts:    make(map[driver.Part]*child),
 		ends:     make(chan struct{}, len(wholeInstance)),
 		stopping: make(chan struct{}),

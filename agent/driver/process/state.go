@@ -26,6 +26,8 @@ type state struct {
 	Display int                      `json:"display"`
 	Cookie  []byte                   `json:"cookie"` // the display's, which its own file holds too
 	Parts   map[driver.Part]identity `json:"parts"`
+	// Groups are the folders of the control group, by controller.
+	Groups map[string]string `json:"groups,omitempty"`
 }
 
 const stateFile = "state.json"

@@ -42,7 +42,7 @@ func (d *Driver) Sweep(ctx context.Context) ([]string, error) {
 			continue
 		case err != nil: // cut short by the crash: the marker finds what it named
 			d.config.Log.Warn("an instance's state cannot be read", "session", session, "error", err)
-			s = state{Session: session}
+			s = state{Session: session, Groups: d.groupNamed(d.marker(session))}
 		}
 		if ctx.Err() != nil {
 			return swept, fmt.Errorf("process: sweep: %w", context.Cause(ctx))
@@ -70,7 +70,8 @@ func (d *Driver) sweepOne(session string, s state, boot string) error {
 		}
 	}
 	if err := killAll(func() ([]processInfo, error) {
-		return belonging(parts, func(marker string) bool { return marker == d.marker(cmp.Or(s.Name, session)) })
+		found, err := belonging(parts, func(marker string) bool { return marker == d.marker(cmp.Or(s.Name, session)) })
+		return members(groupOf(s), found, err)
 	}); err != nil {
 		return err
 	}
@@ -135,6 +136,9 @@ func cleanInstance(folder string, s state) error {
 		if err := os.Remove(filepath.Join(filepath.Dir(folder), s.Name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
+	}
+	if group := groupOf(s); group != nil {
+		errs = append(errs, group.Remove())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("process: %w", err)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"streamstack/agent/application"
 	"streamstack/agent/driver"
 )
 
@@ -35,6 +36,7 @@ type warm struct {
 // them is started with the session.
 func (d *Driver) Warm(ctx context.Context, spec driver.WarmSpec) (driver.Warm, error) {
 	start := driver.Spec{Session: spec.ID, Application: spec.Application, Screen: spec.Screen, Streamer: driver.Streamer{Env: spec.Env}}
+	start.Application.Limits = application.Limits{} // those of the session
 	if err := checkSpec(start); err != nil {
 		return nil, driver.Because(driver.ErrRefused, "%w", err)
 	}
@@ -185,6 +187,9 @@ func (w *warm) become(ctx context.Context, spec driver.Spec) error {
 		return err
 	}
 	if err := w.d.move(in); err != nil {
+		return err
+	}
+	if err := in.limit(); err != nil {
 		return err
 	}
 	if err := in.writeUserData(); err != nil {
