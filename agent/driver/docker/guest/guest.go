@@ -57,7 +57,8 @@ func run(ctx context.Context, c Config) error {
 	if err := prepare(c.Data); err != nil {
 		return err
 	}
-	d, err := process.New(process.Config{Data: c.Data, Self: c.Self, Streamer: c.Streamer, Log: slog.New(slog.NewTextHandler(c.Logs, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	d, err := process.New(process.Config{Data: c.Data, Self: c.Self, Streamer: c.Streamer, Limits: process.LimitsOff, // the container has its own
+		Log: slog.New(slog.NewTextHandler(c.Logs, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		return err
 	}
