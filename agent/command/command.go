@@ -39,8 +39,8 @@ type Streamers struct {
 type Options struct {
 	Data         string
 	Region       string
-	Slots        int    // 0: by the machine's size
-	Warm         int    // instances that wait for sessions
+	Slots        int // 0: by the machine's size
+	Warm         int // instances that wait for sessions
 	Limits       process.Limits
 	Applications string // file or folder; empty: the built-in ones
 	Version      string
