@@ -196,8 +196,7 @@ func TestParseKills(t *testing.T) {
 // Every line that a part prints is copied once, whole and in order, however the writing falls.
 func TestFollow(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		folder, err := os.MkdirTemp(t.TempDir(), "")
-		require.NoError(t, err)
+		folder := t.TempDir()
 		var out eventstest.Output
 		f := follow(folder, &out)
 		file, err := os.OpenFile(filepath.Join(folder, "part.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
