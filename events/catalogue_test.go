@@ -31,6 +31,7 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 				Peer: "p1", Omitted: 2, List: []events.DecisionData{
 					{UnixMs: at.UnixMilli(), Kind: "target", Cause: "delay", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, QueueMs: 120},
 					{UnixMs: at.UnixMilli(), Kind: "drop", Cause: "overflow", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, QueueMs: 120, Pictures: 7},
+					{UnixMs: at.UnixMilli(), Kind: "fallback", Cause: "failed", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, From: "nvh264enc", To: "x264enc"},
 				},
 			}),
 		},

@@ -32,10 +32,11 @@ type DecisionData struct {
 	// UnixMs is when, in milliseconds since 1970 on the streamer's clock.
 	UnixMs int64 `json:"unix_ms"`
 	// Kind is what was decided on: target, of the encoder; keyframe, which was asked for; drop, of pictures that came faster than
-	// they could be sent; outage, that nothing is sent because nothing is heard of the client, and resume, the end of that.
+	// they could be sent; outage, that nothing is sent because nothing is heard of the client, and resume, the end of that; fallback,
+	// to the next encoder. Readers are to expect others.
 	Kind string `json:"kind"`
 	// Cause is why. Of a target what moved the estimate: start, increase, probe, delay, drained, loss or resumed. Of a key
-	// frame: start, pli, fir, overflow or outage.
+	// frame: start, pli, fir, overflow or outage. Of a fallback: failed; the error itself is in the session's encoder_changed.
 	Cause        string `json:"cause"`
 	TargetKbps   int    `json:"target_kbps"`   // what the encoder is to make since then in all, kbit/s
 	FPS          int    `json:"fps"`           // and how many pictures a second; 0 for both before the first target
@@ -43,6 +44,10 @@ type DecisionData struct {
 	QueueMs      int    `json:"queue_ms"`      // how long packets wait on the path
 	// Pictures were dropped.
 	Pictures int `json:"pictures,omitempty"`
+	// From is the encoder that failed before a fallback, as GStreamer names the element.
+	From string `json:"from,omitempty"`
+	// To is the one that took over.
+	To string `json:"to,omitempty"`
 }
 
 // QualityDecisions are decisions with their place.

@@ -22,18 +22,30 @@ type decisions struct {
 	omitted uint64
 }
 
-// add takes a decision. It does not wait.
+// add takes a decision of the peer. It does not wait.
 func (d *decisions) add(p peer.Decision) {
+	d.note(events.DecisionData{
+		UnixMs: p.At.UnixMilli(), Kind: string(p.Kind), Cause: p.Cause, TargetKbps: p.Target.Bitrate / 1000, FPS: p.Target.FPS,
+		EstimateKbps: p.Estimate / 1000, QueueMs: int(p.Queue.Milliseconds()), Pictures: p.Pictures,
+	})
+}
+
+// fellBack takes the one decision that is not the peer's: an encoder has failed, and another is in its place.
+func (d *decisions) fellBack(now time.Time, from, to string, stats peer.Stats) {
+	d.note(events.DecisionData{
+		UnixMs: now.UnixMilli(), Kind: "fallback", Cause: "failed", TargetKbps: stats.Target.Bitrate / 1000, FPS: stats.Target.FPS,
+		EstimateKbps: stats.Estimate / 1000, From: from, To: to,
+	})
+}
+
+func (d *decisions) note(one events.DecisionData) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.list) >= events.MaxDecisions {
 		d.omitted++
 		return
 	}
-	d.list = append(d.list, events.DecisionData{
-		UnixMs: p.At.UnixMilli(), Kind: string(p.Kind), Cause: p.Cause, TargetKbps: p.Target.Bitrate / 1000, FPS: p.Target.FPS,
-		EstimateKbps: p.Estimate / 1000, QueueMs: int(p.Queue.Milliseconds()), Pictures: p.Pictures,
-	})
+	d.list = append(d.list, one)
 }
 
 // start begins to append. It is called once at most, on the loop's goroutine, as close is. A client without pictures has no

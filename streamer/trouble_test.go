@@ -146,6 +146,16 @@ func TestEncoderFallsBack(t *testing.T) {
 		return ""
 	})
 	t.Logf("the picture was back after %s", time.Since(failed).Round(time.Millisecond))
+	eventstest.Wait(t, patience, func() string {
+		for _, d := range r.decided(b.id) {
+			for _, one := range d.List {
+				if one.Kind == "fallback" && one.From == "vp8enc" && one.To == "slowvp8enc" {
+					return ""
+				}
+			}
+		}
+		return "the decision for the other encoder"
+	})
 	videos, _ = r.screen.open()
 	require.Len(t, videos, 1)
 	require.Equal(t, "slowvp8enc", videos[0].encoder.Element)

@@ -69,6 +69,15 @@ func BenchmarkGlass(b *testing.B) {
 type glassRun struct {
 	watched, pressed g2g.Recording
 	used             map[string]g2g.Used
+	drawn            float64 // frames a second that clockcode painted
+}
+
+// stages are the pictures a second at each stage of the way, so that a picture that is not shown is missed where it went missing.
+func (r glassRun) stages() string {
+	w := r.watched
+	rate := func(n int) float64 { return float64(n) / w.Seconds() }
+	return fmt.Sprintf("drawn %.1f, received %.1f, decoded %.1f, composed %.1f, called back %.1f, seen %.1f",
+		r.drawn, rate(w.Stream.Received), rate(w.Stream.Decoded), rate(w.Presented), rate(w.Callbacks), w.Rate())
 }
 
 func watchOnce(b *testing.B, s *stack.Stack, c g2g.Config) (r glassRun) {
@@ -78,13 +87,16 @@ func watchOnce(b *testing.B, s *stack.Stack, c g2g.Config) (r glassRun) {
 	defer v.Navigate("about:blank")
 	v.Pause(settle)
 	load := g2g.StartLoad(b, map[string]int{"streamer": g2g.Streamer(b, s.PID()), "browser": v.PID(), "stack": s.PID()})
+	drawing := g2g.StartDrawing(b, g2g.Streamer(b, s.PID()))
 	r.watched = v.Record(record)
+	r.drawn = drawing.Stop()
 	r.used = load.Stop()
 	r.pressed = v.Press(presses)
 	b.Logf("%s: %s ms, up %s (wait %s), down %s (decode %.1f, buffer %.1f), %.1f fps, %d invalid, %d freezes, input %s missed %d, %s %.0f kbit/s, keyframes %d, probe %.2f ms, CPU %.2f/%.2f, others %.2f",
 		nameOf(c), r.watched.Latency(), r.watched.Up(), r.watched.Wait(), r.watched.Down(), r.watched.Stream.DecodeMs, r.watched.Stream.BufferMs,
 		r.watched.Rate(), r.watched.Invalid, len(r.watched.Freezes(freezeLimit)), r.pressed.Input().Photon, r.pressed.Input().Missed,
 		r.watched.Stream.Codec, r.watched.Stream.Kbps, r.watched.Stream.Keyframes, r.watched.Cost.P50, r.used["streamer"].CPU, r.used["browser"].CPU, r.used[g2g.Others].CPU)
+	b.Logf("%s: pictures a second: %s", nameOf(c), r.stages())
 	return r
 }
 

@@ -13,22 +13,34 @@ import (
 	"streamstack/gateway/client"
 )
 
-// TestLateClient: a client that opens its socket 10 s after the streamer was ready connects all the same.
-func TestLateClient(t *testing.T) {
+// TestClients: how clients come to their pictures, and what they are to each other. One stack and two browsers for all, in which
+// the session that its client is late for waits meanwhile.
+func TestClients(t *testing.T) {
+	s := stack.Up(t, stack.DataDir(t), "--slots", "8") // whose client has gone keeps its place for a moment
+	one, two := open(t, s, ""), open(t, s, "")
+	waiting := s.Create(client.CreateRequest{App: "testcard", Joinable: true}).ID
+	t.Run("by TURN only", func(t *testing.T) { checkRelay(t, one.of(t)) })
+	t.Run("two sessions side by side", func(t *testing.T) { checkTwoSessions(t, one.of(t), two.of(t)) })
+	t.Run("the second displaces the first", func(t *testing.T) { checkDisplaces(t, one.of(t), two.of(t)) })
+	t.Run("by version 1", func(t *testing.T) { checkVersion1(t, two.of(t)) })
+	t.Run("late", func(t *testing.T) { checkLateClient(t, one.of(t), waiting) })
+	s.Verify()
+}
+
+// checkLateClient: a client that opens its socket 10 s after the streamer was ready connects all the same.
+func checkLateClient(t *testing.T, v viewer, id events.SessionID) {
+	t.Helper()
 	const late = 10 * time.Second
-	s := stack.Up(t, stack.DataDir(t))
-	g := s.Create(client.CreateRequest{App: "testcard", Joinable: true})
-	ready := s.Await(g.ID, events.Streamer, events.Ready)
+	ready := v.s.Await(id, events.Streamer, events.Ready)
 	stack.Eventually(t, 2*late, func() string {
 		if left := late - time.Since(ready.Time); left > 0 {
 			return left.String() + " of waiting"
 		}
 		return ""
 	})
-	v := open(t, s, "")
-	v.join(g.ID)
-	h := s.History(g.ID)
-	attached := h[place(t, h, events.Client, events.Attached)]
+	v.again("")
+	v.join(id)
+	attached := v.s.Await(id, events.Client, events.Attached)
 	require.Greater(t, attached.Time.Sub(ready.Time), late)
 	checkPicture(t, v)
 }
@@ -42,10 +54,10 @@ func (v viewer) join(id events.SessionID) {
 	v.live()
 }
 
-// TestRelay: a client that may use TURN only gets its picture through the embedded server.
-func TestRelay(t *testing.T) {
-	s := stack.Up(t, stack.DataDir(t))
-	v := open(t, s, "&relay=1")
+// checkRelay: a client that may use TURN only gets its picture through the embedded server.
+func checkRelay(t *testing.T, v viewer) {
+	t.Helper()
+	v.again(stack.RelayOnly)
 	id := v.start("testcard")
 	checkRelayed(t, v, id)
 	checkPicture(t, v)
@@ -77,10 +89,11 @@ func checkRelayed(t *testing.T, v viewer, id events.SessionID) {
 // containsField tells whether one of the fields of a candidate line is want.
 func containsField(line, want string) bool { return slices.Contains(strings.Fields(line), want) }
 
-// TestTwoSessions: two applications side by side, and neither gets the other's input.
-func TestTwoSessions(t *testing.T) {
-	s := stack.Up(t, stack.DataDir(t))
-	one, two := open(t, s, ""), open(t, s, "")
+// checkTwoSessions: two applications side by side, and neither gets the other's input.
+func checkTwoSessions(t *testing.T, one, two viewer) {
+	t.Helper()
+	one.again("")
+	two.again("")
 	a, b := one.start("testcard"), two.start("testcard")
 	require.NotEqual(t, a, b)
 	cardA, cardB := one.card(), two.card()
@@ -92,23 +105,23 @@ func TestTwoSessions(t *testing.T) {
 	one.colourAt(cardA.KeyPatch, untouched, "the key patch of the first session after a key in the second")
 
 	// And another application beside them shows something else.
-	three := open(t, s, "")
-	three.start("xterm")
-	require.Greater(t, distance(three.sample(centre(cardA.Bars[0].Rect))[0], cardA.Bars[0].Colour), near,
+	one.again("")
+	one.start("xterm")
+	require.Greater(t, distance(one.sample(centre(cardA.Bars[0].Rect))[0], cardA.Bars[0].Colour), near,
 		"xterm shows the test card's first bar")
 }
 
-// TestJoinDisplaces: the second client gets the picture, and the first is told in its page that it is over.
-func TestJoinDisplaces(t *testing.T) {
-	s := stack.Up(t, stack.DataDir(t))
-	g := s.Create(client.CreateRequest{App: "testcard", Joinable: true})
-	one, two := open(t, s, ""), open(t, s, "")
+// checkDisplaces: the second client gets the picture, and the first is told in its page that it is over.
+func checkDisplaces(t *testing.T, one, two viewer) {
+	t.Helper()
+	g := one.s.Create(client.CreateRequest{App: "testcard", Joinable: true})
+	one.again("")
+	two.again("")
 	one.join(g.ID)
 	two.join(g.ID)
 	one.Wait(`streamstack.state !== 'live' && streamstack.state !== 'interrupted'`, "the end of the first client's stream")
 	var d events.DisconnectedData
-	require.NoError(t, s.Await(g.ID, events.Streamer, events.Disconnected).Decode(&d))
+	require.NoError(t, one.s.Await(g.ID, events.Streamer, events.Disconnected).Decode(&d))
 	require.Equal(t, events.ReasonDisplaced, d.Reason)
 	checkPicture(t, two)
-	s.Verify()
 }

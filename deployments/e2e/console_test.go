@@ -22,33 +22,56 @@ const (
 	leftButton = 1
 	// toneHz is what the test card plays; the analyser's bins are 3 Hz wide.
 	toneHz, toneOff = 440, 6
-	// leastFrames are 25 a second over 10 s: of the 30 that the application draws.
-	watchTime, leastFrames = 10 * time.Second, 250
+	// leastRate is how many frames a second are decoded over watchTime, of the 30 that the application draws.
+	watchTime, leastRate = 10 * time.Second, 25
 )
 
 // TestConsole is the main job: a person opens the console's address, starts an application, sees and hears it, and uses
-// it; and every step of that is in the log.
+// it; and every step of that is in the log, with samples of what the picture was like.
 func TestConsole(t *testing.T) {
 	s := stack.Up(t, stack.DataDir(t))
-	checkMainJob(t, s)
+	id := checkJob(t, s, func(v viewer, id events.SessionID) {
+		checkRate(t, v)
+		checkQuality(t, v, id)
+		v.takePicture()
+	}, viewer.closeTab)
+	checkDrawn(t, s, id)
 }
 
 // checkMainJob holds for a stack however it is put together.
 func checkMainJob(t *testing.T, s *stack.Stack) {
 	t.Helper()
+	checkJob(t, s, func(viewer, events.SessionID) {}, viewer.end)
+}
+
+// checkJob is [checkMainJob] with something that is done meanwhile, while the picture is live, and a way to leave.
+func checkJob(t *testing.T, s *stack.Stack, meanwhile func(v viewer, id events.SessionID), leave func(viewer)) events.SessionID {
+	t.Helper()
 	v := open(t, s, "")
 	id := v.start("testcard")
 	checkPicture(t, v)
-	checkRate(t, v)
 	checkInput(t, v)
-	v.takePicture()
 	require.InDelta(t, toneHz, v.tone(), toneOff, "the loudest frequency in the audio track, Hz")
+	meanwhile(v, id)
 
-	v.Navigate("about:blank") // the tab closes
+	leave(v)
 	s.Await(id, events.Streamer, events.Disconnected)
 	s.Await(id, events.Agent, events.Terminated)
 	checkHistory(t, s.History(id))
 	s.Verify("--ended")
+	return id
+}
+
+// closeTab leaves as people do: the session ends by itself, in its own time.
+func (v viewer) closeTab() {
+	v.T.Helper()
+	v.Navigate("about:blank")
+}
+
+// end clicks on End.
+func (v viewer) end() {
+	v.T.Helper()
+	v.Click(`#end`)
 }
 
 // pictureVariable names the file that gets a picture of the live console, which the README shows.
@@ -98,19 +121,31 @@ func (v viewer) frame(card testcard.Card) uint32 {
 	return n
 }
 
-// checkRate counts decoded frames.
+// checkRate counts decoded frames, until there were enough of them in one stretch of watchTime: the machine may be busy with
+// something else at first.
 func checkRate(t *testing.T, v viewer) {
 	t.Helper()
-	before, begin := v.stats().FramesDecoded, time.Now()
-	stack.Eventually(t, 2*watchTime, func() string {
-		if took := time.Since(begin); took < watchTime {
-			return (watchTime - took).String() + " of watching"
+	type look struct {
+		at     time.Time
+		frames int
+	}
+	var looks []look
+	stack.Eventually(t, liveTime, func() string {
+		looks = append(looks, look{time.Now(), v.stats().FramesDecoded})
+		last := looks[len(looks)-1]
+		if last.at.Sub(looks[0].at) < watchTime {
+			return watchTime.String() + " of watching"
 		}
+		for len(looks) > 1 && last.at.Sub(looks[1].at) >= watchTime {
+			looks = looks[1:]
+		}
+		took := last.at.Sub(looks[0].at)
+		if rate := float64(last.frames-looks[0].frames) / took.Seconds(); rate < leastRate {
+			return fmt.Sprintf("%s with %d pictures a second, the last had %.1f", watchTime, leastRate, rate)
+		}
+		t.Logf("%d frames decoded in %s", last.frames-looks[0].frames, took.Round(time.Millisecond))
 		return ""
 	})
-	frames, took := v.stats().FramesDecoded-before, time.Since(begin)
-	t.Logf("%d frames decoded in %s: %.1f a second", frames, took.Round(time.Millisecond), float64(frames)/took.Seconds())
-	require.GreaterOrEqual(t, float64(frames), leastFrames*took.Seconds()/watchTime.Seconds(), "frames decoded in %s", took)
 }
 
 // checkInput clicks and types, and looks for what the application makes of it.

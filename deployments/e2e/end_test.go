@@ -33,10 +33,17 @@ func nothingLeft(t *testing.T, data string, within time.Duration) {
 }
 
 // TestStop: within 5 s of a signal no child is left, and every session has ended with a reason. SIGHUP is what a program
-// gets when its terminal goes. What waits for a session ends too; the one in the browser had waited.
+// gets when its terminal goes. What waits for a session ends too; the one in the browser had waited. The stack that is started
+// on the same folder is the one that is stopped next.
 func TestStop(t *testing.T) {
-	t.Run("SIGTERM", func(t *testing.T) { checkStop(t, syscall.SIGTERM, "--warm", "1") })
-	t.Run("SIGHUP", func(t *testing.T) { checkStop(t, syscall.SIGHUP) })
+	data := stack.DataDir(t)
+	before := traces(t)
+	s := stack.Up(t, data, "--warm", "1")
+	awaitWarm(t, s)
+	v := open(t, s, "")
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP} {
+		s = checkStop(t, v.at(s), signal, before)
+	}
 }
 
 // traces are what the instances leave on a machine besides processes.
@@ -61,20 +68,16 @@ func awaitWarm(t *testing.T, s *stack.Stack) {
 	})
 }
 
-func checkStop(t *testing.T, signal syscall.Signal, flags ...string) {
+// checkStop ends a stack, on which there was nothing else before, and returns the next one on its folder.
+func checkStop(t *testing.T, v viewer, signal syscall.Signal, before []string) *stack.Stack {
 	t.Helper()
-	data := stack.DataDir(t)
-	before := traces(t)
-	s := stack.Up(t, data, flags...)
-	if len(flags) > 0 {
-		awaitWarm(t, s)
-	}
-	v := open(t, s, "")
+	s, data := v.s, v.s.Data
+	v.again("")
 	watched := v.start("testcard")
 	checkPicture(t, v)
 	var launched events.LaunchedData
 	require.NoError(t, s.Await(watched, events.Agent, events.Launched).Decode(&launched))
-	require.Equal(t, len(flags) > 0, launched.Warm)
+	require.Equal(t, signal == syscall.SIGTERM, launched.Warm, "only the first stack keeps instances warm")
 	other := s.Create(client.CreateRequest{App: "xterm"}).ID
 	s.Await(other, events.Streamer, events.Ready)
 	require.GreaterOrEqual(t, len(stack.Left(data)), 9, "up, and two instances of four parts each")
@@ -101,6 +104,7 @@ func checkStop(t *testing.T, signal syscall.Signal, flags ...string) {
 		require.NotEmpty(t, d.Reason)
 	}
 	checkHistory(t, again.History(watched))
+	return again
 }
 
 // TestKill: after kill -9 of `up`, the next start on the same folder has the whole history, ends the orphans and their
@@ -133,9 +137,10 @@ func TestKill(t *testing.T) {
 		}
 		return ""
 	})
-	w := open(t, again, "")
-	w.start("testcard")
-	checkPicture(t, w)
+	v = v.at(again)
+	v.again("")
+	v.start("testcard")
+	checkPicture(t, v)
 	again.Verify()
 }
 
@@ -144,6 +149,7 @@ func TestKill(t *testing.T) {
 func TestCrashes(t *testing.T) {
 	data := stack.DataDir(t)
 	s := stack.Up(t, data)
+	page := open(t, s, "")
 	for part, x := range map[string]struct{ args, word string }{
 		"application": {"testcard", "application"},
 		"display":     {"Xorg", "X server"},
@@ -151,7 +157,8 @@ func TestCrashes(t *testing.T) {
 		"sound":       {"pulseaudio", "sound"},
 	} {
 		t.Run(part, func(t *testing.T) {
-			v := open(t, s, "")
+			v := page.of(t)
+			v.again("")
 			id := v.start("testcard")
 			require.NoError(t, syscall.Kill(instancePID(t, id, x.args), syscall.SIGKILL))
 			var d events.FailedData

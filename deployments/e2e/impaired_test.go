@@ -45,7 +45,7 @@ func TestOutage(t *testing.T) {
 	require.Positive(t, lost.Dropped[impair.Down].Packets)
 	v.live()
 	stack.Eventually(t, liveTime, func() string {
-		if n := v.stats().FramesDecoded - before; n < 5*testcardFPS {
+		if n := v.stats().FramesDecoded - before; n < 2*testcardFPS {
 			return fmt.Sprintf("pictures: %d after the outage's begin", n)
 		}
 		return ""

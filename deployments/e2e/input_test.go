@@ -13,10 +13,10 @@ import (
 	"streamstack/streamer/testcard"
 )
 
-// TestInput: every kind of input, done in the browser, is seen in the picture that comes back from an X application. One stack and one
-// browser for all.
+// TestInput: every kind of input, done in the browser, is seen in the picture that comes back from an X application, or by what that
+// does. One stack and one browser for all.
 func TestInput(t *testing.T) {
-	s := stack.Up(t, stack.DataDir(t))
+	s := stack.Up(t, stack.DataDir(t), "--applications", pads(t))
 	v := open(t, s, "")
 	id := v.start("testcard")
 	card := v.card()
@@ -56,6 +56,7 @@ func TestInput(t *testing.T) {
 		hand.mouse(chromedp.MouseWheel, at, func(p *input.DispatchMouseEventParams) { p.DeltaX, p.DeltaY = nothing, 100 })
 		v.colourAt(card.ScrollPatch, testcard.ScrollColour(150), "and a whole one")
 	})
+	t.Run("a locked mouse", func(t *testing.T) { checkLock(t, hand) })
 	t.Run("keys and text", func(t *testing.T) {
 		v.Exec(`streamstack.video.focus()`)
 		v.Do(keyQ)
@@ -99,6 +100,8 @@ func TestInput(t *testing.T) {
 			return ""
 		})
 	})
+	t.Run("the clipboard, and what a device senses", func(t *testing.T) { checkPad(t, v.of(t)) })
+	s.Verify()
 }
 
 // white is what the card draws at fingers and pointer.

@@ -158,11 +158,11 @@ func TestManyJoins(t *testing.T) {
 	t.Logf("%d joins, the longest took %s; files, threads and KiB of memory after %d: %+v, after all: %+v", joins, longest.Round(time.Millisecond), warmUp, warm, now)
 
 	// The window fills the screen as it is now, and a join that names none leaves it so.
-	one := open(t, s, "")
-	one.join(g.ID)
+	v.again("")
+	v.join(g.ID)
 	size := sizes[joins%len(sizes)]
-	require.Equal(t, size, image.Pt(one.stats().FrameWidth, one.stats().FrameHeight))
-	checkPicture(t, one)
+	require.Equal(t, size, image.Pt(v.stats().FrameWidth, v.stats().FrameHeight))
+	checkPicture(t, v)
 	counts := map[events.Name]int{}
 	for _, e := range s.History(g.ID) {
 		if e.Actor == events.Streamer {

@@ -52,7 +52,7 @@ func again(t *testing.T, env []string, wrapper ...string) {
 	require.NoError(t, err)
 	argv := append(wrapper, self, "-test.run", "^TestRelayIntoNamespace$", "-test.v", "-test.count=1")
 	run := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
-	run.Env = append(os.Environ(), env...)
+	run.Env = append(append(os.Environ(), stack.Builds(t)), env...)
 	out, err := run.CombinedOutput()
 	t.Logf("%v:\n%s", wrapper, out)
 	require.NoError(t, err)

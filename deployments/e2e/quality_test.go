@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"testing"
 	"time"
@@ -16,14 +15,28 @@ import (
 // testcardFPS is what the test card's session is captured at.
 const testcardFPS = 30
 
-// samples are the quality samples of a session so far, by `history --json --quality`.
+// samples are the quality samples of a session so far, by the gateway. A gateway that cannot read them now is asked again.
 func samples(t *testing.T, s *stack.Stack, id events.SessionID) (list []events.QualitySample) {
 	t.Helper()
-	for _, e := range s.History(id, "--quality") {
-		if sample, err := e.Quality(); err == nil {
-			list = append(list, sample)
+	const limit = 1000
+	stack.Eventually(t, liveTime, func() string {
+		list = nil
+		for after := events.Seq(0); ; {
+			page, next, err := s.Client.Quality(t.Context(), id, after, limit)
+			if err != nil {
+				return "the samples: " + err.Error()
+			}
+			for _, e := range page {
+				sample, err := e.Quality()
+				require.NoError(t, err)
+				list = append(list, sample)
+			}
+			if len(page) == 0 {
+				return ""
+			}
+			after = next
 		}
-	}
+	})
 	return list
 }
 
@@ -39,7 +52,7 @@ func watched(t *testing.T, s *stack.Stack, id events.SessionID, were, n int) (li
 	return list[were:]
 }
 
-// steady waits for four samples in a row of a picture as it should be: within a tenth of its rate, and not frozen. The
+// steady waits for four samples in a row of a picture as it should be: near its rate, and not frozen. The
 // machine may be busy with other things at first, as while an application starts.
 func steady(t *testing.T, s *stack.Stack, id events.SessionID) (list []events.QualitySample) {
 	t.Helper()
@@ -47,7 +60,7 @@ func steady(t *testing.T, s *stack.Stack, id events.SessionID) (list []events.Qu
 		list = samples(t, s, id)
 		list = list[max(0, len(list)-4):]
 		for _, q := range list {
-			if math.Abs(q.FPS-testcardFPS) > testcardFPS/10 || q.Freezes > 0 {
+			if q.FPS < leastRate || q.FPS > testcardFPS*1.1 || q.Freezes > 0 {
 				return fmt.Sprintf("four good samples in a row: one of the last has %.1f fps and %d freezes of %d ms", q.FPS, q.Freezes, q.FrozenMs)
 			}
 		}
@@ -59,22 +72,19 @@ func steady(t *testing.T, s *stack.Stack, id events.SessionID) (list []events.Qu
 	return list
 }
 
-// TestQuality: while a person watches, samples of what the picture is like come every two seconds, and the history draws
-// them.
-func TestQuality(t *testing.T) {
-	s := stack.Up(t, stack.DataDir(t))
-	v := open(t, s, "")
-	id := v.start("testcard")
-	live := time.Now()
+// checkQuality: while a person watches, samples of what the picture is like come every two seconds, and the page draws them.
+func checkQuality(t *testing.T, v viewer, id events.SessionID) {
+	t.Helper()
 	keyframes := uint64(0)
-	for _, q := range watched(t, s, id, 0, 4) {
+	first := watched(t, v.s, id, 0, 4)
+	for _, q := range first {
 		for _, n := range q.Keyframes {
 			keyframes += n
 		}
 	}
-	require.Less(t, time.Since(live), 12*time.Second, "four samples within 10 s and some")
+	require.Less(t, first[3].Time.Sub(first[0].Time), 10*time.Second, "three more within 6 s and some")
 	require.Positive(t, keyframes)
-	list := steady(t, s, id)
+	list := steady(t, v.s, id)
 	for _, q := range list {
 		require.Zero(t, q.Loss)
 		require.Positive(t, q.VideoKbps)
@@ -85,31 +95,36 @@ func TestQuality(t *testing.T) {
 	require.NotNil(t, list[3].RTTMs)
 	require.Less(t, *list[3].RTTMs, 50.0, "round trip on one machine, ms")
 	t.Logf("fps %.1f, %d kbit/s, RTT %.2f ms, %.1f ms to encode (p95 %.1f)", list[3].FPS, list[3].VideoKbps, *list[3].RTTMs, *list[3].EncodeMs, *list[3].EncodeP95Ms)
-
 	v.Wait(`['fps', 'rtt', 'kbps'].every((f) => document.querySelector('#quality [data-figure="' + f + '"]').dataset.samples >= 3)`,
 		"the samples in the console's charts")
-	v.Navigate("about:blank") // the tab closes
-	s.Await(id, events.Agent, events.Terminated)
+}
+
+// checkDrawn: the history of a session that was watched draws the samples, and lists them where it is asked to.
+func checkDrawn(t *testing.T, s *stack.Stack, id events.SessionID) {
+	t.Helper()
 	out, code := stack.Command(t, append([]string{"history", string(id)}, s.Find...)...)
 	require.Zero(t, code, out)
 	t.Log(out)
 	require.Regexp(t, regexp.MustCompile(`(?s)streamer\.connected.*quality +client 1: \d+ samples.*\| fps +[▁-█]+  min .*\| rtt.*streamer\.disconnected`), out)
 	require.Contains(t, out, "The picture had ")
-	checkHistory(t, s.History(id)) // without --quality it is the session's events and nothing else
+	read := 0
+	for _, e := range s.History(id, "--quality") {
+		if _, err := e.Quality(); err == nil {
+			read++
+		}
+	}
+	require.Equal(t, len(samples(t, s, id)), read)
 }
 
-// TestNATSRestart: the picture goes on while NATS is restarted under a running session, and so do the samples after it.
-func TestNATSRestart(t *testing.T) {
-	s := stack.Split(t, stack.DataDir(t), stack.Apart{})
-	v := open(t, s, "")
-	id := v.start("testcard")
-	were := len(watched(t, s, id, 0, 1))
+// checkNATSRestart: the picture goes on while NATS is restarted under a running session, and so do the samples after it.
+func checkNATSRestart(t *testing.T, v viewer, id events.SessionID) {
+	t.Helper()
+	were := len(watched(t, v.s, id, 0, 1))
 	before := v.stats().FramesDecoded
-	s.RestartNATS()
-	watched(t, s, id, were, 3)
+	v.s.RestartNATS()
+	after := watched(t, v.s, id, were, 3)
 	require.Greater(t, v.stats().FramesDecoded, before+testcardFPS, "the picture went on")
-	steady(t, s, id)
-	v.Click(`#end`)
-	s.Await(id, events.Agent, events.Terminated)
-	checkHistory(t, s.History(id))
+	for _, q := range after {
+		require.Greater(t, q.FPS, testcardFPS/2., "at %s", q.Time)
+	}
 }

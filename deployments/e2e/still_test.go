@@ -16,30 +16,30 @@ import (
 func TestStillScreen(t *testing.T) {
 	s := stack.Up(t, stack.DataDir(t))
 	g := s.Create(client.CreateRequest{App: "xterm", Joinable: true})
-	one := open(t, s, "")
-	one.join(g.ID)
+	v := open(t, s, "")
+	v.join(g.ID)
 	var rest events.QualitySample
 	stack.Eventually(t, liveTime, func() string {
 		list := samples(t, s, g.ID)
 		if len(list) == 0 {
 			return "a sample"
 		}
-		if rest = list[len(list)-1]; rest.FPS > 2 {
-			return fmt.Sprintf("rest: %.1f pictures a second", rest.FPS)
+		// A screen that rests is not frozen; while the application starts on a busy machine it may be.
+		if rest = list[len(list)-1]; rest.FPS > 2 || rest.Freezes > 0 {
+			return fmt.Sprintf("rest: %.1f pictures a second, %d freezes", rest.FPS, rest.Freezes)
 		}
 		return ""
 	})
 	require.Positive(t, rest.Frames)
-	require.Zero(t, rest.Freezes, "a screen that rests is not frozen")
 	t.Logf("%.1f pictures a second, %d kbit/s", rest.FPS, rest.VideoKbps)
 
-	two := open(t, s, "")
-	two.join(g.ID)
-	before := two.picture()
-	two.Click(`#video`)
-	two.Do(keyQ)
+	v.again("")
+	v.join(g.ID)
+	before := v.picture()
+	v.Click(`#video`)
+	v.Do(keyQ)
 	stack.Eventually(t, liveTime, func() string {
-		now := two.picture()
+		now := v.picture()
 		for y := range before.Bounds().Dy() {
 			for x := range before.Bounds().Dx() / 4 {
 				was, _, _, _ := before.At(x, y).RGBA()

@@ -33,7 +33,7 @@ func TestTLS(t *testing.T) {
 	printed := regexp.MustCompile(`SHA-256 is ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})`)
 	var first string
 	for range 2 {
-		s := stack.Up(t, data, "--tls", "auto")
+		s := stack.Up(t, data, "--tls", "auto", "--ice-tcp")
 		require.True(t, strings.HasPrefix(s.Gateway, "https://"), s.Gateway)
 		require.Contains(t, s.Stdout(), s.Gateway+"/#token=")
 		found := printed.FindStringSubmatch(s.Stdout())
@@ -45,6 +45,7 @@ func TestTLS(t *testing.T) {
 		if first == "" {
 			first = found[1]
 			session(t, s)
+			checkWithoutUDP(t, s, block.Bytes)
 		}
 		require.Equal(t, first, found[1])
 		s.Signal(syscall.SIGTERM)
@@ -93,21 +94,21 @@ func session(t *testing.T, s *stack.Stack) {
 	require.Zero(t, code, out)
 }
 
-// TestConsoleOverTLS: the console of a stack with a certificate of its own, in a browser that was told to accept that one key:
-// https, wss, and the picture.
-func TestConsoleOverTLS(t *testing.T) {
-	s := stack.Up(t, stack.DataDir(t), "--tls", "auto")
-	text, err := os.ReadFile(s.Certificate)
-	require.NoError(t, err)
-	block, _ := pem.Decode(text)
-	cert, err := x509.ParseCertificate(block.Bytes)
+// checkWithoutUDP: the console of a stack with a certificate of its own, in a browser that was told to accept that one key, behind a
+// firewall that lets no UDP out: https, wss, and the picture, over TCP to the streamer (RFC 6544), and where there is no way to that
+// but by the relay's TLS, by that.
+func checkWithoutUDP(t *testing.T, s *stack.Stack, certificate []byte) {
+	t.Helper()
+	cert, err := x509.ParseCertificate(certificate)
 	require.NoError(t, err)
 	key := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	v := viewer{browsertest.Open(t, chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(key[:])),
-		chromedp.Flag("user-data-dir", t.TempDir())), s} // without a folder of its own Chromium does not look at the list
-	v.Navigate(s.Console(""))
+		chromedp.Flag("user-data-dir", t.TempDir()), // without a folder of its own Chromium does not look at the list
+		chromedp.Flag("webrtc-ip-handling-policy", "disable_non_proxied_udp")), s}
+	v.again("")
 	v.Exec(`window.sockets = []; window.WebSocket = class extends WebSocket { constructor(...a) { super(...a); sockets.push(this.url); } }`)
-	v.start("testcard")
+	v.servers(`[]`)
+	id := v.start("testcard")
 	checkPicture(t, v)
 	var at struct {
 		Protocol string
@@ -117,4 +118,38 @@ func TestConsoleOverTLS(t *testing.T) {
 	require.Equal(t, "https:", at.Protocol)
 	require.Len(t, at.Sockets, 1)
 	require.Regexp(t, "^wss://", at.Sockets[0])
+	require.Equal(t, "tcp", v.way().Protocol, v.way())
+	for _, e := range s.History(id) {
+		var c events.CandidateData
+		if e.Is(events.Client, events.Candidate) && e.Decode(&c) == nil {
+			require.NotContains(t, strings.ToLower(c.Candidate), " udp ", "the browser has no UDP")
+		}
+	}
+
+	v.again(stack.RelayOnly)
+	v.servers(`servers.map((s) => ({...s, urls: s.urls.filter((url) => url.startsWith('turns:'))})).filter((s) => s.urls.length > 0)`)
+	v.start("testcard")
+	checkPicture(t, v)
+	require.Equal(t, way{Kind: "relay", Protocol: "udp", Relay: "tls"}, v.way())
+}
+
+// servers has the page use what an expression makes of the STUN and TURN servers that it is told.
+func (v viewer) servers(expression string) {
+	v.T.Helper()
+	v.Exec(`window.RTCPeerConnection = class extends RTCPeerConnection {
+		constructor(config) { const servers = config.iceServers; super({...config, iceServers: ` + expression + `}); }
+	}`)
+}
+
+// way is how packets leave the browser: its end of the pair of candidates that is used.
+type way struct{ Kind, Protocol, Relay string }
+
+func (v viewer) way() (w way) {
+	v.T.Helper()
+	v.Eval(`streamstack.pc.getStats().then((all) => {
+		const transport = [...all.values()].find((s) => s.type === 'transport');
+		const local = all.get(all.get(transport.selectedCandidatePairId).localCandidateId);
+		return {Kind: local.candidateType, Protocol: local.protocol, Relay: local.relayProtocol ?? ''};
+	})`, &w)
+	return w
 }

@@ -36,6 +36,22 @@ func open(t *testing.T, s *stack.Stack, more string) viewer {
 	return v
 }
 
+// of is the same browser in a test within its own.
+func (v viewer) of(t *testing.T) viewer {
+	t.Helper()
+	return viewer{&browsertest.Browser{T: t, Ctx: v.Ctx}, v.s}
+}
+
+// at is the same browser with another stack, whose console it has yet to open.
+func (v viewer) at(s *stack.Stack) viewer { return viewer{v.Browser, s} }
+
+// again opens the console anew, so that nothing is left of what the page did before.
+func (v viewer) again(more string) {
+	v.T.Helper()
+	v.Navigate("about:blank")
+	v.Navigate(v.s.Console(more))
+}
+
 // start clicks on an application and waits until it is live.
 func (v viewer) start(app string) events.SessionID {
 	v.T.Helper()
@@ -45,16 +61,18 @@ func (v viewer) start(app string) events.SessionID {
 	return v.session()
 }
 
-// live waits for the picture.
+// live waits for the picture, and for the channel that takes input: on a busy machine it can open later, and what is done in
+// between is not for later.
 func (v viewer) live() {
 	v.T.Helper()
 	stack.Eventually(v.T, liveTime, func() string {
-		var state struct{ State, Status, Failure string }
-		v.Eval(`({State: streamstack.state, Status: document.querySelector('#status').textContent, Failure: document.querySelector('#failure')?.textContent ?? ''})`, &state)
-		if state.State == "live" {
+		var state struct{ State, Control, Status, Failure string }
+		v.Eval(`({State: streamstack.state, Control: streamstack.control?.readyState ?? 'none', Status: document.querySelector('#status').textContent,
+			Failure: document.querySelector('#failure')?.textContent ?? ''})`, &state)
+		if state.State == "live" && state.Control == "open" {
 			return ""
 		}
-		return fmt.Sprintf("a live picture: the page is %q, says %q %q", state.State, state.Status, state.Failure)
+		return fmt.Sprintf("a live picture that takes input: the page is %q, its control channel %q, it says %q %q", state.State, state.Control, state.Status, state.Failure)
 	})
 }
 

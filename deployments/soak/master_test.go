@@ -209,6 +209,7 @@ func TestForeignStreamer(t *testing.T) {
 		}
 		return ""
 	})
+	checkBrowserAtMaster(t, h, g.ID)
 	for _, e := range h.history(g.ID) {
 		require.Empty(t, e.Quarantine)
 		if e.Is(events.Streamer, events.Ready) {

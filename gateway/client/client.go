@@ -42,6 +42,7 @@ type Session struct {
 	StatusMessage string           `json:"status_message"`
 	ContainerID   string           `json:"container_id"`
 	ClusterID     string           `json:"cluster_id"`
+	Viewers       int              `json:"viewers,omitempty"` // how many watch
 }
 
 // Screen asks for a display. Members that are 0 are left to the gateway. Sizes are in pixels, density in dots per inch.
@@ -132,6 +133,16 @@ func (c *Client) Join(ctx context.Context, id events.SessionID, s *Screen) (Gran
 	return g, err
 }
 
+// Watch lets a client into a session that may look and do nothing; it displaces nobody.
+func (c *Client) Watch(ctx context.Context, id events.SessionID) (Grant, error) {
+	var g Grant
+	body := struct {
+		Role string `json:"role"`
+	}{events.RoleViewer}
+	_, err := c.api.call(ctx, http.MethodPost, sessionPath(id)+"/join", body, http.StatusOK, &g)
+	return g, err
+}
+
 // Applications returns the names of what can be started now.
 func (c *Client) Applications(ctx context.Context) ([]string, error) {
 	var list []struct {
@@ -171,6 +182,16 @@ func (c *Client) Events(ctx context.Context, o EventsQuery) (page []events.Event
 		path += "?" + q.Encode()
 	}
 	e, err := c.api.call(ctx, http.MethodGet, path, nil, http.StatusOK, &page)
+	return page, e.Next, err
+}
+
+// Quality returns a page of a session's quality samples after a sequence, and the one to go on after; a page that brings none
+// is the last so far. The limit is 1 to 1000, 0 means 100.
+func (c *Client) Quality(ctx context.Context, id events.SessionID, after events.Seq, limit int) (page []events.Event, next events.Seq, err error) {
+	q := url.Values{}
+	setInt(q, "limit", limit)
+	q.Set("after", strconv.FormatUint(uint64(after), 10))
+	e, err := c.api.call(ctx, http.MethodGet, sessionPath(id)+"/quality?"+q.Encode(), nil, http.StatusOK, &page)
 	return page, e.Next, err
 }
 

@@ -92,7 +92,7 @@ func TestEvents(t *testing.T) {
 	text, err := e.MarshalJSON()
 	require.NoError(t, err)
 	body := `{"type":"sync","status":"success","status_code":200,"metadata":[` + string(text) + `],"next":17}`
-	c := newContract().on("GET /1.0/events", 200, body).on("GET /1.0/sessions/"+string(id)+"/events", 200, body)
+	c := newContract().on("GET /1.0/events", 200, body).on("GET /1.0/sessions/"+string(id)+"/events", 200, body).on("GET /1.0/sessions/"+string(id)+"/quality", 200, body)
 	cl := newClient(t, c)
 	page, next, err := cl.Events(t.Context(), EventsQuery{Region: "local", Type: "created", After: 5, Limit: 10})
 	require.NoError(t, err)
@@ -102,6 +102,11 @@ func TestEvents(t *testing.T) {
 	_, _, err = cl.Events(t.Context(), EventsQuery{Session: id})
 	require.NoError(t, err)
 	require.Equal(t, "/1.0/sessions/"+string(id)+"/events", c.last(t).Path)
+	_, next, err = cl.Quality(t.Context(), id, 7, 20)
+	require.NoError(t, err)
+	require.Equal(t, events.Seq(17), next)
+	require.Equal(t, "/1.0/sessions/"+string(id)+"/quality", c.last(t).Path)
+	require.Equal(t, "after=7&limit=20", c.last(t).Query)
 }
 
 func TestErrorsSayWhatTheGatewaySaid(t *testing.T) {

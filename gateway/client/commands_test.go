@@ -148,7 +148,7 @@ func TestCommandsSayWhatIsWrong(t *testing.T) {
 		"account create a --expiry -1h":          {connect.ExitUsage, "above 0"},
 		"account create a":                       {connect.ExitFailed, "no stack runs on"},
 		"account ls x":                           {connect.ExitUsage, "no arguments"},
-		"session":                                {connect.ExitUsage, "use one of create, ls, show, delete"},
+		"session":                                {connect.ExitUsage, "use one of create, ls, show, viewers, watch, delete"},
 		"session create":                         {connect.ExitUsage, "give one APP"},
 		"session create a --width x":             {connect.ExitUsage, "width"},
 		"session create a --width 0":             {connect.ExitUsage, "--width 0"},

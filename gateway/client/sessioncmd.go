@@ -40,6 +40,7 @@ func SessionCommand() *cli.Command {
 			Name: "show", Usage: "show one session", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
 			Flags: gatewayFlags(), Action: ofOne(showSession),
 		},
+		viewersCommand(), watchCommand(),
 		&cli.Command{
 			Name: "delete", Usage: "end a session and wait for its end", ArgsUsage: "ID", OnUsageError: connect.OnUsageError,
 			Flags: gatewayFlags(), Action: ofOne(deleteSession),
@@ -245,7 +246,7 @@ func showSession(ctx context.Context, cmd *cli.Command, c *Client, id events.Ses
 	}
 	return printTable(connect.Out(cmd), [][]string{
 		{"id", string(s.ID)}, {"application", s.App}, {"region", string(s.Region)}, {"joinable", strconv.FormatBool(s.Joinable)},
-		{"status", s.Status}, {"message", s.StatusMessage}, {"instance", s.ContainerID}, {"agent", s.ClusterID},
+		{"status", s.Status}, {"message", s.StatusMessage}, {"viewers", strconv.Itoa(s.Viewers)}, {"instance", s.ContainerID}, {"agent", s.ClusterID},
 	})
 }
 

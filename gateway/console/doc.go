@@ -34,13 +34,16 @@
 //	                                          drawn of the browser's figures and of the streamer's samples
 //	#text-input, #lock                        text input (the field is #text), and the mouse locked into the picture
 //	#clipboard                                the setting: share the clipboard
+//	#handheld                                 the menu of the device that the session takes ours for: #rotate, #latitude,
+//	                                          #longitude, #place-send, #place-here; #handheld-note says what came of it
+//	#viewers li[data-viewer]                  who watches the open session, shown while somebody does
 //	#leave, #end, #fullscreen, #sound         the stage's buttons; #sound is "Enable sound" while the browser blocks it
 //	#token-dialog, #token, #token-submit      the question for a token
 //	#keep, #relay, #codec                     the settings: keep sessions running, TURN only, codec
 //	#microphone, #camera                      the settings: devices that are offered
 //	#files                                    the panel of files, shown while the session takes some; button[data-action="list"]
 //	                                          shows those of the session, button[data-file="NAME"] fetches one
-//	#notice                                   an error of the API, in words
+//	#notice                                   an error of the API, in words, or why a device of the user's cannot be taken
 //
 // window.streamstack has session (its id or ""), state ("idle", "creating", "waiting", "connecting", "reconnecting", "live",
 // "interrupted", "ended", "error"), pc (the RTCPeerConnection or null), control (the data channel or null), files (of module files,

@@ -39,8 +39,9 @@ type gateway struct {
 	leaves, away bool
 	// restart puts another streamer in the place of a session's first one, once that has been answered.
 	restart bool
-	// capabilities are what its streamers announce.
+	// capabilities are what its streamers announce; devices tells whether they take the user's.
 	capabilities []string
+	devices      bool
 	// unstreamed is a gateway, or a proxy before it, that has no stream of events; streams and polls count how they were
 	// asked for, and cut ends the streams that are open.
 	unstreamed     bool
@@ -50,6 +51,7 @@ type gateway struct {
 
 type session struct {
 	id, app, status, message string
+	role                     string // of who joined last, as it was asked for
 	joinable                 bool
 	begun                    time.Time
 	events                   []message
@@ -138,9 +140,9 @@ func (g *gateway) create(r *http.Request) (int, any) {
 	}
 	s := &session{id: fmt.Sprintf("0192f1c2-0000-7000-8000-%012d", len(g.sessions)+1), app: body.App, status: "active",
 		joinable: body.Joinable, changed: make(chan struct{}), logged: make(chan struct{}), begun: time.Now()}
-	s.peer = newPeer(g.t, func(m message) { g.send(s.id, m) })
+	s.peer = newPeer(g.t, g.devices, func(m message) { g.send(s.id, m) })
 	if g.restart {
-		s.spare = newPeer(g.t, func(m message) { g.send(s.id, m) })
+		s.spare = newPeer(g.t, false, func(m message) { g.send(s.id, m) })
 	}
 	g.sessions[s.id] = s
 	g.order = append(g.order, s.id)
@@ -187,7 +189,12 @@ func (g *gateway) join(r *http.Request) (int, any) {
 	if !found {
 		return http.StatusNotFound, "session does not exist"
 	}
-	s.peer = newPeer(g.t, func(m message) { g.send(s.id, m) })
+	var body struct{ Role string }
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		return http.StatusBadRequest, err.Error()
+	}
+	s.role = body.Role
+	s.peer = newPeer(g.t, false, func(m message) { g.send(s.id, m) })
 	s.outbox = nil
 	return http.StatusOK, g.ticket(s)
 }

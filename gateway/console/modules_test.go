@@ -14,6 +14,12 @@ import (
 //go:embed testdata/keys.txt
 var contractKeys string
 
+// point is a place of the picture, and whether the pointer is on it.
+type point struct {
+	X, Y   float64
+	Inside bool
+}
+
 // TestModules runs the page's pure functions in the browser that they are written for. One Chromium serves all subtests.
 func TestModules(t *testing.T) {
 	t.Parallel()
@@ -87,10 +93,6 @@ func TestModules(t *testing.T) {
 	})
 
 	t.Run("pointer to picture", func(t *testing.T) {
-		type point struct {
-			X, Y   float64
-			Inside bool
-		}
 		for _, c := range []struct {
 			name, args string
 			want       point
@@ -107,6 +109,28 @@ func TestModules(t *testing.T) {
 			var got point
 			b.Eval(`import('./geometry.js').then((m) => m.toPicture(`+c.args+`))`, &got)
 			require.Equal(t, c.want, got, c.name)
+		}
+	})
+
+	t.Run("a turned picture", func(t *testing.T) {
+		// A point a fifth from the picture's left and a tenth from its top, as it is seen by quarter turns; and off the picture.
+		const size = `{width: 1000, height: 500}`
+		for turn, at := range map[int]string{0: `{x: 200, y: 50}`, 1: `{x: 450, y: 200}`, 2: `{x: 800, y: 450}`, 3: `{x: 50, y: 800}`} {
+			box := `{left: 0, top: 0, width: 1000, height: 500}`
+			if turn%2 == 1 {
+				box = `{left: 0, top: 0, width: 500, height: 1000}`
+			}
+			var got point
+			b.Eval(fmt.Sprintf(`import('./geometry.js').then((m) => m.toTurnedPicture(%s, %s, %s, %d))`, at, box, size, turn), &got)
+			require.Equal(t, point{200, 50, true}, got, turn)
+			b.Eval(fmt.Sprintf(`import('./geometry.js').then((m) => m.toTurnedPicture({x: -9, y: -9}, %s, %s, %d))`, box, size, turn), &got)
+			require.False(t, got.Inside, turn)
+			// The browser agrees: a movement to the right in the picture is one of the page that is turned back.
+			var by struct{ X, Y float64 }
+			b.Eval(fmt.Sprintf(`import('./geometry.js').then((m) => {
+				const {x, y} = new DOMMatrix().rotate(90 * %d).transformPoint({x: 3, y: 1}); return m.turnBack({x, y}, %d); })`, turn, turn), &by)
+			require.InDelta(t, 3, by.X, 1e-9, turn)
+			require.InDelta(t, 1, by.Y, 1e-9, turn)
 		}
 	})
 
@@ -231,7 +255,8 @@ func TestModules(t *testing.T) {
 		const event = `{subject: 'sessions.local.id.%s', data: %s}`
 		for _, c := range []struct{ subject, data, step, detail string }{
 			{"gateway.created", `{app: 'xterm', screen: {width: 1280, height: 720}}`, "Session created", "xterm, 1280 × 720"},
-			{"streamer.connected", `{codec: 'H264', local: 'relay', remote: 'host'}`, "Connected", "H264, through TURN"},
+			{"streamer.connected", `{codec: 'H264', pair: {local: {kind: 'host'}, remote: {kind: 'relay'}, protocol: 'udp'}}`, "Connected", "H264, through TURN"},
+			{"streamer.connected", `{pair: {local: {kind: 'host'}, remote: {kind: 'prflx'}, protocol: 'tcp'}}`, "Connected", "directly over TCP"},
 			{"streamer.disconnected", `{reason: 'displaced'}`, "Client disconnected", "another client took over"},
 			{"client.detached", `{code: 1000}`, "Socket closed", ""},
 			{"agent.something_new", `null`, "something_new", ""},
@@ -247,6 +272,35 @@ func TestModules(t *testing.T) {
 		require.Equal(t, "The session failed: the application ended with exit code 3", ending)
 		b.Eval(`import('./words.js').then((m) => m.endingInWords([`+failed+`,`+fmt.Sprintf(event, "agent.claimed", `{}`)+`]))`, &ending)
 		require.Empty(t, ending, "a claim opens the session anew")
+	})
+
+	t.Run("who watches", func(t *testing.T) {
+		const script = `import('./viewers.js').then((m) => { const e = (name, data = {}) => ({subject: 'sessions.local.id.x.' + name, time: 'T', data});
+			return m.viewersAfter([%s]).map((v) => [v.peer, v.account, v.codec, v.route].join(' ')); })`
+		const come = `e('joined', {peer: 'c', role: 'slave'}), e('connected', {peer: 'c'}), e('joined', {peer: 'v', role: 'viewer', account: 'kim'}),
+			e('joined', {peer: 'w', role: 'viewer'}), e('connected', {peer: 'w', codec: 'VP8'}), e('connected', {peer: 'v', codec: 'VP8', pair: {local: {kind: 'relay'}}})`
+		for events, want := range map[string][]string{
+			`e('joined', {peer: 'v', role: 'viewer'})`: {}, come: {"w  VP8 ", "v kim VP8 through TURN"},
+			come + `, e('disconnected', {peer: 'w'}), e('disconnected', {peer: 'c'})`: {"v kim VP8 through TURN"},
+			come + `, e('ready')`: {}, come + `, e('terminated')`: {},
+		} {
+			var got []string
+			b.Eval(fmt.Sprintf(script, events), &got)
+			require.Equal(t, want, got, events)
+		}
+	})
+
+	t.Run("devices that cannot be taken", func(t *testing.T) {
+		for events, want := range map[string]string{
+			``: "", `e('attached', {peer: 'c'}), e('device_changed', {peer: 'c', device: 'camera', state: 'unavailable', reason: 'this host has no v4l2loopback'})`: "The session cannot take your camera: this host has no v4l2loopback",
+			`e('attached', {peer: 'c'}), e('device_changed', {peer: 'c', device: 'camera', state: 'unavailable'}), e('attached', {peer: 'v', role: 'viewer'})`: "The session cannot take your camera: no reason is known",
+			`e('attached', {peer: 'c'}), e('device_changed', {peer: 'c', device: 'camera', state: 'unavailable'}), e('attached', {peer: 'd', role: 'slave'})`:  "",
+			`e('attached', {peer: 'c'}), e('device_changed', {peer: 'c', device: 'microphone', state: 'started'})`:                                             "",
+		} {
+			var got string
+			b.Eval(`import('./words.js').then((m) => { const e = (name, data) => ({subject: 'sessions.local.id.x.' + name, data}); return m.deviceProblem([`+events+`]); })`, &got)
+			require.Equal(t, want, got, events)
+		}
 	})
 
 	t.Run("lines of a chart", func(t *testing.T) {

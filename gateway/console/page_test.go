@@ -95,6 +95,15 @@ func TestAStreamPlays(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(file, picture, 0o600))
 	}
+	// The figures are of pictures that are presented, not of those that are decoded and never seen.
+	b.Exec(`streamstack.video.requestVideoFrameCallback = () => 0`)
+	b.Wait(`streamstack.stats().then(({fps}) => fps === 0)`, "no presented picture, though the connection has them")
+	var first, last int
+	b.Eval(`streamstack.stats().then(({framesDecoded}) => framesDecoded)`, &first)
+	b.Eventually(func() bool {
+		b.Eval(`streamstack.stats().then(({framesDecoded}) => framesDecoded)`, &last)
+		return last > first
+	}, "decoded pictures meanwhile")
 }
 
 func TestQualityIsDrawn(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 	"github.com/pion/webrtc/v3"
 	"github.com/pion/webrtc/v3/pkg/media"
 	"github.com/stretchr/testify/require"
+
+	"streamstack/gateway/console/browsertest"
 )
 
 const (
@@ -65,11 +67,13 @@ type peer struct {
 	control  []string
 	answered bool
 	early    []webrtc.ICECandidateInit
-	channel  *webrtc.DataChannel // `control`, once it is there
+	recorded map[webrtc.RTPCodecType]int // bytes of the user's devices
+	channel  *webrtc.DataChannel         // `control`, once it is there
 }
 
-// newPeer makes a peer that streams until the test ends.
-func newPeer(t *testing.T, send func(message)) *peer {
+// newPeer makes a peer that streams until the test ends. One that takes the user's devices offers lines for them: the
+// camera's is the first of its kind, the microphone's is the sound's (signalling contract, section 5).
+func newPeer(t *testing.T, devices bool, send func(message)) *peer {
 	t.Helper()
 	pc, err := webrtc.NewPeerConnection(webrtc.Configuration{})
 	require.NoError(t, err)
@@ -83,8 +87,15 @@ func newPeer(t *testing.T, send func(message)) *peer {
 	})
 	pictures, err := frames()
 	require.NoError(t, err)
-	p.addTrack(ctx, &running, webrtc.MimeTypeOpus, "audio", soundTime, [][]byte{silence})
-	p.addTrack(ctx, &running, webrtc.MimeTypeVP8, "video", frameTime, pictures)
+	sound := webrtc.RTPTransceiverDirectionSendonly
+	if devices {
+		sound = webrtc.RTPTransceiverDirectionSendrecv
+		_, err := pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+		require.NoError(t, err)
+		pc.OnTrack(p.record)
+	}
+	p.addTrack(ctx, &running, webrtc.MimeTypeOpus, "audio", sound, soundTime, [][]byte{silence})
+	p.addTrack(ctx, &running, webrtc.MimeTypeVP8, "video", webrtc.RTPTransceiverDirectionSendonly, frameTime, pictures)
 	// An answer cannot add lines: this makes the application line be offered.
 	_, err = pc.CreateDataChannel("unused", nil)
 	require.NoError(t, err)
@@ -109,11 +120,11 @@ func newPeer(t *testing.T, send func(message)) *peer {
 	return p
 }
 
-// addTrack plays samples over and over, in a stream of its own.
-func (p *peer) addTrack(ctx context.Context, running *sync.WaitGroup, mime, name string, every time.Duration, samples [][]byte) {
-	track, err := webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: mime}, name, "stream-"+name)
+// addTrack plays samples over and over. All of its tracks say that they are of one stream: the page must keep them apart.
+func (p *peer) addTrack(ctx context.Context, running *sync.WaitGroup, mime, name string, direction webrtc.RTPTransceiverDirection, every time.Duration, samples [][]byte) {
+	track, err := webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: mime}, name, "stream")
 	require.NoError(p.t, err)
-	_, err = p.pc.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
+	_, err = p.pc.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{Direction: direction})
 	require.NoError(p.t, err)
 	running.Go(func() {
 		ticker := time.NewTicker(every)
@@ -178,6 +189,33 @@ func (p *peer) say(text string) {
 	p.mu.Unlock()
 	require.NotNil(p.t, channel)
 	require.NoError(p.t, channel.SendText(text))
+}
+
+// record counts what a device of the user sends, which ends with the connection.
+func (p *peer) record(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
+	for {
+		packet, _, err := track.ReadRTP()
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		if p.recorded == nil {
+			p.recorded = map[webrtc.RTPCodecType]int{}
+		}
+		p.recorded[track.Kind()] += len(packet.Payload)
+		p.mu.Unlock()
+	}
+}
+
+// hears waits until a device of the user sends.
+func (p *peer) hears(b *browsertest.Browser, kind webrtc.RTPCodecType) {
+	p.t.Helper()
+	const least = 2000 // bytes: beyond what a placeholder may send
+	b.Eventually(func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.recorded[kind] > least
+	}, "what the user's "+kind.String()+" device records")
 }
 
 // received is what came on the page's channels so far, each with the channel's label before it.

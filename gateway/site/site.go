@@ -19,7 +19,7 @@ var headers = map[string]string{
 	// A token may reach a page in its address: no other site may learn that address.
 	"Referrer-Policy":            "no-referrer",
 	"Cross-Origin-Opener-Policy": "same-origin",
-	"Permissions-Policy":         "camera=(self), microphone=(self), geolocation=()",
+	"Permissions-Policy":         "camera=(self), microphone=(self), geolocation=(self)",
 	// Kept by the browser but asked for again each time: a new binary must not meet an old module.
 	"Cache-Control": "no-cache",
 }

@@ -1,5 +1,5 @@
-// Package quality folds the samples of the QUALITY stream into what people are told of a stream: how it was
-// ([Summary]) and how it went ([Series]).
+// Package quality folds the events of the QUALITY stream into what people are told of a stream: how it was
+// ([Summary]), how it went ([Series]), and what the streamer decided about it ([Decisions]).
 //
 // A [Fold] is pure, as every projection: the same samples in the order of their sequences give the same state, whenever it
 // is asked for and however often a sample is delivered. Its memory is bounded, however long a session streams: figures are
@@ -100,10 +100,7 @@ func (s *Summary) add(q events.QualitySample) {
 		s.EncodeMs.add(*q.EncodeMs)
 	}
 	for cause, n := range q.Keyframes {
-		if _, known := s.Keyframes[cause]; !known && len(s.Keyframes) >= maxCauses {
-			cause = otherCause
-		}
-		s.Keyframes[cause] += n
+		countIn(&s.Keyframes, cause, n)
 	}
 	s.Freezes += q.Freezes
 	s.Frozen += time.Duration(max(0, q.FrozenMs)) * time.Millisecond

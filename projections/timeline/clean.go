@@ -37,12 +37,12 @@ func clean(s string) string {
 
 func unclean(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
-// shorten cuts a text to at most n characters.
-func shorten(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
+// shorten cuts a text to at most maxSummary characters.
+func shorten(s string) string {
+	if utf8.RuneCountInString(s) <= maxSummary {
 		return s
 	}
-	return string([]rune(s)[:n-1]) + "…"
+	return string([]rune(s)[:maxSummary-1]) + "…"
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

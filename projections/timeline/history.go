@@ -12,6 +12,7 @@ import (
 	"streamstack/events"
 	"streamstack/events/connect"
 	"streamstack/projections/archive"
+	"streamstack/projections/quality"
 )
 
 // readTimeout bounds how long `history` reads; a session has some dozens of events.
@@ -27,7 +28,7 @@ func History() *cli.Command {
 		Flags: append([]cli.Flag{
 			connect.JSONFlag(),
 			&cli.StringFlag{Name: "at", Usage: "the state as of `SEQ|TIME`", Sources: connect.Env("at")},
-			&cli.BoolFlag{Name: "quality", Usage: "with --json: the quality samples too, behind the events; their sequences are of a stream of their own", Sources: connect.Env("quality")},
+			&cli.BoolFlag{Name: "quality", Usage: "with --json: the quality samples and the decisions too, behind the events; their sequences are of a stream of their own", Sources: connect.Env("quality")},
 			&cli.StringFlag{Name: "stream", Usage: "a session replayed into the sandbox `STREAM`", Sources: connect.Env("stream")},
 		}, connect.NATSFlags()...),
 		Action: history,
@@ -75,10 +76,14 @@ func history(ctx context.Context, cmd *cli.Command) error {
 		if err := printJSON(connect.Out(cmd), kept); err != nil || !cmd.Bool("quality") {
 			return err
 		}
-		return readSamples(ctx, log, kept[0], keep, func(_ events.QualitySample, e events.Event) error { return printRecord(connect.Out(cmd), e) })
+		out := connect.Out(cmd)
+		return readQuality(ctx, log, kept[0], keep, quality.Visitor{
+			Sample:    func(_ events.QualitySample, e events.Event) error { return printRecord(out, e) },
+			Decisions: func(_ events.QualityDecisions, e events.Event) error { return printRecord(out, e) },
+		})
 	}
 	told := Build(kept)
-	clients, err := foldSamples(ctx, log, kept[0], keep)
+	clients, err := foldQuality(ctx, log, kept[0], keep)
 	if err != nil { // a history is worth reading without them
 		connect.Logger(cmd).Warn("the quality of the stream is not shown in full", "err", err)
 	}

@@ -80,6 +80,9 @@ func (p *Printer) Timeline(t Timeline, asOf string) {
 		for _, line := range e.Detail {
 			p.printf("%*s%s\n", 34, "", p.paint(faint, "| "+line))
 		}
+		for _, m := range e.Moments {
+			p.printf("%*s%s\n", 34, "", p.paint(faint, "| "+m.Time.In(p.zone).Format(clock)+" "+m.Text))
+		}
 	}
 	if asOf != "" {
 		p.printf("%s status %s, attempt %d, agent %s, screen %s\n", p.paint(bold, "As of "+asOf+":"), s.Status, s.Attempt,

@@ -2,7 +2,6 @@ package timeline
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,17 +18,21 @@ const (
 	stepQuality = "quality"
 )
 
-// AddQuality puts what the samples of the timeline's session say between the connection of each client and its end, and a
+// AddQuality puts what the samples and the decisions of the timeline's session say between the connection of each client and its end, and a
 // sentence of them all behind the outcome.
 func (t *Timeline) AddQuality(clients *quality.Clients) {
-	if clients.All() == nil {
-		return
-	}
 	for _, p := range clients.Peers() {
 		i, label := t.placeOf(p)
-		t.Entries = slices.Insert(t.Entries, i, qualityEntry(clients.Of(p), p, label))
+		e := Entry{Actor: events.Streamer, Step: stepQuality, peer: p, label: label}
+		if f := clients.Of(p); f != nil {
+			e = qualityEntry(f, p, label)
+		}
+		e.addDecisions(clients.Decided(p))
+		t.Entries = slices.Insert(t.Entries, i, e)
 	}
-	t.Outcome += " " + clean(inWords(clients.All().Summary()))
+	if clients.All() != nil {
+		t.Outcome += " " + clean(inWords(clients.All().Summary()))
+	}
 }
 
 // placeOf is where the samples of a client belong: before its disconnection, or before the end of the session where there
@@ -110,20 +113,18 @@ func troubles(s quality.Summary) string {
 			parts = append(parts, plural(x.n, x.of)+x.what)
 		}
 	}
-	return shorten(clean(strings.Join(parts, "; ")), maxSummary)
+	return shorten(clean(strings.Join(parts, "; ")))
 }
 
-func keyframes(causes map[string]uint64) string {
-	if len(causes) == 0 {
+func keyframes(made map[string]uint64) string {
+	if len(made) == 0 {
 		return "no key frame"
 	}
 	var total uint64
-	var parts []string
-	for _, cause := range slices.Sorted(maps.Keys(causes)) {
-		total += causes[cause]
-		parts = append(parts, fmt.Sprintf("%d %s", causes[cause], cause))
+	for _, n := range made {
+		total += n
 	}
-	return plural(total, "key frame") + " (" + strings.Join(parts, ", ") + ")"
+	return plural(total, "key frame") + " (" + causes(made) + ")"
 }
 
 func freezes(s quality.Summary) string {

@@ -37,6 +37,31 @@ func measured(clients *quality.Clients, from time.Time, p events.PeerID, n int, 
 	}
 }
 
+// deciding folds decisions about a client that were made from a moment on, one each second.
+func deciding(clients *quality.Clients, from time.Time, p events.PeerID, omitted uint64, list ...events.DecisionData) {
+	for i := range list {
+		list[i].UnixMs = from.Add(time.Duration(i+1) * time.Second).UnixMilli()
+	}
+	clients.Decide(events.QualityDecisions{
+		DecisionsData: events.DecisionsData{Peer: p, List: list, Omitted: omitted}, Sequence: events.Seq(from.Unix()), Time: from,
+	})
+}
+
+// narrow is a path that becomes narrower, is gone for a while, and an encoder that fails.
+func narrow() []events.DecisionData {
+	return []events.DecisionData{
+		{Kind: "keyframe", Cause: "start"},
+		{Kind: "target", Cause: "start", TargetKbps: 2000, FPS: 30, EstimateKbps: 2340},
+		{Kind: "target", Cause: "probe", TargetKbps: 3000, FPS: 30, EstimateKbps: 4100},
+		{Kind: "target", Cause: "delay", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, QueueMs: 120},
+		{Kind: "drop", Cause: "overflow", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, QueueMs: 140, Pictures: 7},
+		{Kind: "keyframe", Cause: "overflow", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, QueueMs: 140},
+		{Kind: "outage", Cause: "outage", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, Pictures: 1},
+		{Kind: "resume", Cause: "resumed", TargetKbps: 800, FPS: 20, EstimateKbps: 1000},
+		{Kind: "fallback", Cause: "failed", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, From: "nvh264enc", To: "x264enc"},
+	}
+}
+
 // connection is when a client was connected.
 func connection(s *script, p events.PeerID) time.Time {
 	for _, e := range s.list {
@@ -50,9 +75,14 @@ func connection(s *script, p events.PeerID) time.Time {
 
 func TestGoldenQuality(t *testing.T) {
 	for name, measure := range map[string]func(*script, *quality.Clients){
-		"good": func(s *script, c *quality.Clients) { measured(c, connection(s, peer1), peer1, 22, nil) },
+		"good": func(s *script, c *quality.Clients) {
+			measured(c, connection(s, peer1), peer1, 22, nil)
+			deciding(c, connection(s, peer1), peer1, 0, narrow()[:3]...)
+		},
 		"displaced": func(s *script, c *quality.Clients) {
 			measured(c, connection(s, peer1), peer1, 4, nil)
+			deciding(c, connection(s, peer1), peer1, 0, narrow()...)
+			deciding(c, connection(s, peer2), peer2, 4, append(narrow(), narrow()[2:]...)...)
 			measured(c, connection(s, peer2), peer2, 36_000, func(i int, d *events.QualityData) {
 				if i/1000 == 17 { // half an hour of trouble
 					d.FPS, d.VideoKbps, d.Loss, d.Freezes, d.FrozenMs, d.NACKs = 12.5, 600, 0.08, 1, 400, 31
@@ -97,6 +127,15 @@ func TestQualityKeepsTheEvents(t *testing.T) {
 				},
 			})
 		}
+		for i := range rapid.IntRange(0, 5).Draw(t, "decisions") {
+			clients.Decide(events.QualityDecisions{Sequence: events.Seq(i + 1), DecisionsData: events.DecisionsData{
+				Peer: rapid.SampledFrom([]events.PeerID{peer1, peer2, "p", "", "\x1b[2J"}).Draw(t, "peer"), Omitted: rapid.Uint64().Draw(t, "omitted"),
+				List: []events.DecisionData{{
+					UnixMs: rapid.Int64().Draw(t, "at"), Kind: rapid.SampledFrom([]string{"target", "keyframe", "drop", "outage", "fallback", "\x1b[2J"}).Draw(t, "kind"),
+					Cause: rapid.String().Draw(t, "cause"), TargetKbps: rapid.Int().Draw(t, "target"), Pictures: rapid.Int().Draw(t, "pictures"), From: rapid.String().Draw(t, "encoder"),
+				}},
+			}})
+		}
 		told := Build(s.list)
 		events := len(told.Entries)
 		told.AddQuality(&clients)
@@ -126,7 +165,9 @@ func TestHistoryCommandShowsQuality(t *testing.T) {
 	}
 	appendSample(30)
 	appendSample(15)
-	_, err := log.Append(t.Context(), events.NewQualityDraft(region, "another", events.QualityData{Peer: peer1, FPS: 99}))
+	_, err := log.Append(t.Context(), events.NewDecisionsDraft(region, session, events.DecisionsData{Peer: peer1, List: narrow()}))
+	require.NoError(t, err)
+	_, err = log.Append(t.Context(), events.NewQualityDraft(region, "another", events.QualityData{Peer: peer1, FPS: 99}))
 	require.NoError(t, err)
 	_, err = log.JetStream().Publish(t.Context(), events.QualityFilter(region, session), []byte(`{"fps":1}`)) // forged: no envelope
 	require.NoError(t, err)
@@ -134,11 +175,13 @@ func TestHistoryCommandShowsQuality(t *testing.T) {
 	text := must(t, "history", id)
 	require.Contains(t, text, "client 1: 2 samples in ")
 	require.Contains(t, text, "█▅  min 15.0, median 15.0, max 30.0")
+	require.Contains(t, text, "key frames asked for: 1 overflow, 1 start; 1 outage of ")
+	require.Contains(t, text, "fallback from nvh264enc to x264enc")
 	require.Contains(t, text, "The picture had 15.0 fps at the median, no freeze, 2.0 s below 20 fps; round trips took 1.5 ms")
 
 	require.Equal(t, seqs, sequences(t, must(t, "history", id, "--json")), "the session's events only")
 	both := sequences(t, must(t, "history", id, "--json", "--quality"))
-	require.Equal(t, append(append([]events.Seq{}, seqs...), 1, 2), both)
+	require.Equal(t, append(append([]events.Seq{}, seqs...), 1, 2, 3), both)
 
 	last := fmt.Sprint(seqs[len(seqs)-1])
 	require.Contains(t, must(t, "history", id, "--at", last), "client 1: 2 samples")

@@ -25,7 +25,7 @@ func Summary(e events.Event, label func(events.PeerID) string) string {
 	} else {
 		text = label(e.Peer()) + text
 	}
-	return shorten(strings.TrimSuffix(clean(text), ": "), maxSummary)
+	return shorten(strings.TrimSuffix(clean(text), ": "))
 }
 
 var summaries = map[events.Name]func(events.Event) (string, bool){

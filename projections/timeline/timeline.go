@@ -23,6 +23,8 @@ type Entry struct {
 	Step    string   // actor.name, or the whole subject where it is none of a session's
 	Summary string   // one line
 	Detail  []string // further lines, where an event explains itself with them
+	// Moments are lines below those, each with its time.
+	Moments []Moment
 	// Quarantine says why the event must not be trusted; empty in a sound one.
 	Quarantine string
 
@@ -122,7 +124,7 @@ func detail(e events.Event) []string {
 		lines = lines[len(lines)-maxLogLines:]
 	}
 	for i, l := range lines {
-		lines[i] = shorten(clean(l), maxSummary)
+		lines[i] = shorten(clean(l))
 	}
 	return lines
 }

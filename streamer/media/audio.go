@@ -21,8 +21,9 @@ const (
 	minAudioKbps, maxAudioKbps = 6, 510
 )
 
-// audioPipeline captures with a buffer of four packets, read one packet at a time. In-band FEC exists in Opus's speech mode only
-// and so does nothing in the low-delay mode; it is on for the day the mode changes. Timestamps that follow the samples, not the
+// audioPipeline captures with a buffer of four packets, read one packet at a time. In-band FEC exists in Opus's speech modes only
+// and does nothing in the low-delay mode, which has the better sound: what is lost is made good by copies of whole packets instead
+// (package peer, RED). The loss makes the encoder rely less on the packets before. Timestamps that follow the samples, not the
 // arrival, are what a browser's jitter buffer wants.
 const audioPipeline = "pulsesrc name=source client-name=streamstack provide-clock=false buffer-time=40000 latency-time=10000 ! " +
 	"audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate=48000,channels=2 ! " +

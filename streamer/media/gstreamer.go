@@ -7,11 +7,13 @@ package media
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/go-gst/go-gst/gst"
 
+	"streamstack/streamer/media/aom"
 	"streamstack/streamer/media/encoder"
 	"streamstack/streamer/media/yuv"
 )
@@ -27,5 +29,5 @@ var initialise = sync.OnceValue(func() error {
 		return fmt.Errorf("media: GStreamer does not start (is the package libgstreamer1.0-0 complete?): %s", C.GoString(reason.message))
 	}
 	gst.Init(nil) // a no-op in C by now; it sets up what the bindings need
-	return yuv.Register(encoder.Converter)
+	return errors.Join(yuv.Register(encoder.Converter), aom.Register(encoder.AOM))
 })

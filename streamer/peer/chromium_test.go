@@ -30,6 +30,7 @@ function begin() {
   pc.ontrack = (e) => {
     state.streams[e.track.kind] = e.streams[0].id;
     if (e.track.kind == 'video') document.getElementById('v').srcObject = e.streams[0];
+    else { const a = new Audio(); a.srcObject = e.streams[0]; a.play().catch((error) => state.errors.push({label: 'sound', detail: String(error)})); state.sound = a; }
   };
   pc.onicecandidate = (e) => { if (e.candidate && e.candidate.candidate) state.candidates.push(e.candidate.toJSON()); };
 }
@@ -58,6 +59,13 @@ async function packets() {
   for (const s of (await pc.getStats()).values()) if (s.type == 'inbound-rtp' && s.kind == 'video') n += s.packetsReceived;
   return n;
 }
+// Samples of sound that were played, and how many of them were made up for lack of packets.
+async function heard() {
+  for (const s of (await pc.getStats()).values()) {
+    if (s.type == 'inbound-rtp' && s.kind == 'audio') return {Samples: s.totalSamplesReceived || 0, Concealed: s.concealedSamples || 0};
+  }
+  return {Samples: 0, Concealed: 0};
+}
 async function decoded() {
   let n = 0;
   for (const s of (await pc.getStats()).values()) if (s.type == 'inbound-rtp' && s.kind == 'video') n += s.framesDecoded;
@@ -81,6 +89,7 @@ func openBrowser(t *testing.T) browser {
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
 		chromedp.Flag("disable-sync", true))
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)

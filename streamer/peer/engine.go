@@ -44,8 +44,10 @@ func newAPI(cfg *Config, network *Network, estimator *estimator, repeats *repeat
 }
 
 func registerMedia(media *webrtc.MediaEngine, cfg *Config) error {
-	if err := media.RegisterCodec(opusParameters(), webrtc.RTPCodecTypeAudio); err != nil {
-		return err
+	for _, codec := range []webrtc.RTPCodecParameters{opusParameters(), redParameters()} {
+		if err := media.RegisterCodec(codec, webrtc.RTPCodecTypeAudio); err != nil {
+			return err
+		}
 	}
 	for _, codec := range videoParameters(rank(cfg.Codecs, cfg.Settings.PreferredCodecs)) {
 		if err := media.RegisterCodec(codec, webrtc.RTPCodecTypeVideo); err != nil {

@@ -51,11 +51,13 @@ type sender struct {
 	rate     int  // of the path, bit/s
 	pictures pacer.Pictures[frame.Video]
 	sound    []frame.Audio
-	pacer    *pacer.Pacer[outgoing]
-	padding  bool   // something was sent, after which there may be padding
-	keySeq   uint16 // of the first packet of the last key frame
-	begunAt  int    // rate when the picture that is being sent was begun
-	trickled time.Time
+	// soundLoss decides on copies of the sound.
+	soundLoss soundLoss
+	pacer     *pacer.Pacer[outgoing]
+	padding   bool   // something was sent, after which there may be padding
+	keySeq    uint16 // of the first packet of the last key frame
+	begunAt   int    // rate when the picture that is being sent was begun
+	trickled  time.Time
 
 	wake      chan struct{}
 	lastError time.Time
@@ -268,7 +270,7 @@ func (s *sender) next(now time.Time) (out outgoing, wait time.Duration, ok bool)
 	if !s.live {
 		return out, 0, false
 	}
-	s.packSound()
+	s.packSound(now, path)
 	if s.pacer.Bytes(pacer.Video) == 0 {
 		s.packPicture(now)
 	}
@@ -295,12 +297,13 @@ func (s *sender) next(now time.Time) (out outgoing, wait time.Duration, ok bool)
 	return out, turn.Wait, false
 }
 
-// packSound makes packets of the sound that waits.
-func (s *sender) packSound() {
+// packSound makes packets of the sound that waits, with copies of those before where packets are being lost.
+func (s *sender) packSound(now time.Time, path rate.State) {
 	if len(s.sound) == 0 {
 		return
 	}
 	if of := s.audio.packetizer(); of != nil {
+		of.red.copies = s.soundLoss.copies(now, path.Loss, path.Estimate)
 		for _, a := range s.sound {
 			packets, err := of.pack(a.Data, a.PTS, a.CapturedAt)
 			s.note(err)

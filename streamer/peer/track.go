@@ -68,6 +68,8 @@ func (t *track) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, e
 	if t.kind == webrtc.RTPCodecTypeVideo {
 		p.playoutDelay = extensionID(p.extensions, playoutDelayURI)
 		p.marker = true
+	} else {
+		_, p.red.payloadType, _ = chooseAudio(ctx.CodecParameters())
 	}
 	t.packets.Store(p)
 	return chosen, nil
@@ -82,11 +84,12 @@ func (t *track) negotiate(common []webrtc.RTPCodecParameters) (webrtc.RTPCodecPa
 		codec, _ := codecOf(chosen.RTPCodecCapability)
 		return chosen, findVideoCodec(codec).payloader(), nil
 	}
-	if len(common) == 0 {
+	opus, _, ok := chooseAudio(common)
+	if !ok {
 		// A client without sound still gets its picture, so this is no error; pion wants parameters all the same.
 		return opusParameters(), nil, nil
 	}
-	return common[0], &codecs.OpusPayloader{}, nil
+	return opus, &codecs.OpusPayloader{}, nil
 }
 
 // Unbind implements webrtc.TrackLocal.
@@ -108,7 +111,8 @@ type packetizer struct {
 	extensions   []interceptor.RTPHeaderExtension
 	playoutDelay uint8 // extension ids, 0 if not negotiated
 	captureTime  uint8
-	capturedAt   time.Time // last one told
+	capturedAt   time.Time  // last one told
+	red          redundancy // of sound
 }
 
 // packet is one RTP packet of a stream, made and not yet sent.
@@ -138,6 +142,9 @@ func (p *packetizer) pack(data []byte, pts time.Duration, capturedAt time.Time) 
 		header := p.header.Clone()
 		header.Marker = p.marker && i == len(payloads)-1
 		p.header.SequenceNumber++
+		if len(payloads) == 1 {
+			payload, header.PayloadType = p.red.payload(header.PayloadType, header.Timestamp, payload, mtu-headerRoom)
+		}
 		if err := p.extend(&header, i == 0, capturedAt); err != nil {
 			return nil, fmt.Errorf("peer: RTP header: %w", err)
 		}

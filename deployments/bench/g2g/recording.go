@@ -35,6 +35,9 @@ type Recording struct {
 	Smeared []time.Time
 	// Inputs are when they reached the page.
 	Inputs []time.Time
+	// Callbacks is how many frames had a callback, Presented how many the browser gave to its compositor meanwhile, by its own
+	// count: a frame that the next one overtakes on the way has no callback.
+	Callbacks, Presented int
 	// Cost is what the probe took of the page's thread, a frame.
 	Cost Distribution
 	// Stream is what the browser says of it.
@@ -51,6 +54,7 @@ type rawRecording struct {
 // rawRow is a row of probe.js: times in milliseconds of the page's clock, codes as painted.
 type rawRow struct {
 	Shown, Cost, Expected        float64
+	Presented                    int
 	Received, Captured, DecodeMs *float64
 	Replaced                     bool
 	Painted, Pressed             *uint32
@@ -93,6 +97,9 @@ func (raw rawRecording) recording() (r Recording) {
 	}
 	for _, ms := range raw.Inputs {
 		r.Inputs = append(r.Inputs, wall(ms))
+	}
+	if n := len(raw.Rows); n > 0 {
+		r.Callbacks, r.Presented = n, 1+raw.Rows[n-1].Presented-raw.Rows[0].Presented
 	}
 	r.Cost = distribute(costs)
 	return r

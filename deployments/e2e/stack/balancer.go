@@ -125,7 +125,7 @@ func (b *Balancer) relay(ctx context.Context, client net.Conn) {
 	}
 	var up sync.WaitGroup
 	up.Go(func() {
-		_, _ = io.Copy(h.up(gateway), r) // either end may go at any time
+		h.up(gateway, r)
 		_ = gateway.Close()
 	})
 	if h != nil {

@@ -8,8 +8,14 @@ import (
 	"strings"
 )
 
+// untilOffer is how many messages each side has to say for an offer: discover and settings, resp:discover and the offer.
+const untilOffer = 2
+
 // hold lets some messages of a websocket through to its client, and then nothing more in either direction, as a network
 // does that breaks. Without it, what a test calls the middle of a negotiation on one machine is over before it looks.
+//
+// Of a client that is to get an offer and nothing after it the answer is not let through either: with that, and the candidates
+// that come along, the two might find each other before the gateway's next message shows that it is time to hold.
 type hold struct {
 	messages int
 	held     chan string   // gets the session
@@ -26,25 +32,34 @@ func (b *Balancer) Hold(messages int) <-chan string {
 	return h.held
 }
 
-// up is the way to the gateway, which swallows what comes once it is held. A nil hold holds nothing.
-func (h *hold) up(w io.Writer) io.Writer {
+// up carries what the client says, as far as it is let through, and returns when the client has gone. A nil hold holds nothing.
+func (h *hold) up(gateway io.Writer, r *bufio.Reader) {
 	if h == nil {
-		return w
+		_, _ = io.Copy(gateway, r) // either end may go at any time
+		return
 	}
-	return gate{h, w}
-}
-
-type gate struct {
-	h *hold
-	w io.Writer
-}
-
-func (g gate) Write(p []byte) (int, error) {
-	select {
-	case <-g.h.closed:
-		return len(p), nil
-	default:
-		return g.w.Write(p) //nolint:wrapcheck // it stands for the writer
+	if copyHead(gateway, r) != nil {
+		return
+	}
+	for said := 0; ; {
+		frame, text, err := readFrame(r)
+		if err != nil {
+			return
+		}
+		if text {
+			said++
+		}
+		select {
+		case <-h.closed:
+			continue
+		default:
+		}
+		if text && h.messages <= untilOffer && said > untilOffer {
+			continue
+		}
+		if _, err := gateway.Write(frame); err != nil {
+			return
+		}
 	}
 }
 
@@ -74,7 +89,7 @@ func (h *hold) down(client io.Writer, gateway io.Reader, session string) {
 	_, _ = io.Copy(io.Discard, r) // until it ends
 }
 
-// copyHead carries the answer to the opening handshake.
+// copyHead carries the opening handshake, or the answer to it.
 func copyHead(w io.Writer, r *bufio.Reader) error {
 	for {
 		line, err := r.ReadString('\n')
@@ -90,9 +105,9 @@ func copyHead(w io.Writer, r *bufio.Reader) error {
 	}
 }
 
-// readFrame reads a frame of a server, which is not masked (RFC 6455, section 5.2), and tells whether it begins a text.
+// readFrame reads a frame, which is masked if it is a client's (RFC 6455, section 5.2), and tells whether it begins a text.
 func readFrame(r *bufio.Reader) (frame []byte, text bool, err error) {
-	const opcode, isText, length, short, long = 0x0f, 1, 0x7f, 126, 127
+	const opcode, isText, masked, length, short, long, mask = 0x0f, 1, 0x80, 0x7f, 126, 127, 4
 	head, err := r.Peek(2)
 	if err != nil {
 		return nil, false, fmt.Errorf("hold: %w", err)
@@ -113,6 +128,9 @@ func readFrame(r *bufio.Reader) (frame []byte, text bool, err error) {
 		size = int(encoding.BigEndian.Uint16(head[2:]))
 	case long:
 		size = int(encoding.BigEndian.Uint64(head[2:]))
+	}
+	if head[1]&masked != 0 {
+		extra += mask
 	}
 	frame = make([]byte, 2+extra+size)
 	if _, err := io.ReadFull(r, frame); err != nil {

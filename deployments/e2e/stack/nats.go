@@ -19,7 +19,7 @@ var natsServer = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path = filepath.Join(filepath.Dir(path), "nats-server")
-	return path, exec.Command("go", "build", "-o", path, "github.com/nats-io/nats-server/v2").Run()
+	return path, exec.Command("go", "build", "-ldflags=-w", "-o", path, "github.com/nats-io/nats-server/v2").Run()
 })
 
 // natsProcess is a nats-server as a process of its own, which keeps port and data when it is started again.

@@ -32,7 +32,7 @@ var natsCLI = sync.OnceValues(func() (string, error) {
 	if err := json.Unmarshal(text, &module); err != nil {
 		return "", fmt.Errorf("download %s: %w", natsCLIModule, err)
 	}
-	build := exec.Command("go", "build", "-C", module.Dir, "-o", path, "./nats")
+	build := exec.Command("go", "build", "-C", module.Dir, "-ldflags=-w", "-o", path, "./nats")
 	if text, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w: %s", natsCLIModule, err, text)
 	}

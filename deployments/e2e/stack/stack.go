@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,22 +29,36 @@ const (
 	startTime, stopTime = 60 * time.Second, 15 * time.Second
 	// pollEvery is how often a condition is looked at.
 	pollEvery = 50 * time.Millisecond
+	// requestTime bounds one request to the gateway, and pageLimit is how many events it may answer with.
+	requestTime, pageLimit = 10 * time.Second, 1000
 )
 
-// binary builds the program once for a run of the tests.
+// buildsVariable names the folder in which a test that runs itself anew, in another namespace, keeps what it has built.
+const buildsVariable = "STREAMSTACK_E2E_BUILDS"
+
+// binary builds the program once for a run of the tests; what is there already is only looked at. It does not take the
+// debugger's tables, which are half of the linker's work.
 var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "streamstack-e2e-")
-	if err != nil {
-		return "", err
+	dir := os.Getenv(buildsVariable)
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "streamstack-e2e-"); err != nil {
+			return "", err
+		}
 	}
 	path := filepath.Join(dir, "streamstack")
-	build := exec.Command("go", "build", "-o", path, "streamstack")
-	out, err := build.CombinedOutput()
+	out, err := exec.Command("go", "build", "-ldflags=-w", "-o", path, "streamstack").CombinedOutput()
 	if err != nil {
 		return "", errors.Join(err, errors.New(string(out)))
 	}
 	return path, nil
 })
+
+// Builds is the variable by which another run of the test finds what this one has built.
+func Builds(t testing.TB) string {
+	t.Helper()
+	return buildsVariable + "=" + filepath.Dir(Binary(t))
+}
 
 // Binary is the path of the program under test.
 func Binary(t testing.TB) string {
@@ -55,6 +70,9 @@ func Binary(t testing.TB) string {
 
 // Cleanup removes what [Binary] made; for TestMain.
 func Cleanup() {
+	if os.Getenv(buildsVariable) != "" {
+		return // they are another's
+	}
 	if path, err := binary(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path)) // a temporary folder
 	}
@@ -216,18 +234,31 @@ func (s *Stack) History(id events.SessionID, flags ...string) []events.Event {
 	return list
 }
 
-// Await polls the history until it holds the event and returns it.
+// Await polls the gateway for the session's events until the event is among them, and returns it. It does not ask by
+// [Stack.History]: a program started twenty times a second takes a core from what is being waited for.
 func (s *Stack) Await(id events.SessionID, a events.Actor, n events.Name) events.Event {
 	s.t.Helper()
 	var found events.Event
+	var after events.Seq
 	Eventually(s.t, startTime, func() string {
-		for _, e := range s.History(id) {
-			if e.Is(a, n) {
-				found = e
-				return ""
+		ctx, cancel := context.WithTimeout(s.t.Context(), requestTime)
+		defer cancel()
+		for {
+			page, next, err := s.Client.Events(ctx, client.EventsQuery{Session: id, After: after, Limit: pageLimit})
+			if err != nil {
+				return fmt.Sprintf("%s.%s of %s: %v", a, n, id, err)
 			}
+			for _, e := range page {
+				if e.Is(a, n) {
+					found = e
+					return ""
+				}
+			}
+			if len(page) == 0 {
+				return string(a) + "." + string(n) + " in the history of " + string(id)
+			}
+			after = next
 		}
-		return string(a) + "." + string(n) + " in the history of " + string(id)
 	})
 	return found
 }

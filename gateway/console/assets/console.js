@@ -10,6 +10,8 @@ import { isOver, showApplications, showSessions } from './lists.js';
 import { askToken, notify, page } from './page.js';
 import { Stage } from './stage.js';
 import { Timeline } from './timeline.js';
+import { showViewers, viewersAfter } from './viewers.js';
+import { deviceProblem } from './words.js';
 import { forgetToken, storedToken, storeToken, takeFragment } from './token.js';
 
 /** How often the lists on the left and the open session are read again, in milliseconds. */
@@ -50,10 +52,24 @@ let over = 0;
 let quiet = 0;
 /** The session whose events the feed follows. */
 let followed = '';
+/** What was said last of the client's devices. */
+let devicesSaid = '';
 const feed = new Feed((events) => {
-  timeline.add(events);
+  addEvents(events);
   quiet = QUIET_TURNS;
 });
+
+/**
+ * Adds events of the open session to what is shown of it.
+ * @param {import('./api.js').LogEvent[]} events
+ */
+function addEvents(events) {
+  timeline.add(events);
+  showViewers(page.viewers, viewersAfter(timeline.events));
+  const problem = stage.asks ? deviceProblem(timeline.events) : '';
+  if (problem && problem !== devicesSaid) sayAction(problem);
+  devicesSaid = problem;
+}
 
 /**
  * Puts a session on the stage, without a stream yet.
@@ -62,6 +78,7 @@ const feed = new Feed((events) => {
  */
 function setCurrent(id, app) {
   if (id !== current.id) timeline.clear();
+  showViewers(page.viewers, viewersAfter(timeline.events));
   chart.clear();
   sampled = 0;
   current = { id, app };
@@ -214,7 +231,7 @@ async function readSession() {
   await attempt(async () => {
     const [session, events] = await Promise.all([api.session(id).catch(gone), feed.live ? [] : api.events(id, timeline.after)]);
     if (mine !== turn) return;
-    timeline.add(events);
+    addEvents(events);
     over = !session || isOver(session) ? over + 1 : 0;
     if (over >= OVER_LIMIT) feed.close();
     if (session && over > 0) showEnd(session);
@@ -260,6 +277,7 @@ stage.addEventListener('over', (event) => {
   quiet = QUIET_TURNS;
   readSession();
 });
+stage.addEventListener('problem', (event) => sayAction(/** @type {CustomEvent} */ (event).detail));
 stage.addEventListener('measured', (event) => chart.measured(/** @type {CustomEvent} */ (event).detail));
 stage.addEventListener('state', () => {
   if (['idle', 'ended', 'error'].includes(stage.state)) chart.clear();

@@ -9,14 +9,19 @@
 /** The devices of one stream. */
 export class Devices {
   #offered;
+  #say;
   /** @type {Map<string, RTCRtpTransceiver>} by kind of media */
   #lines = new Map();
   /** @type {Map<string, MediaStreamTrack>} that are open */
   #tracks = new Map();
 
-  /** @param {Offered} offered */
-  constructor(offered) {
+  /**
+   * @param {Offered} offered
+   * @param {(text: string) => void} say tells the user what goes wrong
+   */
+  constructor(offered, say) {
     this.#offered = offered;
+    this.#say = say;
   }
 
   /**
@@ -72,7 +77,8 @@ export class Devices {
       await line.sender.replaceTrack(track);
     } catch (error) {
       this.#close(kind);
-      console.warn(`no ${kind} for the session`, error); // refused, or there is none: the session goes on in silence
+      // Refused, or there is none: the session goes on without.
+      this.#say(`The browser does not give the session your ${kind === 'audio' ? 'microphone' : 'camera'}: ${/** @type {Error} */ (error).message}.`);
     }
   }
 

@@ -1,11 +1,13 @@
 /**
- * What a live stream has beside mouse and keyboard: text input, locked mouse, gamepads, clipboard, sensors. One object for the stage.
+ * What a live stream has beside mouse and keyboard: text input, locked mouse, gamepads, clipboard, sensors, the way the device is held and
+ * where it is. One object for the stage.
  * @module extras
  */
 
 import { SharedClipboard } from './clipboard.js';
 import { DeviceSensors } from './deviceSensors.js';
 import { Gamepads } from './gamepads.js';
+import { Handheld } from './handheld.js';
 import { page } from './page.js';
 import { TextInput } from './text.js';
 
@@ -17,6 +19,7 @@ export class Extras {
   #text;
   #clipboard;
   #sensors;
+  #handheld;
   /** @type {Gamepads | null} */
   #gamepads = null;
 
@@ -32,6 +35,7 @@ export class Extras {
     this.#text = new TextInput(page.text, send);
     this.#clipboard = new SharedClipboard(send);
     this.#sensors = new DeviceSensors(send);
+    this.#handheld = new Handheld(send);
     if (can.has('gamepad')) this.#gamepads = new Gamepads(send);
     input.listenToKeys(page.text, true);
     if (can.has('text')) {
@@ -56,6 +60,7 @@ export class Extras {
     this.#text.stop();
     this.#clipboard.stop();
     this.#sensors.stop();
+    this.#handheld.stop();
     this.#gamepads?.stop();
     page.textButton.hidden = true;
     page.lock.hidden = true;

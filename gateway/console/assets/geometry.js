@@ -46,6 +46,44 @@ export function toPicture(point, element, picture) {
 }
 
 /**
+ * How far an element is turned, in quarters clockwise, as its data-turn says.
+ * @param {HTMLElement} element
+ * @returns {number} 0 to 3
+ */
+export function turnOf(element) {
+  return Number(element.dataset.turn ?? 0);
+}
+
+/**
+ * {@link toPicture} of an element that is turned by quarters about its middle; the picture's own pixels stay as they were.
+ * @param {Point} point
+ * @param {Box} element as it is seen
+ * @param {Size} picture
+ * @param {number} turn 0 to 3
+ * @returns {Point & {inside: boolean}}
+ */
+export function toTurnedPicture(point, element, picture, turn) {
+  const { width, height } = picture;
+  const seen = toPicture(point, element, turn % 2 ? { width: height, height: width } : picture);
+  switch (turn) {
+    case 1: return { x: seen.y, y: height - seen.x, inside: seen.inside };
+    case 2: return { x: width - seen.x, y: height - seen.y, inside: seen.inside };
+    case 3: return { x: width - seen.y, y: seen.x, inside: seen.inside };
+    default: return seen;
+  }
+}
+
+/**
+ * A movement on the page as one of a picture that is turned.
+ * @param {Point} by
+ * @param {number} turn 0 to 3
+ * @returns {Point}
+ */
+export function turnBack({ x, y }, turn) {
+  return [{ x, y }, { x: y, y: -x }, { x: -x, y: -y }, { x: -y, y: x }][turn] ?? { x, y };
+}
+
+/**
  * Movement in whole pixels. What is cut off is carried to the next step, so that many small steps add up.
  * @param {Point} from last position
  * @param {Point} to this position

@@ -5,7 +5,7 @@
  */
 
 import { meaning } from './characters.js';
-import { movement, pictureBox, toPicture } from './geometry.js';
+import { movement, pictureBox, toTurnedPicture, turnBack, turnOf } from './geometry.js';
 import { belongsToBrowser, keyNumbers } from './keys.js';
 import { Touches } from './touch.js';
 import { Wheel } from './wheel.js';
@@ -150,10 +150,11 @@ export class Input {
       // So that the release arrives although it happens outside of the element.
       capture(this.#video, event.pointerId);
     }
-    const position = toPicture(
+    const position = toTurnedPicture(
       { x: event.clientX, y: event.clientY },
       this.#video.getBoundingClientRect(),
       { width: this.#video.videoWidth, height: this.#video.videoHeight },
+      turnOf(this.#video),
     );
     const down = buttonsAfter(event, this.#buttons);
     // On the bars beside the picture there is nothing to point at, but what is being dragged goes on to the edge.
@@ -182,9 +183,13 @@ export class Input {
    * @param {PointerEvent} event
    */
   #locked(event) {
-    const { width } = pictureBox(this.#video.getBoundingClientRect(), { width: this.#video.videoWidth, height: this.#video.videoHeight });
-    const scale = width > 0 ? this.#video.videoWidth / width : 1;
-    const { rx, ry, carry } = movement({ x: 0, y: 0 }, { x: event.movementX * scale, y: event.movementY * scale }, this.#carry);
+    const turn = turnOf(this.#video);
+    const across = turn % 2 ? this.#video.videoHeight : this.#video.videoWidth;
+    const down = turn % 2 ? this.#video.videoWidth : this.#video.videoHeight;
+    const { width } = pictureBox(this.#video.getBoundingClientRect(), { width: across, height: down });
+    const scale = width > 0 ? across / width : 1;
+    const by = turnBack({ x: event.movementX * scale, y: event.movementY * scale }, turn);
+    const { rx, ry, carry } = movement({ x: 0, y: 0 }, by, this.#carry);
     this.#carry = carry;
     this.#last = null;
     if (rx !== 0 || ry !== 0) this.#send('input::mouse-move', { rx, ry });

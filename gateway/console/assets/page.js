@@ -41,6 +41,14 @@ export const page = {
   textButton: find('text-input', HTMLButtonElement),
   lock: find('lock', HTMLButtonElement),
   clipboard: find('clipboard', HTMLInputElement),
+  handheld: find('handheld', HTMLDetailsElement),
+  handheldNote: find('handheld-note', HTMLElement),
+  rotate: find('rotate', HTMLButtonElement),
+  placeForm: find('place', HTMLFormElement),
+  placeHere: find('place-here', HTMLButtonElement),
+  latitude: find('latitude', HTMLInputElement),
+  longitude: find('longitude', HTMLInputElement),
+  viewers: find('viewers', HTMLDetailsElement),
   leave: find('leave', HTMLButtonElement),
   end: find('end', HTMLButtonElement),
   quality: find('quality', HTMLElement),
@@ -61,11 +69,12 @@ export const page = {
 };
 
 // A menu closes when something else is used.
+const menus = [page.settings, page.handheld, page.viewers];
 document.addEventListener('pointerdown', ({ target }) => {
-  if (target instanceof Node && !page.settings.contains(target)) page.settings.open = false;
+  for (const menu of menus) if (target instanceof Node && !menu.contains(target)) menu.open = false;
 });
 document.addEventListener('keydown', ({ key }) => {
-  if (key === 'Escape') page.settings.open = false;
+  if (key === 'Escape') for (const menu of menus) menu.open = false;
 });
 
 /**

@@ -29,8 +29,8 @@ const STATE_WORDS = {
 /** @typedef {keyof typeof STATE_WORDS} StageState */
 
 /**
- * Emits `state` on each change, `measured` (CustomEvent with the stats) each second while live, and `over` (CustomEvent with
- * {state, message}) when a stream ended by itself.
+ * Emits `state` on each change, `measured` (CustomEvent with the stats) each second while live, `problem` (CustomEvent with a text) of
+ * what goes wrong beside the stream, and `over` (CustomEvent with {state, message}) when a stream ended by itself.
  */
 export class Stage extends EventTarget {
   /** @type {StageState} */
@@ -55,6 +55,11 @@ export class Stage extends EventTarget {
     page.fullscreen.addEventListener('click', () => toggleFullscreen());
     window.addEventListener('pagehide', () => this.stream?.leave({ now: true }));
     this.#show('idle');
+  }
+
+  /** Whether there is a stream whose devices the session may ask for. */
+  get asks() {
+    return this.stream !== null && !this.#watching;
   }
 
   /** Shows that a session is being created. */
@@ -99,6 +104,9 @@ export class Stage extends EventTarget {
     this.#drop.serve(null);
     stream.addEventListener('files', () => stream === this.stream && this.#drop.serve(stream.files));
     stream.addEventListener('blocked', () => this.#showSound());
+    stream.addEventListener('problem', (event) => {
+      if (stream === this.stream) this.dispatchEvent(new CustomEvent('problem', { detail: /** @type {CustomEvent} */ (event).detail }));
+    });
     stream.addEventListener('state', (event) => {
       if (stream === this.stream) this.#changed(/** @type {CustomEvent} */ (event).detail);
     });

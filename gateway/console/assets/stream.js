@@ -31,7 +31,7 @@ const API_VERSION = 2;
 
 /**
  * Emits `state` (CustomEvent with {state, message}) on each change, `blocked` when the browser wants a click before it plays
- * sound, `message` (CustomEvent with {type, data}) for each of the streamer's on the control channel. After `ended` or `error` nothing more comes.
+ * sound, `problem` (CustomEvent with a text) when a device cannot be recorded, `message` (CustomEvent with {type, data}) for each of the streamer's on the control channel. After `ended` or `error` nothing more comes.
  */
 export class Stream extends EventTarget {
   /** @type {StreamState} */
@@ -168,7 +168,7 @@ export class Stream extends EventTarget {
     this.control.onmessage = ({ data }) => this.#controlled(data);
     this.control.onclose = () => this.#controlClosed(pc);
     this.control.onerror = () => this.#controlClosed(pc);
-    this.#devices = new Devices(this.#options.devices);
+    this.#devices = new Devices(this.#options.devices, (text) => this.dispatchEvent(new CustomEvent('problem', { detail: text })));
     this.#devices.listen(this.control);
     if (!this.#options.watching) {
       this.files = new Files(pc.createDataChannel(FILES_CHANNEL));

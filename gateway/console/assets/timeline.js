@@ -36,6 +36,11 @@ export class Timeline {
     return endingInWords(this.#events);
   }
 
+  /** All events, in order. @returns {ReadonlyArray<LogEvent>} */
+  get events() {
+    return this.#events;
+  }
+
   clear() {
     this.#events = [];
     this.#list.replaceChildren();

@@ -3,7 +3,7 @@
  * @module touch
  */
 
-import { toPicture } from './geometry.js';
+import { toTurnedPicture, turnOf } from './geometry.js';
 
 /** As many as the streamer takes. */
 const MOST_FINGERS = 10;
@@ -28,10 +28,11 @@ export class Touches {
    * @param {PointerEvent} event of a finger
    */
   handle(event) {
-    const place = toPicture(
+    const place = toTurnedPicture(
       { x: event.clientX, y: event.clientY },
       this.#video.getBoundingClientRect(),
       { width: this.#video.videoWidth, height: this.#video.videoHeight },
+      turnOf(this.#video),
     );
     const finger = this.#down.get(event.pointerId);
     switch (event.type) {

@@ -83,7 +83,7 @@ export function detailInWords(event) {
     case 'created': return [data.app, screen(data.screen)].filter(Boolean).join(', ');
     case 'claimed': return data.attempt > 1 ? `attempt ${data.attempt}` : '';
     case 'ready': return (data.codecs ?? []).join(', ');
-    case 'connected': return [data.codec, route(data)].filter(Boolean).join(', ');
+    case 'connected': return [data.codec, routeInWords(data)].filter(Boolean).join(', ');
     case 'resized': return screen(data.screen);
     case 'encoder_changed': return [`${data.from} → ${data.to}`, data.reason].filter(Boolean).join(': ');
     case 'file_transferred':
@@ -128,8 +128,32 @@ function screen(size) {
   return size?.width ? `${size.width} × ${size.height}` : '';
 }
 
-/** @param {{local?: string, remote?: string}} data */
-function route({ local, remote }) {
-  if (!local && !remote) return '';
-  return local === 'relay' || remote === 'relay' ? 'through TURN' : 'directly';
+/**
+ * How a client's packets go.
+ * @param {{pair?: {local?: {kind?: string}, remote?: {kind?: string}, protocol?: string}}} data of the event connected
+ */
+export function routeInWords({ pair }) {
+  const kinds = [pair?.local?.kind, pair?.remote?.kind];
+  if (!kinds.some(Boolean)) return '';
+  return `${kinds.includes('relay') ? 'through TURN' : 'directly'}${pair?.protocol === 'tcp' ? ' over TCP' : ''}`;
+}
+
+/**
+ * What of the client's devices cannot be served in its present stream, and why; the empty string where nothing is wrong.
+ * @param {ReadonlyArray<LogEvent>} events in order
+ */
+export function deviceProblem(events) {
+  let peer = '';
+  /** @type {Map<string, string>} */
+  const problems = new Map();
+  for (const event of events) {
+    const { name } = provenance(event);
+    const data = event.data ?? {};
+    if (name === 'attached' && data.role !== 'viewer' && data.peer !== peer) {
+      peer = data.peer;
+      problems.clear();
+    }
+    if (name === 'device_changed' && data.peer === peer && data.state === 'unavailable') problems.set(data.device, data.reason || 'no reason is known');
+  }
+  return [...problems].map(([device, reason]) => `The session cannot take your ${device}: ${reason}`).join(' ');
 }

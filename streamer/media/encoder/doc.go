@@ -13,7 +13,7 @@
 // vavp9enc refused every change while playing in the source that was read (gstvavp9enc.c, 075937dc); H.265 has no payloader in pion v3, and
 // few browsers.
 //
-// GStreamer 1.22's av1enc, which Debian 12 has, is found not to work by the probe: gst_av1_enc_handle_frame (gstav1enc.c) hands libaom no flags,
-// so that a request for a keyframe is lost. Two ways around were left: a new format makes it begin anew, but leaks the encoder before
-// (gst_av1_enc_set_format); and a new pipeline for each keyframe would cost every viewer a pause. Software AV1 is the last choice anyway.
+// AV1 without hardware is encoded by an element of our own (package aom), since GStreamer 1.22's av1enc loses the request for a keyframe: the
+// probe finds that, and says so. A newer one stands in for ours. It is the last choice but of clients that ask for it: it takes more of
+// a processor than the others.
 package encoder

@@ -110,7 +110,7 @@ func TestUnitsOfTheBitrate(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"nvav1enc": nvidia, "nvh264enc": nvidia, "nvcudah264enc": nvidia, "vaav1enc": va, "vah264enc": va, "vah264lpenc": va,
 		"qsvav1enc": kbit, "qsvh264enc": kbit, "qsvvp9enc": kbit, "v4l2h264enc": "extra-controls=3000000", "x264enc": kbit,
-		"openh264enc": "bitrate=3000000", "vp8enc": "target-bitrate=3000000", "vp9enc": "target-bitrate=3000000", "av1enc": "target-bitrate=3000",
+		"openh264enc": "bitrate=3000000", "vp8enc": "target-bitrate=3000000", "vp9enc": "target-bitrate=3000000", "av1enc": "target-bitrate=3000", "libaomenc": "target-bitrate=3000",
 	}, got)
 }
 
@@ -127,7 +127,7 @@ func TestLowLatency(t *testing.T) {
 		"v4l2h264enc": {"extra-controls=controls,repeat_sequence_header=1,video_bitrate_mode=1,video_b_frames=0,h264_i_frame_period=2147483647,video_bitrate=1000000"},
 		"vah264enc":   {"b-frames=0", "ref-frames=1"}, "vah264lpenc": {"b-frames=0", "ref-frames=1"}, "qsvh264enc": {"b-frames=0"}, "vaav1enc": {"hierarchical-level=1"},
 		"nvh264enc": {"tune=ultra-low-latency", "rc-mode=cbr", "repeat-sequence-header=true"}, "nvav1enc": {"tune=ultra-low-latency", "rc-mode=cbr"},
-		"nvcudah264enc": {"rc-mode=cbr-ld-hq", "repeat-sequence-header=true"}, "qsvav1enc": {}, "qsvvp9enc": {},
+		"nvcudah264enc": {"rc-mode=cbr-ld-hq", "repeat-sequence-header=true"}, "qsvav1enc": {}, "qsvvp9enc": {}, "libaomenc": {}, // it has no other
 	}
 	known := load(t)
 	for _, r := range Table() {

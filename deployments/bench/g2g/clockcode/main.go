@@ -111,6 +111,7 @@ func (c *clock) paint(ctx context.Context, period time.Duration) error {
 			return err
 		}
 		c.frame++
+		c.screen.count(c.frame)
 		for next = next.Add(period); time.Until(next) < 0; { // behind: left out, no burst
 			next = next.Add(period)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"time"
 	"unsafe"
@@ -16,6 +17,8 @@ type screen struct {
 	conn          *xgb.Conn
 	window        xproto.Drawable
 	gc            xproto.Gcontext
+	root          xproto.Window
+	frames        xproto.Atom // see count
 	width, height int
 }
 
@@ -58,7 +61,21 @@ func newScreen(conn *xgb.Conn) (*screen, error) {
 	}
 	xproto.SetInputFocus(conn, xproto.InputFocusPointerRoot, window, xproto.TimeCurrentTime)
 	xproto.CreateGC(conn, gc, xproto.Drawable(window), 0, nil)
-	return &screen{conn: conn, window: xproto.Drawable(window), gc: gc, width: int(info.WidthInPixels), height: int(info.HeightInPixels)}, nil
+	frames, err := xproto.InternAtom(conn, false, uint16(len(framesProperty)), framesProperty).Reply()
+	if err != nil {
+		return nil, fmt.Errorf("clockcode: %w", err)
+	}
+	return &screen{conn: conn, window: xproto.Drawable(window), gc: gc, root: info.Root, frames: frames.Atom, width: int(info.WidthInPixels), height: int(info.HeightInPixels)}, nil
+}
+
+// framesProperty is where [screen.count] writes.
+const framesProperty = "CLOCKCODE_FRAMES"
+
+// count says in a property of the root window how many frames there were, for whoever compares that with what comes out. It changes
+// nothing on the screen.
+func (s *screen) count(frames int) {
+	xproto.ChangeProperty(s.conn, xproto.PropModeReplace, s.root, s.frames, xproto.AtomCardinal, 32, 1,
+		binary.NativeEndian.AppendUint32(nil, uint32(frames)))
 }
 
 // inputs sends the time of each press of a key or a button until the connection ends.
