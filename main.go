@@ -15,6 +15,7 @@ import (
 
 	agent "streamstack/agent/command"
 	"streamstack/agent/driver/docker/guest"
+	"streamstack/agent/driver/process/confine"
 	"streamstack/deployments/doctor"
 	"streamstack/deployments/up"
 	"streamstack/events/connect"
@@ -60,6 +61,7 @@ func command() *cli.Command {
 		credentials.Command(),
 		gateway.KeysCommand(),
 		testcard.Command(),
+		confine.Command(),
 	)
 	root.Version = version
 	root.EnableShellCompletion = true

@@ -29,6 +29,8 @@ type Agent struct {
 	// janitorTime is the time between two looks of the janitor, hangTime how long a streamer may give no sign of life; tests
 	// shorten them.
 	janitorTime, hangTime time.Duration
+	// lost gets something when a session has ended because its agent was lost.
+	lost chan struct{}
 	// life is the context of the runs: it outlives that of [Agent.Run] by the time that draining may take.
 	life context.Context //nolint:containedctx // it bounds goroutines that Run owns, not a call
 
@@ -56,6 +58,7 @@ func New(cfg Config) (*Agent, error) {
 	return &Agent{
 		cfg: cfg, log: log, pool: pool, slots: newSlots(cfg.Slots),
 		offer: newOffer(cfg.Applications), rests: newRests(), gate: newGate(), readyTime: cmp.Or(cfg.ReadyTime, readyTime), janitorTime: janitorEvery, hangTime: cmp.Or(cfg.HangTime, hangTime), running: map[events.SessionID]*run{},
+		lost: make(chan struct{}, 1),
 	}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
+	"streamstack/agent/driver"
 	"streamstack/agent/driver/ams"
 	"streamstack/agent/driver/ams/amstest"
 	"streamstack/events"
@@ -113,4 +115,50 @@ func TestAMS(t *testing.T) {
 			require.NotContains(t, text, "the secret")
 		}
 	}
+}
+
+// An agent of the same AMS ends the instance of one that is lost and stays away, once the log says so, and no other: neither that of a
+// session that goes on, nor one that this log knows nothing of.
+func TestAnotherAgentsInstances(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	own := amstest.NewCertificate(t, "agent", time.Now().Add(time.Hour))
+	server := amstest.Start(t, amstest.Idle{}, own)
+	server.SetApplications(amstest.Ready("d0jz1b85q1fs739k2ar0", "xterm", 1))
+	cfg, nc := r.config("a2", 4, nil)
+	newDriver := func(agent string) *ams.Driver {
+		d, err := ams.New(t.Context(), ams.Config{URL: server.URL, Certificate: own.Cert, Key: own.Key, ServerCertificate: server.Certificate.Cert, Agent: agent, Log: cfg.Logger})
+		require.NoError(t, err)
+		return d
+	}
+	lost := newDriver("a1") // which lives on here, as AMS sees it
+	apps, err := lost.Applications(t.Context())
+	require.NoError(t, err)
+	app, _ := apps.Default("xterm")
+	begin := func(id events.SessionID) {
+		_, err := lost.Launch(t.Context(), driver.Spec{Session: string(id), Application: app, Screen: driver.Screen{Width: 640, Height: 480, FPS: 30}})
+		require.NoError(t, err)
+	}
+	t.Cleanup(func() { require.NoError(t, lost.Close(context.WithoutCancel(t.Context()))) })
+	over, goesOn, foreign := r.create(), r.create(), newID()
+	for _, id := range []events.SessionID{over, goesOn} {
+		r.append(id, events.Agent, events.Claimed, events.ClaimedData{Agent: "a1", Attempt: 1, Driver: "ams"})
+	}
+	for _, id := range []events.SessionID{over, goesOn, foreign} {
+		begin(id)
+	}
+	cfg.Driver, cfg.DriverName, cfg.Applications = newDriver("a2"), "ams", apps
+	r.run(cfg, nc)
+	r.append(over, events.Gateway, events.AgentLost, events.EndedData{Agent: "a1", Attempt: 1, Reason: "the agent a1 has not answered"})
+	eventstest.Wait(t, patience, func() string {
+		var left []string
+		for _, in := range server.Instances() {
+			left = append(left, strings.TrimPrefix(in.Tags[0], "session="))
+		}
+		if slices.Contains(left, string(over)) {
+			return "the end of the lost agent's instance"
+		}
+		require.ElementsMatch(t, []string{string(goesOn), string(foreign)}, left)
+		return ""
+	})
 }

@@ -180,8 +180,12 @@ func (a *Agent) watch(ctx context.Context, begun func()) error {
 		a.mu.Lock()
 		r := a.running[e.Session]
 		a.mu.Unlock()
-		if r != nil && e.Sound() {
+		switch {
+		case !e.Sound():
+		case r != nil:
 			r.tell(e)
+		case e.Name == events.AgentLost:
+			tell(a.lost)
 		}
 		return nil
 	}, begun)

@@ -7,7 +7,7 @@ import (
 )
 
 // janitor has the driver end what belongs to no session, again and again until the context ends: what a launch or an ending
-// that went wrong has left, or somebody who copied an instance's environment.
+// that went wrong has left, somebody who copied an instance's environment, or an agent that never came back.
 func (a *Agent) janitor(ctx context.Context) error {
 	tick := time.NewTicker(a.janitorTime)
 	defer tick.Stop()
@@ -16,7 +16,11 @@ func (a *Agent) janitor(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("agent: janitor: %w", ctx.Err())
 		case <-tick.C:
+		case <-a.lost: // an agent, and with it whoever would have ended its instances
+			a.endForeign(ctx)
+			continue
 		}
+		a.endForeign(ctx)
 		switch ended, err := a.cfg.Driver.Sweep(ctx); {
 		case ctx.Err() != nil:
 		case err != nil:

@@ -36,6 +36,9 @@ func (a *Agent) listen(id events.SessionID) *pulse {
 		if time.Since(renewed) > a.cfg.RenewEvery && a.renew(id, m.Data) {
 			renewed = time.Now()
 		}
+		if h, ok := events.ParseHeartbeat(m.Data); ok && h.Asks {
+			return // no sign of life, whose next could be late
+		}
 		select {
 		case p.beats <- struct{}{}:
 		default: // it has not been looked at since the last one

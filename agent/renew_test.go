@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"streamstack/events"
+	"streamstack/events/eventstest"
 	"streamstack/events/trust"
 )
 
@@ -35,6 +36,32 @@ func TestRenews(t *testing.T) {
 	}
 	require.Equal(t, "new UABC of "+string(id), m)
 	require.NoError(t, r.log.Beat(key, "UABC"))
+	require.NoError(t, r.log.AskRenewal(key, "UABC"))
 	_, err = got.NextMsg(200 * time.Millisecond)
 	require.Error(t, err, "not with each heartbeat")
+}
+
+// Who only asks for that, and gives no sign of life, is renewed and never counts as hung.
+func TestRenewsWhoOnlyAsks(t *testing.T) {
+	t.Parallel()
+	r, d := newRig(t), newMemory()
+	cfg, nc := r.config("a1", 1, r.says(d))
+	cfg.Renew = func(_ events.Region, _ events.SessionID, user string) (string, error) { return "new " + user, nil }
+	r.run(cfg, nc, func(a *Agent) { a.hangTime = 50 * time.Millisecond })
+	id := r.session()
+	r.until(id, events.Ready)
+	got, err := r.server.Connect(t).SubscribeSync(trust.RenewSubject(region, id))
+	require.NoError(t, err)
+	eventstest.Wait(t, patience, func() string {
+		require.NoError(t, r.log.AskRenewal(events.StreamerKey(region, id), "UABC"))
+		if _, err := got.NextMsg(100 * time.Millisecond); err != nil {
+			return "the renewal"
+		}
+		return ""
+	})
+	_, err = got.NextMsg(300 * time.Millisecond) // six times what a streamer may be silent
+	require.Error(t, err)
+	require.Empty(t, r.endings(id))
+	require.NoError(t, r.log.Beat(events.StreamerKey(region, id), "")) // which makes its silence count
+	require.Equal(t, events.CauseHung, decoded[events.FailedData](t, r.until(id, events.Failed)).Cause)
 }

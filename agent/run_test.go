@@ -91,6 +91,10 @@ func TestInstanceEndsByItself(t *testing.T) {
 			driver.Ending{Part: driver.PartDisplay, Failed: true, Reason: "the X server crashed", ExitCode: -1, Signal: "segmentation fault"},
 			events.FailedData{Agent: "a1", Attempt: 1, Part: "display", Cause: events.CauseDied, Reason: "the X server crashed", Signal: "segmentation fault"},
 		},
+		"for its memory": {
+			driver.Ending{Part: driver.PartApplication, Failed: true, OutOfMemory: true, Reason: "the instance used more memory than it is allowed", ExitCode: -1},
+			events.FailedData{Agent: "a1", Attempt: 1, Part: "application", Cause: events.CauseMemory, Reason: "the instance used more memory than it is allowed"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -25,6 +25,9 @@ type Heartbeat struct {
 	Warm *int `json:"warm,omitempty"`
 	// User is the public key of a streamer's NATS user, whose agent renews it.
 	User string `json:"user,omitempty"`
+	// Asks tells that this is no sign of life, and only asks for the user to be renewed: from who speaks for a streamer that gives none, whose
+	// silence says nothing.
+	Asks bool `json:"asks,omitempty"`
 }
 
 // Value is the key's value.
@@ -52,11 +55,20 @@ func ParseHeartbeat(value []byte) (h Heartbeat, ok bool) {
 // Beat publishes a heartbeat, with the public key of a user that is to be renewed where it is not empty, and waits for no answer: the next follows in [HeartbeatEvery], and the key lives for
 // [HeartbeatTTL]. While NATS is away there is none: one that the client kept for later would be a lie by then.
 func (l *Log) Beat(key, user string) error {
+	return l.beat(key, Heartbeat{Time: time.Now(), User: user})
+}
+
+// AskRenewal publishes that a streamer's user is to be renewed, where it gives no sign of life otherwise; see [Heartbeat.Asks].
+func (l *Log) AskRenewal(key, user string) error {
+	return l.beat(key, Heartbeat{Time: time.Now(), User: user, Asks: true})
+}
+
+func (l *Log) beat(key string, h Heartbeat) error {
 	if !l.nc.IsConnected() {
 		return fmt.Errorf("%w: no heartbeat", ErrUnavailable)
 	}
 	m := nats.NewMsg(HeartbeatSubject(key))
-	m.Data = Heartbeat{Time: time.Now(), User: user}.Value()
+	m.Data = h.Value()
 	m.Header.Set(jetstream.MsgTTLHeader, HeartbeatTTL.String())
 	if err := l.nc.PublishMsg(m); err != nil {
 		return fmt.Errorf("events: heartbeat: %w", err)

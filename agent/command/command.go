@@ -39,9 +39,10 @@ type Streamers struct {
 type Options struct {
 	Data         string
 	Region       string
-	Slots        int    // 0: by the machine's size
-	Warm         int    // instances that wait for sessions
+	Slots        int // 0: by the machine's size
+	Warm         int // instances that wait for sessions
 	Limits       process.Limits
+	Isolate      bool   // applications in namespaces of their own
 	Applications string // file or folder; empty: the built-in ones
 	Version      string
 	NATS         string // what the streamers get: the server's URL
@@ -64,12 +65,13 @@ func Flags() []cli.Flag {
 		&cli.IntFlag{Name: "slots", Usage: "sessions at once, `N`; default by cores and memory, at least 4", Sources: connect.Env("slots")},
 		&cli.IntFlag{Name: "warm", Usage: "have `N` instances up before sessions come, as far as slots are free: display, sound and streamer", Sources: connect.Env("warm")},
 		&cli.StringFlag{Name: "limits", Usage: "`MODE` of limits in applications' files on this machine: auto (enforced where the machine lets us, see doctor), enforce (nothing runs where it does not) or off", Value: string(process.LimitsAuto), Sources: connect.Env("limits")},
+		&cli.BoolFlag{Name: "isolate", Usage: "give each application on this machine namespaces of its own: no network, no sight of other processes", Sources: connect.Env("isolate")},
 	}
 }
 
 // ParseFlags reads [Flags].
 func ParseFlags(cmd *cli.Command) (Options, error) {
-	o := Options{Region: cmd.String("region"), Slots: cmd.Int("slots"), Warm: cmd.Int("warm"), Limits: process.Limits(cmd.String("limits")), Applications: cmd.String("applications")}
+	o := Options{Region: cmd.String("region"), Slots: cmd.Int("slots"), Warm: cmd.Int("warm"), Limits: process.Limits(cmd.String("limits")), Isolate: cmd.Bool("isolate"), Applications: cmd.String("applications")}
 	if !events.ValidToken(o.Region) {
 		return o, connect.Usagef("--region takes 1 to 63 of a-z, 0-9 and -, not %q", o.Region)
 	}
@@ -202,7 +204,11 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 
 // CheckMachine tells in one line what the machine lacks to run instances.
 func CheckMachine(ctx context.Context, o Options) error {
-	d, err := process.New(process.Config{Data: o.Data, Self: "streamstack", Streamer: []string{"streamstack"}, Limits: o.Limits, Log: o.Logger})
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("agent: own executable: %w", err)
+	}
+	d, err := process.New(o.processConfig(self))
 	if err != nil {
 		return err
 	}

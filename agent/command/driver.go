@@ -15,6 +15,7 @@ import (
 	"streamstack/agent/application"
 	"streamstack/agent/driver/ams"
 	"streamstack/agent/driver/process"
+	"streamstack/agent/driver/process/confine"
 	"streamstack/events/connect"
 )
 
@@ -57,6 +58,9 @@ func parseDriver(cmd *cli.Command) (DriverOptions, error) {
 	o := DriverOptions{Name: cmd.String("driver"), AMS: cmd.String("ams"), AMSCert: cmd.String("ams-cert"), AMSKey: cmd.String("ams-key"),
 		AMSServerCert: cmd.String("ams-server-cert"), InstanceNATS: cmd.String("instance-nats")}
 	given := []struct{ flag, value string }{{"ams", o.AMS}, {"ams-cert", o.AMSCert}, {"ams-key", o.AMSKey}, {"ams-server-cert", o.AMSServerCert}}
+	if o.Name != driverProcess && cmd.Bool("isolate") {
+		return o, connect.Usagef("agent: --isolate is for --driver process: what others run is apart already")
+	}
 	var err error
 	if o.Docker, err = parseDocker(cmd, o.Name); err != nil {
 		return o, err
@@ -124,8 +128,17 @@ func (o Options) equipProcess(cfg *agent.Config) (err error) {
 		cfg.Slots = defaultSlots()
 	}
 	cfg.DriverName, cfg.GPUs, cfg.Load = driverProcess, gpus(kernelGPUs), load
-	cfg.Driver, err = process.New(process.Config{Data: o.Data, Self: self, Streamer: []string{self, "streamer"}, Limits: o.Limits, Log: o.Logger})
+	cfg.Driver, err = process.New(o.processConfig(self))
 	return err
+}
+
+// processConfig is that of instances on this machine; self is our own executable.
+func (o Options) processConfig(self string) process.Config {
+	c := process.Config{Data: o.Data, Self: self, Streamer: []string{self, "streamer"}, Limits: o.Limits, Log: o.Logger}
+	if o.Isolate {
+		c.Confine = []string{self, confine.Name}
+	}
+	return c
 }
 
 // equipAMS has instances run by AMS, which says what it can run and how many.

@@ -50,7 +50,7 @@ type Warm interface {
 	Stop(ctx context.Context) error
 }
 
-// ErrCold: an instance that waited cannot be had by this session after all.
+// ErrCold tells that an instance that waited cannot be had by this session after all.
 var ErrCold = errors.New("the instance that waited is of no use to this session")
 
 // What a streamer that waits and its driver say to each other. The streamer is started with STREAMSTACK_WARM=FILE in its

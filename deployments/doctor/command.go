@@ -45,7 +45,7 @@ func run(ctx context.Context, cmd *cli.Command, needed needed, probe probe) erro
 	findings := gpus("/")
 	findings = append(findings, gstreamer(ctx, needed, probe)...)
 	findings = append(findings, instances(process.Needs())...)
-	findings = append(findings, limits(process.CheckLimits()))
+	findings = append(findings, limits(process.CheckLimits()), namespaces(ctx))
 	servers, running, err := reach(ctx, cmd)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"streamstack/agent/driver/process"
+	"streamstack/agent/driver/process/confine"
 )
 
 // vendors are the makers of GPUs by their PCI numbers.
@@ -80,6 +81,15 @@ func instances(needs []process.Need) (found []Finding) {
 // limits are those of applications' files, where instances are processes of this machine.
 func limits(how string, err error) Finding {
 	return of("limits", "of memory, processors and processes", how, false, err)
+}
+
+// namespaces are those of applications with --isolate.
+func namespaces(ctx context.Context) Finding {
+	self, err := os.Executable()
+	if err == nil {
+		err = process.CheckIsolation(ctx, []string{self, confine.Name})
+	}
+	return of("isolation", "namespaces of an application (--isolate)", "", false, err)
 }
 
 // port is an address that `up` listens on.

@@ -34,7 +34,7 @@ func nothingLeft(t *testing.T, data string, within time.Duration) {
 
 // TestStop: within 5 s of a signal no child is left, and every session has ended with a reason. SIGHUP is what a program
 // gets when its terminal goes. What waits for a session ends too; the one in the browser had waited. The stack that is started
-// on the same folder is the one that is stopped next.
+// on the same folder is the one that is stopped next; its applications have namespaces of their own.
 func TestStop(t *testing.T) {
 	data := stack.DataDir(t)
 	before := traces(t)
@@ -97,7 +97,7 @@ func checkStop(t *testing.T, v viewer, signal syscall.Signal, before []string) *
 	require.Zero(t, s.Wait(), "exit status")
 	require.NoFileExists(t, filepath.Join(data, "endpoints.json"))
 
-	again := stack.Up(t, data)
+	again := stack.Up(t, data, "--isolate")
 	for _, id := range []events.SessionID{watched, other} {
 		var d events.EndedData
 		require.NoError(t, again.Await(id, events.Agent, events.Terminated).Decode(&d))

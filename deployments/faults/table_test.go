@@ -17,6 +17,7 @@ import (
 
 	"streamstack/agent/driver"
 	"streamstack/agent/driver/docker/podmantest"
+	"streamstack/agent/driver/process"
 	"streamstack/events"
 	"streamstack/events/eventstest"
 	"streamstack/projections"
@@ -126,11 +127,22 @@ func (x *table) add(f fault, e events.Event, d events.FailedData, status project
 	x.lines = append(x.lines, fmt.Sprintf("| %s | `%s` | %s | %.1f s | nothing |", f.name, what, status, noticed.Seconds()))
 }
 
+// ofThisHost are those that cannot happen everywhere.
+func ofThisHost(t *testing.T) []fault {
+	t.Helper()
+	if _, err := process.CheckLimits(); err != nil {
+		t.Log(err) // which is what an agent says here
+		return nil
+	}
+	return []fault{{name: "it uses more memory than it may, as processes", app: "greedy", event: events.Failed, cause: events.CauseMemory,
+		says: "more memory than it is allowed (256 MiB)", status: projections.StatusError}}
+}
+
 // Each fault has its event, its reason and its status; what was started is gone; the slot takes the next session.
 func TestFaults(t *testing.T) {
 	var rows table
 	t.Run("rows", func(t *testing.T) {
-		for _, f := range slices.Concat(faults, dockerFaults) {
+		for _, f := range slices.Concat(faults, dockerFaults, ofThisHost(t)) {
 			t.Run(f.name, func(t *testing.T) {
 				t.Parallel()
 				f.run(t, &rows)

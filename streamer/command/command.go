@@ -19,7 +19,6 @@ import (
 	"streamstack/streamer/adb"
 	"streamstack/streamer/input"
 	"streamstack/streamer/instance"
-	"streamstack/streamer/peer"
 	"streamstack/streamer/settings"
 )
 
@@ -52,6 +51,7 @@ func Command() *cli.Command {
 			&cli.StringFlag{Name: "file-outbox", Usage: "`FOLDER` of files that the page may fetch", Sources: connect.Env("file-outbox")},
 			&cli.StringFlag{Name: "input-folder", Usage: "`FOLDER` of the sockets mouse and touch of the display's inputtest devices", Sources: connect.Env("input-folder")},
 			&cli.StringFlag{Name: "sensor-socket", Usage: "Unix socket `FILE` where programs of the instance get the client's sensors and location", Sources: connect.Env("sensor-socket")},
+			&cli.IntFlag{Name: "ice-udp-ports", Usage: "take the first free one of `N` ports from --ice-udp-port on", Value: 1, Hidden: true, Sources: connect.Env("ice-udp-ports")},
 			&cli.StringFlag{Name: "warm", Usage: "be ready before there is a session, and say so in `FILE`; standard input then says which (agent/driver, Warmer)", Hidden: true, Sources: connect.Env("warm")},
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server", Sources: connect.Env("nats")},
 			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for --nats", Sources: connect.Env("creds")},
@@ -65,7 +65,7 @@ func Command() *cli.Command {
 func NetworkFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "ice-ports", Usage: "UDP ports for media, `MIN-MAX`; default any", Sources: connect.Env("ice-ports")},
-		&cli.IntFlag{Name: "ice-udp-port", Usage: "one UDP port `N` for all media of a streamer", Sources: connect.Env("ice-udp-port")},
+		&cli.IntFlag{Name: "ice-udp-port", Usage: "one UDP port for all media of a streamer, `N`, and the ports after it for further slots", Sources: connect.Env("ice-udp-port")},
 		&cli.BoolFlag{Name: "ice-tcp", Usage: "let clients connect over TCP as well, on the ports of --ice-ports or --ice-udp-port; default: only by way of TURN", Sources: connect.Env("ice-tcp")},
 		&cli.BoolFlag{Name: "files", Usage: "let pages send files into sessions and fetch some from them; --files=false forbids it", Value: true, Sources: connect.Env("files")},
 		&cli.StringFlag{Name: "nat-1to1", Usage: "public `IP` that stands for this machine's own", Sources: connect.Env("nat-1to1")},
@@ -87,6 +87,9 @@ func NetworkEnv(cmd *cli.Command) (env []string) {
 	}
 	if n := cmd.Int("ice-udp-port"); n != 0 {
 		env = append(env, fmt.Sprintf("%s=%d", connect.EnvName("ice-udp-port"), n))
+		if slots := cmd.Int("slots"); slots > 1 {
+			env = append(env, fmt.Sprintf("%s=%d", connect.EnvName("ice-udp-ports"), slots))
+		}
 	}
 	if !cmd.Bool("files") {
 		env = append(env, connect.EnvName("files")+"=false")
@@ -140,7 +143,7 @@ func stream(ctx context.Context, cmd *cli.Command, known <-chan []streamer.Encod
 			return abandoned(ctx, err, log)
 		}
 	}
-	n, err := peer.NewNetwork(network)
+	n, err := openNetwork(network, cmd.Int("ice-udp-ports"))
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,14 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"syscall"
 
 	"github.com/urfave/cli/v3"
 
@@ -65,6 +67,20 @@ func parseNetwork(cmd *cli.Command, log *slog.Logger) (peer.NetworkConfig, error
 	return c, nil
 }
 
+const maxPort = 65535
+
+// openNetwork opens the ports of a streamer: with --ice-udp-port the first free one of as many as there are slots, each of which has a
+// streamer of its own.
+func openNetwork(c peer.NetworkConfig, ports int) (n *peer.Network, err error) {
+	for range max(1, ports) {
+		if n, err = peer.NewNetwork(c); c.UDPPort == 0 || !errors.Is(err, syscall.EADDRINUSE) {
+			return n, err //nolint:wrapcheck // it says what and what to do
+		}
+		c.UDPPort++
+	}
+	return nil, err //nolint:wrapcheck // likewise
+}
+
 // CheckNetworkFlags tells what is wrong with [NetworkFlags], for an agent of so many slots that passes them on (0: as many
 // as the machine takes). Each session has a streamer process of its own, and one port has one owner.
 func CheckNetworkFlags(cmd *cli.Command, slots int) error {
@@ -72,10 +88,15 @@ func CheckNetworkFlags(cmd *cli.Command, slots int) error {
 		return err
 	}
 	c, err := parseNetwork(cmd, slog.New(slog.DiscardHandler))
-	if err == nil && c.UDPPort != 0 && slots != 1 {
-		return connect.Usagef("--ice-udp-port is one session's at a time: give --slots 1 with it, or a range with --ice-ports")
+	switch {
+	case err != nil || c.UDPPort == 0:
+		return err
+	case slots < 1:
+		return connect.Usagef("--ice-udp-port is one session's at a time, and a session's streamer takes the first free one from there: say with --slots N how many ports there are, or give a range with --ice-ports")
+	case c.UDPPort+slots-1 > maxPort:
+		return connect.Usagef("--ice-udp-port %d leaves no port for each of %d slots: give a lower one", c.UDPPort, slots)
 	}
-	return err
+	return nil
 }
 
 // dataSockets is where programs of an instance look for the page's data channels (control-channel.md, section 13); runtime is the

@@ -3,7 +3,10 @@ package command
 import (
 	"context"
 	"io"
+	"log/slog"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +14,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/connect"
+	"streamstack/streamer/peer"
 )
 
 func TestParseScreen(t *testing.T) {
@@ -105,5 +109,38 @@ func TestUsage(t *testing.T) {
 			require.Equal(t, connect.ExitUsage, connect.ExitStatus(err), "%v", err)
 			require.NotContains(t, err.Error(), "\n")
 		})
+	}
+}
+
+// Streamers of one machine that share the first of their ports get one each, and the last no other than it may have.
+func TestOnePortEach(t *testing.T) {
+	probe, err := net.ListenPacket("udp", ":0")
+	require.NoError(t, err)
+	address, ok := probe.LocalAddr().(*net.UDPAddr)
+	require.True(t, ok)
+	first := address.Port
+	require.NoError(t, probe.Close())
+	c := peer.NetworkConfig{UDPPort: min(first, maxPort-2), Log: slog.New(slog.DiscardHandler)}
+	for range 2 {
+		n, err := openNetwork(c, 8)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, n.Close()) })
+	}
+	_, err = openNetwork(c, 1)
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+
+	for args, want := range map[string]string{"": "say with --slots N", "65534": "leaves no port for each of 4 slots", "50000": ""} {
+		slots, port := 4, args
+		if port == "" {
+			slots, port = 0, "50000"
+		}
+		cmd := &cli.Command{Flags: NetworkFlags(), Action: func(_ context.Context, cmd *cli.Command) error { return CheckNetworkFlags(cmd, slots) }}
+		err := cmd.Run(t.Context(), []string{"agent", "--ice-udp-port", port})
+		if want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, want)
+		require.Equal(t, connect.ExitUsage, connect.ExitStatus(err))
 	}
 }

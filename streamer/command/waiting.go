@@ -142,7 +142,7 @@ func wait(ctx context.Context, cmd *cli.Command, report string, log *slog.Logger
 	}
 	next := command(found)
 	next.Reader, next.Writer, next.ErrWriter = bytes.NewReader(order.Secret), cmd.Root().Writer, cmd.Root().ErrWriter
-	return next.Run(fresh{ctx}, []string{"streamer"})
+	return next.Run(fresh{ctx}, []string{"streamer"}) //nolint:contextcheck // fresh is ctx
 }
 
 // fresh is a context in which no command runs yet: one would be the next one's parent, with its flags and its standard input.

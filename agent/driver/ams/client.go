@@ -192,7 +192,9 @@ func (c *client) instance(ctx context.Context, id string) (r remote, err error) 
 // of several tags count is not told.
 func (c *client) tagged(ctx context.Context, tags ...string) ([]remote, error) {
 	query := recursive()
-	query.Set("tags", strings.Join(tags, ","))
+	if len(tags) > 0 {
+		query.Set("tags", strings.Join(tags, ","))
+	}
 	var all, found []remote
 	if err := c.get(ctx, "/1.0/instances", query, &all); err != nil {
 		return nil, err

@@ -18,7 +18,8 @@
 //
 // Instances carry two tags: session=ID, and streamstack-agent=ID. When the answer to a launch is lost, the tags find what it
 // made. A janitor removes what carries the agent's tag and belongs to no session, once a minute and whenever the socket
-// stands again. An agent's id must not be used by two running agents, as for claims. Failed and stopped instances are deleted: they would keep
+// stands again. What an agent that never comes back has left is ended by another one of the same AMS, once the log says that its sessions are over
+// (Foreign). An agent's id must not be used by two running agents, as for claims. Failed and stopped instances are deleted: they would keep
 // their disk.
 //
 // # What an instance is told

@@ -57,7 +57,9 @@ func (d *Driver) Warm(ctx context.Context, spec driver.WarmSpec) (driver.Warm, e
 
 // start starts the container and returns when its guest waits.
 func (w *warm) start(ctx context.Context) (err error) {
-	order := guest.Order{Warm: &guest.Warm{ID: w.id, Application: w.app, Screen: w.in.spec.Screen, Env: w.in.spec.Streamer.Env}}
+	app := w.app
+	app.Limits = application.Limits{} // which the container has
+	order := guest.Order{Warm: &guest.Warm{ID: w.id, Application: app, Screen: w.in.spec.Screen, Env: w.in.spec.Streamer.Env}}
 	w.talk, err = w.in.open(ctx, func(ctx context.Context, t *talk) error {
 		if err := t.say(order); err != nil {
 			return err

@@ -59,9 +59,14 @@ func anyFile(patterns ...string) bool {
 
 // Check names everything that is missing in one line, with the one command that installs it on Debian and Ubuntu; see
 // [driver.Driver].
-func (d *Driver) Check(context.Context) error {
+func (d *Driver) Check(ctx context.Context) error {
 	if err := check(requirements); err != nil {
 		return err
+	}
+	if len(d.config.Confine) > 0 {
+		if err := CheckIsolation(ctx, d.config.Confine); err != nil {
+			return err
+		}
 	}
 	if _, err := d.groups(); d.config.Limits == LimitsEnforce {
 		return errLimits(err)

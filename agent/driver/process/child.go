@@ -10,6 +10,7 @@ import (
 
 	"streamstack/agent/driver"
 	"streamstack/agent/driver/process/cgroup"
+	"streamstack/agent/driver/process/confine"
 )
 
 // titles name the parts in sentences.
@@ -30,6 +31,8 @@ type command struct {
 	stdin  *os.File   // nil is /dev/null
 	extra  []*os.File // from file descriptor 3 on
 	group  *cgroup.Group
+	// confined has it run in namespaces of its own.
+	confined bool
 }
 
 // child is a part that was started. It is waited for from the start; done is closed when it has ended.
@@ -40,6 +43,8 @@ type child struct {
 	started time.Time
 	done    chan struct{}
 	adopted bool // not our child
+	// confined tells that a signal that ended the program is told by an exit status (package confine).
+	confined bool
 	// Set before done is closed; the state of one that was adopted stays nil.
 	state *os.ProcessState
 	ended time.Time
@@ -58,6 +63,9 @@ func start(c command) (*child, error) {
 		cmd.Stdin = c.stdin // an *os.File in an interface must not be a typed nil
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if c.confined {
+		cmd.SysProcAttr = confine.Attributes()
+	}
 	launch := cmd.Start
 	if c.group != nil {
 		launch = func() error { return c.group.Start(cmd) }
@@ -65,7 +73,7 @@ func start(c command) (*child, error) {
 	if err := launch(); err != nil {
 		return nil, startError(c, err)
 	}
-	ch := &child{part: c.part, log: c.log, started: time.Now(), done: make(chan struct{})}
+	ch := &child{part: c.part, log: c.log, started: time.Now(), done: make(chan struct{}), confined: c.confined}
 	ch.PID = cmd.Process.Pid
 	if info, ok := readProcess(ch.PID); ok { // a zombie is still there until Wait
 		ch.Start = info.Start
@@ -120,9 +128,9 @@ func (c *child) ending() driver.Ending {
 	}
 	e := driver.Ending{Part: c.part, ExitCode: c.state.ExitCode(), LogTail: logTail(c.log), Failed: true}
 	how := fmt.Sprintf("exited with status %d", e.ExitCode)
-	if status, ok := c.state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		e.Signal = status.Signal().String()
-		how = fmt.Sprintf("was ended by signal %d (%s)", int(status.Signal()), e.Signal)
+	if signal, ok := c.signal(); ok {
+		e.Signal, e.ExitCode = signal.String(), -1
+		how = fmt.Sprintf("was ended by signal %d (%s)", int(signal), e.Signal)
 	}
 	e.Reason = fmt.Sprintf("%s %s after %s", titles[c.part], how, duration(c.ended.Sub(c.started)))
 	if c.part == driver.PartApplication && e.ExitCode == 0 {
@@ -135,8 +143,19 @@ func (c *child) ending() driver.Ending {
 
 // killed tells whether somebody else ended the child: what it said last has nothing to do with that.
 func (c *child) killed() bool {
-	status, ok := c.state.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && (status.Signal() == syscall.SIGKILL || status.Signal() == syscall.SIGTERM)
+	signal, ok := c.signal()
+	return ok && (signal == syscall.SIGKILL || signal == syscall.SIGTERM)
+}
+
+// signal is the one that ended the child, if one did.
+func (c *child) signal() (syscall.Signal, bool) {
+	if status, ok := c.state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return status.Signal(), true
+	}
+	if c.confined {
+		return confine.Signal(c.state.ExitCode())
+	}
+	return 0, false
 }
 
 // duration is rounded to what a person wants to know.

@@ -40,6 +40,9 @@ type Config struct {
 	Self string
 	// Streamer is the command of the streamer, such as [/usr/bin/streamstack streamer].
 	Streamer []string
+	// Confine is the command that runs the application that follows it in namespaces of its own, such as
+	// [/usr/bin/streamstack confined] (package confine); empty: it runs in ours.
+	Confine []string
 	// Limits says what becomes of the applications' limits; empty is LimitsAuto.
 	Limits Limits
 	// Log gets what operators need; nil discards.

@@ -41,6 +41,9 @@
 // marker, STREAMSTACK_USER_DATA, STREAMSTACK_SENSOR_SOCKET and its own variables. The streamer gets its secret on standard input, since a process
 // of the same user can read another's environment.
 //
+// With [Config.Confine] it runs in namespaces of its own (package confine): it has no network but a loopback of its own, and sees no other
+// process. Display and sound are sockets with files, so that the session is as any other; one that has a port for shares is refused.
+//
 // # Limits
 //
 // Those of an application's file hold for all of its instance, encoder included, as they do where an instance is a container. They need

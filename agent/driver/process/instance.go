@@ -26,6 +26,7 @@ type instance struct {
 	cookie  []byte
 	log     *slog.Logger
 	groups  func() (*cgroup.Host, error)
+	confine []string
 	group   *cgroup.Group // nil where there are none
 
 	display int      // its number; set by prepare

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -164,8 +165,8 @@ func (in *instance) letGo(ctx context.Context, order []byte) error {
 
 func (in *instance) startApplication(self string) error {
 	_, err := in.start(command{
-		part: driver.PartApplication, argv: in.spec.Application.Argv(self),
-		env: in.applicationEnvironment(), log: in.logFile("application"),
+		part: driver.PartApplication, argv: slices.Concat(in.confine, in.spec.Application.Argv(self)),
+		env: in.applicationEnvironment(), log: in.logFile("application"), confined: len(in.confine) > 0,
 	})
 	return err
 }

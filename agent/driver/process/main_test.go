@@ -63,6 +63,7 @@ var roles = map[string]func(){
 		}
 	},
 	"role:eat": eat, "role:escape": escape, "role:escape-between": escape,
+	"role:confined": confined, "role:inside": inside,
 	"role:agent":       agent,
 	"role:agent-warm":  agentWarm,
 	"role:agent-midst": agentMidst,

@@ -57,6 +57,11 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 	if err := checkSpec(spec); err != nil {
 		return nil, driver.Because(driver.ErrRefused, "%w", err)
 	}
+	if len(d.config.Confine) > 0 {
+		if err := checkIsolated(spec.Application); err != nil {
+			return nil, err
+		}
+	}
 	in, err := d.admit(spec)
 	if err != nil {
 		return nil, err
@@ -120,6 +125,7 @@ func (d *Driver) admit(spec driver.Spec) (*instance, error) {
 		cookie:   newCookie(),
 		log:      d.config.Log,
 		groups:   d.groups,
+		confine:  d.config.Confine,
 		parts:    make(map[driver.Part]*child),
 		ends:     make(chan struct{}, len(wholeInstance)),
 		stopping: make(chan struct{}),

@@ -138,6 +138,9 @@ func (w *warm) Err() error {
 
 // Fits is false where Launch has something to say that Claim would say too late.
 func (w *warm) Fits(spec driver.Spec) bool {
+	if len(w.d.config.Confine) > 0 && checkIsolated(spec.Application) != nil {
+		return false
+	}
 	return checkSpec(spec) == nil && checkCommand(spec.Application, w.d.config.Self) == nil
 }
 
@@ -198,7 +201,7 @@ func (w *warm) become(ctx context.Context, spec driver.Spec) error {
 	if err := in.beforeStreamer(ctx); err != nil {
 		return err
 	}
-	order, err := json.Marshal(driver.WarmOrder{Env: in.streamerEnvironment(), Secret: spec.Streamer.Secret})
+	order, err := json.Marshal(driver.WarmOrder{Env: in.streamerEnvironment(), Secret: spec.Streamer.Secret}) //nolint:gosec // it is for the streamer's pipe
 	if err != nil {
 		return fmt.Errorf("process: the streamer's order: %w", err)
 	}

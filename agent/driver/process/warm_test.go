@@ -29,7 +29,7 @@ func warmStreamer() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	say := func(r driver.WarmReport) { _ = json.NewEncoder(report).Encode(r) }
+	say := func(r driver.WarmReport) { _ = json.NewEncoder(report).Encode(r) } //nolint:errchkjson // who waits for it tells
 	say(driver.WarmReport{Warm: true})
 	in := json.NewDecoder(os.Stdin)
 	var screen driver.WarmScreen

@@ -178,6 +178,15 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestGraphics(t *testing.T) {
+	devices := t.TempDir()
+	require.False(t, graphics(devices))
+	require.NoError(t, os.Mkdir(filepath.Join(devices, "dri"), 0o700))
+	require.False(t, graphics(devices))
+	require.NoError(t, os.WriteFile(filepath.Join(devices, "nvidia0"), nil, 0o600))
+	require.True(t, graphics(devices))
+}
+
 func TestParseKills(t *testing.T) {
 	require.Equal(t, 3, parseKills([]byte("low 0\nhigh 0\nmax 9\noom 4\noom_kill 3\noom_group_kill 0\n")), "cgroup v2")
 	require.Equal(t, 1, parseKills([]byte("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")), "cgroup v1")
@@ -187,8 +196,7 @@ func TestParseKills(t *testing.T) {
 // Every line that a part prints is copied once, whole and in order, however the writing falls.
 func TestFollow(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		folder, err := os.MkdirTemp(t.TempDir(), "")
-		require.NoError(t, err)
+		folder := t.TempDir()
 		var out eventstest.Output
 		f := follow(folder, &out)
 		file, err := os.OpenFile(filepath.Join(folder, "part.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)

@@ -36,6 +36,7 @@ type Warm struct {
 
 // NewBoot takes from a spec what the guest needs of it.
 func NewBoot(spec driver.Spec) *Boot {
+	spec.Application.Limits = application.Limits{} // which the container has
 	return &Boot{Session: spec.Session, Application: spec.Application, Screen: spec.Screen, UserData: spec.UserData,
 		Env: spec.Streamer.Env, Secret: spec.Streamer.Secret}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -42,11 +43,13 @@ func baseStore(t testing.TB, work string, env []string) string {
 	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
 
 	store, made := filepath.Join(folder, "root"), filepath.Join(folder, "made")
-	if _, err := os.Stat(made); err == nil {
+	now := time.Now()
+	if err := os.Chtimes(made, now, now); err == nil {
 		return store
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		require.NoError(t, err)
 	}
+	forgetOld(t, filepath.Dir(folder), now)
 	unmount(store) // what one that was killed has left
 	require.NoError(t, os.RemoveAll(store))
 	empty := filepath.Join(work, "empty")
@@ -58,6 +61,21 @@ func baseStore(t testing.TB, work string, env []string) string {
 	unmount(store)
 	require.NoError(t, os.WriteFile(made, nil, 0o600))
 	return store
+}
+
+// keepUnused is how long a base that no test asks for any more takes up its half a gigabyte.
+const keepUnused = 24 * time.Hour
+
+// forgetOld removes bases that are of no use any more.
+func forgetOld(t testing.TB, all string, now time.Time) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(all, "*", "made"))
+	require.NoError(t, err)
+	for _, made := range files {
+		if info, err := os.Stat(made); err == nil && now.Sub(info.ModTime()) > keepUnused {
+			require.NoError(t, os.RemoveAll(filepath.Dir(made)))
+		}
+	}
 }
 
 // baseKey is by what the base is made of: the scripts, and the versions of the packages that they ask for. A program that was built

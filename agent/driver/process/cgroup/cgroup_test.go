@@ -99,7 +99,9 @@ func TestTooMuchMemory(t *testing.T) {
 	err := cmd.Wait()
 	var exit *exec.ExitError
 	require.True(t, errors.As(err, &exit), err)
-	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal())
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	require.True(t, ok)
+	require.Equal(t, syscall.SIGKILL, status.Signal())
 	require.Positive(t, g.OOMKills())
 	require.NoError(t, g.Limit(Limits{Memory: 64 << 20}), "limits can be changed")
 }

@@ -69,7 +69,7 @@ func Reopen(folders map[string]string) *Group {
 
 func (g *Group) make() error {
 	for _, folder := range g.Folders() {
-		if err := os.Mkdir(folder, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := os.Mkdir(folder, 0o750); err != nil && !errors.Is(err, os.ErrExist) {
 			return fmt.Errorf("cgroup: %w", err)
 		}
 	}

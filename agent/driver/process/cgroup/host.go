@@ -27,7 +27,7 @@ import (
 // controllers are those that limits need.
 var controllers = []string{"memory", "cpu", "pids"}
 
-// ErrUnavailable: limits cannot be had on this host; the error says why and what to do.
+// ErrUnavailable tells that limits cannot be had on this host; the error says why and what to do.
 var ErrUnavailable = errors.New("limits of memory, processors and processes cannot be enforced here")
 
 // Host is where this process may make groups. It is read-only once made.
@@ -178,7 +178,7 @@ func (h *Host) leave() error {
 		return fmt.Errorf("the control group %s has other members: give the agent one of its own, with systemd-run --scope -p Delegate=yes or as a service", h.v2)
 	}
 	leaf := filepath.Join(h.v2, "agent")
-	if err := os.Mkdir(leaf, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Mkdir(leaf, 0o750); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("control groups: %w", err)
 	}
 	return write(filepath.Join(leaf, "cgroup.procs"), strconv.Itoa(os.Getpid()))
