@@ -25,8 +25,8 @@ func CheckIsolation(ctx context.Context, argv []string) error {
 	ctx, cancel := context.WithTimeout(ctx, isolateTime)
 	defer cancel()
 	view := confine.View{Hide: []string{os.TempDir()}}
-	cmd := exec.CommandContext(ctx, argv[0], slices.Concat(argv[1:], view.Args(), []string{"true"})...) //nolint:gosec // our own
-	cmd.SysProcAttr, cmd.Dir = confine.Attributes(), "/"                                                // which is not hidden
+	cmd := exec.CommandContext(ctx, argv[0], slices.Concat(argv[1:], view.Args(), []string{"true"})...)
+	cmd.SysProcAttr, cmd.Dir = confine.Attributes(), "/" // which is not hidden
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {

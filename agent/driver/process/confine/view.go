@@ -105,11 +105,11 @@ func (v View) impose(program string) error {
 // outermost are the real paths without those in one another.
 func outermost(paths []string) (out []string, err error) {
 	for _, path := range paths {
-		real, err := filepath.EvalSymlinks(path)
+		resolved, err := filepath.EvalSymlinks(path)
 		if err != nil {
 			return nil, fmt.Errorf("confine: hide: %w", err)
 		}
-		out = append(out, real)
+		out = append(out, resolved)
 	}
 	slices.Sort(out)
 	out = slices.Compact(out)
@@ -121,8 +121,8 @@ func outermost(paths []string) (out []string, err error) {
 
 // within tells whether a path is one of the folders, or in one.
 func within(path string, folders []string) bool {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
 	}
 	return slices.ContainsFunc(folders, func(folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") })
 }
