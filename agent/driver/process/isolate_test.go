@@ -59,7 +59,7 @@ func inside() {
 	read("user data", os.Getenv("STREAMSTACK_USER_DATA"))
 	read("cookie", os.Getenv("XAUTHORITY"))
 	read("credentials", os.Getenv("CREDENTIALS"))
-	read("credentials from here", "../../../secret")
+	read("state from here", "../state.json")
 	read("credentials elsewhere", os.Getenv("ELSEWHERE"))
 	others, _ := filepath.Glob(filepath.Join(filepath.Dir(os.Getenv("XDG_RUNTIME_DIR")), "streamstack-*", "xauthority"))
 	displays, _ := filepath.Glob("/tmp/.X11-unix/X1*")
@@ -148,10 +148,10 @@ func TestAnIsolatedApplication(t *testing.T) {
 	}
 	in := report(d)
 	require.True(t, strings.HasPrefix(in, "loopback: false\nabstract: false\ndisplay: true\nsound: true\nown: true\ninterfaces: 1\nprocesses: 2\nmay mount: false\n"+
-		"user data: true\ncookie: true\ncredentials: false\ncredentials from here: false\ncredentials elsewhere: false\nothers: false false false\nmay write: true\n"), in)
+		"user data: true\ncookie: true\ncredentials: false\nstate from here: false\ncredentials elsewhere: false\nothers: false false false\nmay write: true\n"), in)
 	out := report(newDriver(t, "role:sleep"))
 	require.True(t, strings.HasPrefix(out, "loopback: true\nabstract: true\ndisplay: true\nsound: true\nown: true\n"), "what is looked at is there: %s", out)
-	require.Contains(t, out, "\ncredentials: true\ncredentials from here: true\ncredentials elsewhere: true\nothers: true true true\nmay write: true\n")
+	require.Contains(t, out, "\ncredentials: true\nstate from here: true\ncredentials elsewhere: true\nothers: true true true\nmay write: true\n")
 }
 
 // A real program shows its window, and what it leaves behind ends with it.
