@@ -114,6 +114,8 @@ func (r *run) resume(ctx context.Context, inst driver.Instance) {
 	r.a.log.Info("session taken over", "session", r.s.ID, "app", r.s.App)
 	defer r.forget(ctx)
 	r.adopted = true
+	pulse := r.a.listen(r.s.ID)
+	defer pulse.end()
 	// What was appended before this run was known to the watch.
 	for {
 		s, _, err := projections.Load(ctx, r.a.cfg.Log, r.s.Region, r.s.ID)
@@ -126,7 +128,7 @@ func (r *run) resume(ctx context.Context, inst driver.Instance) {
 			return // the driver's Close ends the instance
 		}
 	}
-	r.supervise(ctx, inst)
+	r.supervise(ctx, inst, pulse)
 }
 
 // catchUp tells the run what the session has come to.

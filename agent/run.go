@@ -74,6 +74,8 @@ func (r *run) run(ctx context.Context) {
 	log := r.a.log.With("session", r.s.ID)
 	log.Info("session claimed", "app", r.s.App)
 	defer r.forget(ctx)
+	pulse := r.a.listen(r.s.ID) // before there is a streamer: one that had waited gives its first sign of life at once, and may hang then
+	defer pulse.end()
 	inst, err := r.launch(ctx)
 	if err != nil {
 		if r.stopped() {
@@ -85,7 +87,7 @@ func (r *run) run(ctx context.Context) {
 		return
 	}
 	log.Info("instance launched", "attempt", r.s.Attempt)
-	r.supervise(ctx, inst)
+	r.supervise(ctx, inst, pulse)
 }
 
 // stopped tells whether the end was asked for.
@@ -174,11 +176,9 @@ func (r *run) deleteConsumer(ctx context.Context) error {
 }
 
 // supervise waits for whatever ends the instance, ends it, and appends why.
-func (r *run) supervise(ctx context.Context, inst driver.Instance) {
+func (r *run) supervise(ctx context.Context, inst driver.Instance, pulse *pulse) {
 	late := time.NewTimer(r.a.readyTime)
 	defer late.Stop()
-	pulse := r.a.listen(r.s.ID)
-	defer pulse.end()
 	if r.adopted {
 		pulse.begin() // it may hang since before we came
 	}

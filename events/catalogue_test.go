@@ -24,7 +24,7 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 		events.QualityStream: {
 			"quality.sample": events.NewQualityDraft(region, session, events.QualityData{
 				Peer: "p1", IntervalMs: 2001, FPS: 29.99, VideoKbps: 2400, AudioKbps: 96, TargetKbps: 2500, RTTMs: &rtt, Loss: 0.0039, EncodeMs: &encode,
-				EncodeP95Ms: &p95, Frames: 60, FramesDropped: 1, Keyframes: map[string]uint64{"pli": 1}, Freezes: 1, FrozenMs: 250, NACKs: 3, PLIs: 1, FIRs: 1, Inputs: 40, InputsDropped: map[string]uint64{"invalid": 1},
+				EncodeP95Ms: &p95, Stages: &events.StagesData{CaptureMs: 2.25, ConvertMs: 1.5, EncodeMs: 5.75}, Frames: 60, FramesDropped: 1, Keyframes: map[string]uint64{"pli": 1}, Freezes: 1, FrozenMs: 250, NACKs: 3, PLIs: 1, FIRs: 1, Inputs: 40, InputsDropped: map[string]uint64{"invalid": 1},
 				VideoPackets: 560, VideoBytes: 600_300, AudioPackets: 200, AudioBytes: 24_012, Missed: 1,
 			}),
 			"quality.decisions": events.NewDecisionsDraft(region, session, events.DecisionsData{

@@ -49,9 +49,11 @@ type QualityData struct {
 	// picture came.
 	EncodeMs *float64 `json:"encode_ms,omitempty"`
 	// EncodeP95Ms is the 95th percentile of the same.
-	EncodeP95Ms   *float64 `json:"encode_p95_ms,omitempty"`
-	Frames        uint64   `json:"frames"`         // pictures sent
-	FramesDropped uint64   `json:"frames_dropped"` // pictures made and not sent
+	EncodeP95Ms *float64 `json:"encode_p95_ms,omitempty"`
+	// Stages are the parts of EncodeMs; absent where they are not known.
+	Stages        *StagesData `json:"stages,omitempty"`
+	Frames        uint64      `json:"frames"`         // pictures sent
+	FramesDropped uint64      `json:"frames_dropped"` // pictures made and not sent
 	// Keyframes counts the key frames among Frames by why they were made: start, pli, fir, overflow, outage, or encoder for
 	// one that nobody had asked for.
 	Keyframes map[string]uint64 `json:"keyframes,omitempty"`
@@ -75,6 +77,13 @@ type QualityData struct {
 	InputsDropped map[string]uint64 `json:"inputs_dropped,omitempty"`
 	// Missed is how many samples before this one the log did not take. They are not sent later.
 	Missed uint64 `json:"missed,omitempty"`
+}
+
+// StagesData are mean times of a picture's way from the screen to its encoded form, in milliseconds.
+type StagesData struct {
+	CaptureMs float64 `json:"capture_ms"` // reading the screen
+	ConvertMs float64 `json:"convert_ms"` // the wait for the encoder's thread, and the conversion to what the encoder takes
+	EncodeMs  float64 `json:"encode_ms"`  // the encoder itself, with what stands behind it
 }
 
 // QualitySample is a sample with its place.

@@ -25,6 +25,7 @@ const (
 type sampler struct {
 	c       *client
 	latency latencies
+	stages  stageTimes
 	cancel  context.CancelFunc // nil before start
 	work    sync.WaitGroup
 }
@@ -50,6 +51,7 @@ func (q *sampler) close() {
 func (q *sampler) run(ctx context.Context) {
 	tick := time.NewTicker(q.c.s.cfg.qualityEvery())
 	defer tick.Stop()
+	q.stages.take()
 	q.latency.take() // of what came before the connection
 	before, since := q.c.peer.Stats(), time.Now()
 	inputs := q.c.controls.counts()
@@ -63,6 +65,7 @@ func (q *sampler) run(ctx context.Context) {
 		stats, now := q.c.peer.Stats(), time.Now()
 		q.c.captures.lost(stats.Loss)
 		d := sample(before, stats, now.Sub(since), q.latency.take())
+		d.Stages = q.stages.take()
 		before, since = stats, now
 		counts := q.c.controls.counts()
 		counts.since(inputs, &d)

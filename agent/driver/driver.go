@@ -52,8 +52,8 @@ type Spec struct {
 	// command line or in the environment.
 	UserData json.RawMessage
 	Streamer Streamer
-	// BeforeStreamer, when set, is called once display and sound are up and before the streamer and the application
-	// start: the moment to append "launched". An error ends the launch.
+	// BeforeStreamer, when set, is called once display and sound are up and before the streamer is let go and the
+	// application starts: the moment to append "launched". An error ends the launch.
 	BeforeStreamer func(ctx context.Context) error
 	// Attempt is the launch's number for the session, 1 and up; 0 where nobody counts. Operators see it.
 	Attempt int

@@ -10,7 +10,7 @@ import (
 )
 
 // TestEncoderDies: an element of GStreamer fails under the stream. The next encoder for the codec takes over, the browser shows on, and the
-// history tells what happened and how long it took.
+// history tells what happened and how long it took. Another client then has its picture in AV1.
 func TestEncoderDies(t *testing.T) {
 	s := stack.Up(t, stack.DataDir(t), "--fault", "x264enc:60")
 	v := open(t, s, "&codec=H264")
@@ -37,6 +37,11 @@ func TestEncoderDies(t *testing.T) {
 	for _, e := range s.History(id) {
 		require.False(t, e.Is(events.Streamer, events.Disconnected), "the client stays")
 	}
+	// The same stack in AV1, which no browser prefers to H264 by itself: encoded without hardware, and decoded by Chromium.
+	v.again("&codec=AV1")
+	require.NoError(t, s.Await(v.start("testcard"), events.Streamer, events.Connected).Decode(&c))
+	require.Equal(t, "AV1 libaomenc", c.Codec+" "+c.Encoder)
+	checkPicture(t, v)
 	s.Verify()
 }
 

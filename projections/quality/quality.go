@@ -32,6 +32,8 @@ type Summary struct {
 	FPS, VideoKbps, AudioKbps, TargetKbps Figures
 	// RTTMs and EncodeMs are in milliseconds, without the samples that have none. Loss is 0 to 1.
 	RTTMs, EncodeMs, Loss Figures
+	// CaptureStageMs, ConvertStageMs and EncodeStageMs are the parts of EncodeMs, without the samples that have none.
+	CaptureStageMs, ConvertStageMs, EncodeStageMs Figures
 
 	// Slow is the time of the samples with less than [SlowFPS].
 	Slow    time.Duration
@@ -98,6 +100,11 @@ func (s *Summary) add(q events.QualitySample) {
 	}
 	if q.EncodeMs != nil {
 		s.EncodeMs.add(*q.EncodeMs)
+	}
+	if q.Stages != nil {
+		s.CaptureStageMs.add(q.Stages.CaptureMs)
+		s.ConvertStageMs.add(q.Stages.ConvertMs)
+		s.EncodeStageMs.add(q.Stages.EncodeMs)
 	}
 	for cause, n := range q.Keyframes {
 		countIn(&s.Keyframes, cause, n)

@@ -69,6 +69,10 @@ func qualityEntry(f *quality.Fold, p events.PeerID, label string) Entry {
 	draw("bitrate", s.VideoKbps, 0, 1, " kbit/s", func(p quality.Point) float64 { return p.VideoKbps })
 	draw("rtt", s.RTTMs, 1, 1, " ms", func(p quality.Point) float64 { return p.RTTMs })
 	draw("loss", s.Loss, 1, 100, " %", func(p quality.Point) float64 { return p.Loss })
+	if !s.EncodeStageMs.Empty() {
+		e.Detail = append(e.Detail, fmt.Sprintf("stages  capture %.1f, convert %.1f, encode %.1f ms at the median",
+			s.CaptureStageMs.Median(), s.ConvertStageMs.Median(), s.EncodeStageMs.Median()))
+	}
 	e.Detail = append(e.Detail, troubles(s))
 	return e
 }

@@ -25,7 +25,8 @@ func measured(clients *quality.Clients, from time.Time, p events.PeerID, n int, 
 	}
 	for i := range n {
 		rtt, encode := 1.2+math.Sin(float64(i))/4, 6.5
-		d := events.QualityData{Peer: p, IntervalMs: 2000, FPS: 30, VideoKbps: 2400 + 40*(i%25), TargetKbps: 3000, RTTMs: &rtt, EncodeMs: &encode}
+		d := events.QualityData{Peer: p, IntervalMs: 2000, FPS: 30, VideoKbps: 2400 + 40*(i%25), TargetKbps: 3000, RTTMs: &rtt, EncodeMs: &encode,
+			Stages: &events.StagesData{CaptureMs: 1.5, ConvertMs: 0.75, EncodeMs: 4.25}}
 		if i == 0 {
 			d.Keyframes = map[string]uint64{"start": 1}
 		}
@@ -91,7 +92,7 @@ func TestGoldenQuality(t *testing.T) {
 			})
 		},
 		"still-running": func(s *script, c *quality.Clients) {
-			measured(c, connection(s, peer1), peer1, 2, func(_ int, d *events.QualityData) { d.RTTMs, d.EncodeMs = nil, nil })
+			measured(c, connection(s, peer1), peer1, 2, func(_ int, d *events.QualityData) { d.RTTMs, d.EncodeMs, d.Stages = nil, nil, nil })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,8 +35,18 @@ type Video struct {
 	// Still tells that nothing on the screen had changed since the picture before: it sharpens that one, or tells that the stream lives.
 	// However long it is after the other, the picture has not been frozen.
 	Still bool
-	// ChangedAt is when what the picture shows began to differ from the one before; zero where that is not known.
+	// ChangedAt is when what the picture shows began to differ from the one before; zero where that is not known. Of a key frame that was
+	// asked for while nothing changed it is when the screen was read.
 	ChangedAt time.Time
+	// Stages are what the picture took until here; zero where that is not known.
+	Stages Stages
+}
+
+// Stages are the parts of the time from the screen to the encoded picture.
+type Stages struct {
+	// Capture is reading the screen, Convert the wait for the encoder's thread and the conversion to what it takes, Encode the encoder
+	// itself with what stands behind it.
+	Capture, Convert, Encode time.Duration
 }
 
 // Audio is one Opus packet. Data is owned by the receiver.

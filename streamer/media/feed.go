@@ -36,8 +36,9 @@ type feed struct {
 	end     ending
 	clock   func() time.Duration // the pipeline's
 	// step is the time between two pictures as the encoder sees it.
-	step time.Duration
-	wake chan struct{} // something was asked for
+	step   time.Duration
+	stamps stamps        // when pictures came to the encoder
+	wake   chan struct{} // something was asked for
 
 	mu    sync.Mutex
 	count uint64 // of pictures pushed
@@ -51,7 +52,8 @@ type feed struct {
 // shot is a picture on its way through the encoder.
 type shot struct {
 	number  uint64
-	at      time.Time     // when the screen was read
+	at      time.Time     // when the screen began to be read
+	read    time.Time     // when it had been
 	pts     time.Duration // the same on the pipeline's clock
 	picture cadence.Picture
 }
@@ -177,9 +179,14 @@ func (f *feed) take(ctx context.Context) (bool, error) {
 	}
 	now := time.Now()
 	s := shot{at: now, pts: f.clock(), picture: f.cadence.Taken(now)}
+	if !s.picture.Still && s.picture.ChangedAt.IsZero() {
+		// A key frame of a screen on which nothing has changed: the picture before was right until now, and has not been frozen.
+		s.picture.ChangedAt = now
+	}
 	if err := f.screen.Grab(ctx, segment.Segment); err != nil {
 		return false, err //nolint:wrapcheck // start does
 	}
+	s.read = time.Now()
 	f.mu.Lock()
 	s.number = f.count
 	f.shots[s.number%remembered] = s

@@ -44,9 +44,13 @@ func TestAStillScreenCostsNothing(t *testing.T) {
 			require.True(t, f.Still)
 			require.False(t, f.Keyframe)
 			require.Less(t, len(f.Data), kbps*1000/8/fps/2)
+			require.Positive(t, f.Stages.Capture)
+			require.Positive(t, f.Stages.Convert)
+			require.Positive(t, f.Stages.Encode)
 		}
 		var waited []time.Duration
-		for i := range 3 {
+		const tries = 8 // a busy machine may delay any of them
+		for i := 0; i < tries && (i == 0 || slices.Min(waited) >= time.Second/fps); i++ {
 			seen := frames.count()
 			client.fill(t, uint32(i*0x1c1c1c))
 			eventually(t, 20*time.Second, func() error {
@@ -60,9 +64,8 @@ func TestAStillScreenCostsNothing(t *testing.T) {
 			})
 			rest(t, frames)
 		}
-		slices.Sort(waited)
 		t.Logf("from the change to the reading of the screen: %v", waited)
-		require.Less(t, waited[0], time.Second/fps, "the first change after a pause does not wait for a turn")
+		require.Less(t, slices.Min(waited), time.Second/fps, "the first change after a pause does not wait for a turn")
 	})
 }
 
@@ -74,7 +77,8 @@ func TestKeyframeOfAStillScreen(t *testing.T) {
 		video, frames := capture(t, x, media.VideoConfig{Width: 640, Height: 360, FPS: 30, Codec: codec, BitrateKbps: 2000})
 		rest(t, frames)
 		quickest := time.Hour
-		for range 2 {
+		const tries = 6 // as above
+		for i := 0; i < tries && quickest >= cadence.KeepAlive/2; i++ {
 			from, asked := frames.count(), time.Now()
 			video.RequestKeyframe()
 			var key frame.Video
@@ -87,6 +91,7 @@ func TestKeyframeOfAStillScreen(t *testing.T) {
 				return nil
 			})
 			require.False(t, key.Still)
+			require.Equal(t, key.CapturedAt, key.ChangedAt, "what was shown until then was right, and has not been frozen")
 			_, g, _ := decode(t, codec, key.Data).at(100, 100)
 			require.InDelta(t, 0xa0, g, 16)
 			rest(t, frames)

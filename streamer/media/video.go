@@ -124,6 +124,7 @@ func (v *Video) start(ctx context.Context, cfg VideoConfig, end ending, sink fun
 	if v.encoder, err = v.pipeline.element("encoder"); err != nil {
 		return err
 	}
+	v.feed.watchStages(v.encoder)
 	clock := v.pipeline.clock
 	if err := v.feed.start(ctx, source, func() time.Duration { return time.Duration(clock.GetTime()) }); err != nil {
 		return errors.Join(err, v.pipeline.close())
@@ -132,6 +133,7 @@ func (v *Video) start(ctx context.Context, cfg VideoConfig, end ending, sink fun
 		f := frame.Video{Data: e.data, Keyframe: e.keyframe, CapturedAt: e.capturedAt, PTS: e.pts}
 		if s, found := v.feed.shot(e.running); found {
 			f.CapturedAt, f.PTS, f.Still, f.ChangedAt = s.at, s.pts, s.picture.Still, s.picture.ChangedAt
+			f.Stages = v.feed.stages(s)
 			if f.Still {
 				v.feed.cadence.Encoded(len(e.data), int(v.kbps.Load())*1000/8/v.fps)
 			}

@@ -25,6 +25,10 @@ const (
 
 // noPlayoutDelay asks the receiver to show each picture on arrival: minimum and maximum 0, 12 bits each. The field has
 // no constructor in pion/rtp.
+//
+// A maximum of 30 to 50 ms would have Chromium pace pictures to its display's rhythm (blink's LowLatencyVideoRendererAlgorithm) instead of
+// showing the later of two that come within one of its frames. Measured at 720p60 (2026-11-22, one run each): it shows 43 to 47 pictures a
+// second at 28 to 31 ms, where 0 shows 56 at 20 ms.
 var noPlayoutDelay = []byte{0, 0, 0}
 
 // track is one stream we send. It implements webrtc.TrackLocal. Only the sender's goroutine writes to it.

@@ -34,10 +34,15 @@ func (in *instance) launch(ctx context.Context, streamer []string, self string) 
 	if err := in.beforeStreamer(ctx); err != nil {
 		return err
 	}
-	if err := in.letGo(ctx, in.spec.Streamer.Secret); err != nil {
+	return in.goOn(ctx, self, in.spec.Streamer.Secret)
+}
+
+// goOn starts the application and lets the streamer go, last: once that is ready the instance is whole, and outlives us.
+func (in *instance) goOn(ctx context.Context, self string, order []byte) error {
+	if err := in.startApplication(self); err != nil {
 		return err
 	}
-	return in.startApplication(self)
+	return in.letGo(ctx, order)
 }
 
 // startBase starts the streamer, which waits for its standard input, then display and sound, and returns when these are up.

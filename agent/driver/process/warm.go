@@ -205,10 +205,7 @@ func (w *warm) become(ctx context.Context, spec driver.Spec) error {
 	if err != nil {
 		return fmt.Errorf("process: the streamer's order: %w", err)
 	}
-	if err := in.letGo(ctx, append(order, '\n')); err != nil {
-		return err
-	}
-	return in.startApplication(w.d.config.Self)
+	return in.goOn(ctx, w.d.config.Self, append(order, '\n'))
 }
 
 // fit has the streamer give the display a session's size, and returns what it has become.

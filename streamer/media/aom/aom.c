@@ -54,7 +54,10 @@ static gboolean tune(Encoder *e, guint threads) {
 		control(e, AV1E_SET_ENABLE_OBMC, 0) | control(e, AV1E_SET_ENABLE_WARPED_MOTION, 0) | control(e, AV1E_SET_ENABLE_GLOBAL_MOTION, 0) |
 		control(e, AV1E_SET_ENABLE_REF_FRAME_MVS, 0) | control(e, AV1E_SET_ENABLE_CFL_INTRA, 0) | control(e, AV1E_SET_ENABLE_SMOOTH_INTRA, 0) |
 		control(e, AV1E_SET_ENABLE_ANGLE_DELTA, 0) | control(e, AV1E_SET_ENABLE_FILTER_INTRA, 0) |
-		control(e, AV1E_SET_INTRA_DEFAULT_TX_ONLY, 1) | control(e, AV1E_SET_DISABLE_TRELLIS_QUANT, 1);
+		control(e, AV1E_SET_INTRA_DEFAULT_TX_ONLY, 1) | control(e, AV1E_SET_DISABLE_TRELLIS_QUANT, 1) |
+		// What the display's pictures are converted to (package yuv); a decoder that is not told takes another.
+		control(e, AV1E_SET_COLOR_PRIMARIES, AOM_CICP_CP_BT_601) | control(e, AV1E_SET_TRANSFER_CHARACTERISTICS, AOM_CICP_TC_BT_601) |
+		control(e, AV1E_SET_MATRIX_COEFFICIENTS, AOM_CICP_MC_BT_601) | control(e, AV1E_SET_COLOR_RANGE, AOM_CR_STUDIO_RANGE);
 	return !failed;
 }
 
@@ -128,8 +131,6 @@ static gboolean encode(Encoder *e, GstVideoCodecFrame *frame) {
 		image.planes[i] = GST_VIDEO_FRAME_PLANE_DATA(&picture, i);
 		image.stride[i] = GST_VIDEO_FRAME_PLANE_STRIDE(&picture, i);
 	}
-	// What the display's pictures are converted to (package yuv).
-	image.mc = AOM_CICP_MC_BT_601, image.cp = AOM_CICP_CP_BT_601, image.tc = AOM_CICP_TC_BT_601, image.range = AOM_CR_STUDIO_RANGE;
 	aom_enc_frame_flags_t flags = GST_VIDEO_CODEC_FRAME_IS_FORCE_KEYFRAME(frame) ? AOM_EFLAG_FORCE_KF : 0;
 	ok = ok && aom_codec_encode(&e->codec, &image, e->count++, 1, flags) == AOM_CODEC_OK;
 	gst_video_frame_unmap(&picture);
