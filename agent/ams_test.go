@@ -117,8 +117,8 @@ func TestAMS(t *testing.T) {
 	}
 }
 
-// An agent of the same AMS ends the instance of one that is lost and stays away, once the log says so, and no other: neither that of a
-// session that goes on, nor one that this log knows nothing of.
+// An agent of the same AMS ends the instance of one that is lost and stays away, once the log says so, one whose session another has by now too, and no
+// other: neither that of a session that goes on, nor one that this log knows nothing of.
 func TestAnotherAgentsInstances(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -140,13 +140,15 @@ func TestAnotherAgentsInstances(t *testing.T) {
 		require.NoError(t, err)
 	}
 	t.Cleanup(func() { require.NoError(t, lost.Close(context.WithoutCancel(t.Context()))) })
-	over, goesOn, foreign := r.create(), r.create(), newID()
-	for _, id := range []events.SessionID{over, goesOn} {
+	over, moved, goesOn, foreign := r.create(), r.create(), r.create(), newID()
+	for _, id := range []events.SessionID{over, moved, goesOn} {
 		r.append(id, events.Agent, events.Claimed, events.ClaimedData{Agent: "a1", Attempt: 1, Driver: "ams"})
 	}
-	for _, id := range []events.SessionID{over, goesOn, foreign} {
+	for _, id := range []events.SessionID{over, moved, goesOn, foreign} {
 		begin(id)
 	}
+	r.append(moved, events.Gateway, events.Requeued, events.RequeuedData{Attempt: 1, Reason: "its launch took too long"})
+	r.append(moved, events.Agent, events.Claimed, events.ClaimedData{Agent: "a3", Attempt: 2, Driver: "ams"})
 	cfg.Driver, cfg.DriverName, cfg.Applications = newDriver("a2"), "ams", apps
 	r.run(cfg, nc)
 	r.append(over, events.Gateway, events.AgentLost, events.EndedData{Agent: "a1", Attempt: 1, Reason: "the agent a1 has not answered"})
@@ -155,8 +157,8 @@ func TestAnotherAgentsInstances(t *testing.T) {
 		for _, in := range server.Instances() {
 			left = append(left, strings.TrimPrefix(in.Tags[0], "session="))
 		}
-		if slices.Contains(left, string(over)) {
-			return "the end of the lost agent's instance"
+		if slices.Contains(left, string(over)) || slices.Contains(left, string(moved)) {
+			return "the end of the lost agent's instances"
 		}
 		require.ElementsMatch(t, []string{string(goesOn), string(foreign)}, left)
 		return ""

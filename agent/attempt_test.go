@@ -179,6 +179,29 @@ func TestTerminatedWhileTheLaunchFails(t *testing.T) {
 	require.Equal(t, []string{"agent.terminated"}, r.endings(id))
 }
 
+// An agent sleeps between its claim and the launch, and another one has the session when it wakes: it launches nothing, leaves the
+// other's streamer its consumer, and does not count that as a failure of its own.
+func TestWakesWhenTheSessionIsAnothers(t *testing.T) {
+	t.Parallel()
+	r, d := newRig(t), newMemory()
+	a := r.start("a1", 1, d)
+	id := r.create()
+	r.append(id, events.Agent, events.Claimed, events.ClaimedData{Agent: "a1", Attempt: 1})
+	mine, _, err := projections.Load(t.Context(), r.log, region, id)
+	require.NoError(t, err)
+	r.append(id, events.Gateway, events.Requeued, events.RequeuedData{Attempt: 1, Reason: "its launch took too long"})
+	r.append(id, events.Agent, events.Claimed, events.ClaimedData{Agent: "a2", Attempt: 2})
+	theirs, _, err := projections.Load(t.Context(), r.log, region, id)
+	require.NoError(t, err)
+	require.NoError(t, newRun(a.Agent, theirs).consumer(t.Context(), theirs))
+	newRun(a.Agent, mine).run(t.Context())
+	require.Zero(t, d.launches())
+	require.Contains(t, r.consumers(), events.SessionConsumer(id))
+	require.Zero(t, a.rests.left("xterm"))
+	words, _ := r.history(id)
+	require.Equal(t, []string{"gateway.created", "agent.claimed", "gateway.requeued", "agent.claimed"}, words)
+}
+
 func TestRests(t *testing.T) {
 	r := newRests()
 	require.Zero(t, r.left("xterm"))

@@ -126,7 +126,10 @@ func (r *run) launch(ctx context.Context) (driver.Instance, error) {
 		return nil, errors.New("the session is over")
 	}
 	if s.Agent != r.a.cfg.ID || s.Attempt != r.s.Attempt {
-		return nil, errors.New("the session is somebody else's by now")
+		// We have been asleep. Its consumer is somebody else's too, and the failure is none of ours.
+		r.requeued.Store(true)
+		r.requestStop("the session is somebody else's by now")
+		return nil, errors.New(r.why)
 	}
 	spec, err := r.spec(ctx, s)
 	if err != nil {

@@ -3,6 +3,7 @@ package application
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -69,8 +70,10 @@ func fingerprint(path string) string {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		files = nil
 		for _, pattern := range []string{"*.yaml", "*.yml"} {
-			matches, _ := filepath.Glob(filepath.Join(path, pattern)) // the pattern is sound
-			files = append(files, matches...)
+			matches, _ := fs.Glob(os.DirFS(path), pattern) // the pattern is sound, which the folder's name may not be
+			for _, name := range matches {
+				files = append(files, filepath.Join(path, name))
+			}
 		}
 		slices.Sort(files)
 	}

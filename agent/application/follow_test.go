@@ -21,7 +21,8 @@ import (
 // changes until it is.
 func TestFollow(t *testing.T) {
 	t.Parallel()
-	folder := t.TempDir()
+	folder := filepath.Join(t.TempDir(), "racks[1-4]") // no pattern
+	require.NoError(t, os.Mkdir(folder, 0o700))
 	write := func(name, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
 	}

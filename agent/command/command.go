@@ -42,8 +42,9 @@ type Options struct {
 	Slots        int // 0: by the machine's size
 	Warm         int // instances that wait for sessions
 	Limits       process.Limits
-	Isolate      bool   // applications in namespaces of their own
-	Applications string // file or folder; empty: the built-in ones
+	Isolate      bool     // applications in namespaces of their own
+	Hide         []string // files of ours that such applications do not see, besides the data folder
+	Applications string   // file or folder; empty: the built-in ones
 	Version      string
 	NATS         string // what the streamers get: the server's URL
 	// Identity and Credentials are the agent's own. With them it makes its streamers'; they are asked for each time, so
@@ -65,7 +66,7 @@ func Flags() []cli.Flag {
 		&cli.IntFlag{Name: "slots", Usage: "sessions at once, `N`; default by cores and memory, at least 4", Sources: connect.Env("slots")},
 		&cli.IntFlag{Name: "warm", Usage: "have `N` instances up before sessions come, as far as slots are free: display, sound and streamer", Sources: connect.Env("warm")},
 		&cli.StringFlag{Name: "limits", Usage: "`MODE` of limits in applications' files on this machine: auto (enforced where the machine lets us, see doctor), enforce (nothing runs where it does not) or off", Value: string(process.LimitsAuto), Sources: connect.Env("limits")},
-		&cli.BoolFlag{Name: "isolate", Usage: "give each application on this machine namespaces of its own: no network, no sight of other processes", Sources: connect.Env("isolate")},
+		&cli.BoolFlag{Name: "isolate", Usage: "give each application on this machine namespaces of its own: no network, no sight of other processes, and of the data folder and /tmp what is its session's only", Sources: connect.Env("isolate")},
 	}
 }
 

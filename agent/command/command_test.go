@@ -12,6 +12,7 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/connect"
+	"streamstack/events/trust"
 )
 
 // An agent knows itself again by its data folder; two folders are two agents.
@@ -32,6 +33,24 @@ func TestIdentity(t *testing.T) {
 	require.True(t, events.ValidToken(string(renamed)))
 	_, err = Identity(filepath.Join(data, "missing"))
 	require.ErrorContains(t, err, "name another with --data")
+}
+
+// Applications that are isolated see neither the data folder nor the file of --creds.
+func TestIsolatedApplicationsDoNotSeeTheCredentials(t *testing.T) {
+	folder := t.TempDir()
+	t.Chdir(folder)
+	keys, err := trust.Open(filepath.Join(folder, "secrets"))
+	require.NoError(t, err)
+	_, err = keys.AddRegion("local")
+	require.NoError(t, err)
+	c, err := keys.Credentials(trust.Identity{Role: trust.Agent, Region: "local", Agent: "a1"}, 0)
+	require.NoError(t, err)
+	text, err := c.Text()
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile("agent.creds", []byte(text), 0o600))
+	o := Options{Region: "local", Isolate: true, Data: folder}
+	require.NoError(t, readCredentials("agent.creds", &o, true))
+	require.Equal(t, []string{filepath.Join(folder, "agent.creds")}, o.processConfig("self").Hide)
 }
 
 func TestUsage(t *testing.T) {

@@ -136,7 +136,7 @@ func (o Options) equipProcess(cfg *agent.Config) (err error) {
 func (o Options) processConfig(self string) process.Config {
 	c := process.Config{Data: o.Data, Self: self, Streamer: []string{self, "streamer"}, Limits: o.Limits, Log: o.Logger}
 	if o.Isolate {
-		c.Confine = []string{self, confine.Name}
+		c.Confine, c.Hide = []string{self, confine.Name}, o.Hide
 	}
 	return c
 }

@@ -98,6 +98,11 @@ func readCredentials(path string, o *Options, regionSet bool) error {
 	}
 	o.Region, o.Identity = string(c.Identity.Region), c.Identity
 	o.Credentials = func() (trust.Credentials, error) { return trust.ReadFile(path) }
+	own, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("agent: --creds: %w", err)
+	}
+	o.Hide = append(o.Hide, own)
 	return nil
 }
 

@@ -43,6 +43,9 @@ type Config struct {
 	// Confine is the command that runs the application that follows it in namespaces of its own, such as
 	// [/usr/bin/streamstack confined] (package confine); empty: it runs in ours.
 	Confine []string
+	// Hide are files and folders that such an application does not see, besides the data folder and those for temporary files, of which it
+	// sees what is its own: the agent's credentials, where they are elsewhere. They must exist.
+	Hide []string
 	// Limits says what becomes of the applications' limits; empty is LimitsAuto.
 	Limits Limits
 	// Log gets what operators need; nil discards.

@@ -41,8 +41,9 @@
 // marker, STREAMSTACK_USER_DATA, STREAMSTACK_SENSOR_SOCKET and its own variables. The streamer gets its secret on standard input, since a process
 // of the same user can read another's environment.
 //
-// With [Config.Confine] it runs in namespaces of its own (package confine): it has no network but a loopback of its own, and sees no other
-// process. Display and sound are sockets with files, so that the session is as any other; one that has a port for shares is refused.
+// With [Config.Confine] it runs in namespaces of its own (package confine): it has no network but a loopback of its own, sees no other
+// process, and of the data folder and /tmp what is its session's. Display and sound are sockets with files, so that the session is as any
+// other; one that has a port for shares is refused. Other files are those of the agent's user, as they are without.
 //
 // # Limits
 //

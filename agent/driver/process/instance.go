@@ -27,6 +27,8 @@ type instance struct {
 	log     *slog.Logger
 	groups  func() (*cgroup.Host, error)
 	confine []string
+	data    string        // the folder of all
+	hide    []string      // what an isolated application does not see, besides
 	group   *cgroup.Group // nil where there are none
 
 	display int      // its number; set by prepare

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,8 +24,9 @@ const isolateTime = 10 * time.Second
 func CheckIsolation(ctx context.Context, argv []string) error {
 	ctx, cancel := context.WithTimeout(ctx, isolateTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], append(argv[1:], "true")...)
-	cmd.SysProcAttr = confine.Attributes()
+	view := confine.View{Hide: []string{os.TempDir()}}
+	cmd := exec.CommandContext(ctx, argv[0], slices.Concat(argv[1:], view.Args(), []string{"true"})...)
+	cmd.SysProcAttr, cmd.Dir = confine.Attributes(), "/" // which is not hidden
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {
@@ -43,4 +47,13 @@ func checkIsolated(a application.Application) error {
 		return driver.Because(driver.ErrMissing, "the application %s has a port for shares, and with --isolate nobody outside reaches it: run it with an agent without --isolate", a.Name)
 	}
 	return nil
+}
+
+// view is what an isolated application sees of files: of the data folder, with the agent's credentials and other sessions in it, its home
+// only; of the folders for temporary files, where other sessions have their sockets and cookies, its own session's.
+func (in *instance) view() confine.View {
+	return confine.View{
+		Hide: append([]string{in.data, filepath.Dir(in.runtime), "/tmp"}, in.hide...),
+		Keep: []string{in.home(), in.runtime, displaySocket(in.display)},
+	}
 }

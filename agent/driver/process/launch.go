@@ -169,8 +169,12 @@ func (in *instance) letGo(ctx context.Context, order []byte) error {
 }
 
 func (in *instance) startApplication(self string) error {
+	confined := slices.Clone(in.confine)
+	if len(confined) > 0 {
+		confined = append(confined, in.view().Args()...)
+	}
 	_, err := in.start(command{
-		part: driver.PartApplication, argv: slices.Concat(in.confine, in.spec.Application.Argv(self)),
+		part: driver.PartApplication, argv: slices.Concat(confined, in.spec.Application.Argv(self)),
 		env: in.applicationEnvironment(), log: in.logFile("application"), confined: len(in.confine) > 0,
 	})
 	return err

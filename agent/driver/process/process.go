@@ -126,6 +126,8 @@ func (d *Driver) admit(spec driver.Spec) (*instance, error) {
 		log:      d.config.Log,
 		groups:   d.groups,
 		confine:  d.config.Confine,
+		data:     d.config.Data,
+		hide:     d.config.Hide,
 		parts:    make(map[driver.Part]*child),
 		ends:     make(chan struct{}, len(wholeInstance)),
 		stopping: make(chan struct{}),

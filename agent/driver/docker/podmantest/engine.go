@@ -99,6 +99,7 @@ func (e *Engine) Up() {
 	argv := slices.Concat(e.argv, []string{"system", "service", "--time", "0", e.Socket})
 	e.cmd = exec.Command(argv[0], argv[1:]...)
 	e.cmd.Env, e.cmd.Stdout, e.cmd.Stderr = e.env, e.said, e.said
+	e.cmd.Dir = e.folder // conmon leaves a file "oom" where it was started when a container is out of memory
 	require.NoError(e.t, e.cmd.Start())
 	for deadline := time.Now().Add(startTime); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := new(net.Dialer).DialContext(context.WithoutCancel(e.t.Context()), "unix", strings.TrimPrefix(e.Socket, "unix://"))

@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"syscall"
 
@@ -61,19 +62,29 @@ func plain(id int) int {
 	return id
 }
 
-// Run does what is to be done inside and runs a command; it returns its exit status.
+// Run does what is to be done inside and runs a command, which may follow a [View]; it returns its exit status.
 func Run(argv []string) (int, error) {
 	if os.Getpid() != 1 {
 		return 0, errors.New("confine: this is no namespace of its own: the agent starts it")
+	}
+	view, argv, err := parse(argv)
+	if err != nil {
+		return 0, err
 	}
 	if len(argv) == 0 {
 		return 0, errors.New("confine: no command")
 	}
 	path, err := exec.LookPath(argv[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("confine: %w", err)
 	}
 	if err := errors.Join(mountProc(), loopbackUp()); err != nil {
+		return 0, err
+	}
+	if err := view.impose(path); err != nil {
 		return 0, err
 	}
 	signals := make(chan os.Signal, 8)
