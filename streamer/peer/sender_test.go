@@ -190,6 +190,25 @@ func TestRepeats(t *testing.T) {
 	require.Equal(t, uint64(1), s.counters.repeats.Load())
 }
 
+// Key frames are hours apart, and sequence numbers wrap every few minutes: repeats go on all the same.
+func TestRepeatsLongAfterTheKeyFrame(t *testing.T) {
+	t.Parallel()
+	s, _, video, _ := newTestSender(t)
+	s.start()
+	now := time.Now()
+	s.writeVideo(picture(frame.VP8, 0, true))
+	flush(s, now)
+	for n := range 1<<16/len(video.packets) + 100 {
+		now = now.Add(time.Second)
+		s.writeVideo(picture(frame.VP8, n+1, false))
+		flush(s, now)
+		s.repeat(repeat{header: video.packets[len(video.packets)-1].Header})
+		out, _, ok := s.next(now.Add(time.Second / 2))
+		require.True(t, ok && out.says.repeat, "the packet %d is not sent again", len(video.packets))
+	}
+	require.Greater(t, len(video.packets), 1<<16)
+}
+
 // Where much is lost a repeat goes twice, and the copy says that it is one.
 func TestRepeatsGoTwiceOnALossyPath(t *testing.T) {
 	t.Parallel()
