@@ -140,7 +140,9 @@ func (k *captures) failed(ctx context.Context, e Encoder, cause error) *failure 
 func (k *captures) replaced(ctx context.Context, before failure, to Encoder) {
 	pause := time.Since(before.at)
 	k.c.s.log.Info("another encoder has taken over", "from", before.encoder.Element, "to", to.Element, "pause", pause)
-	k.c.decisions.fellBack(time.Now(), before.encoder.Element, to.Element, k.c.peer.Stats())
+	if k.c.peer != nil { // and not viewers alone
+		k.c.decisions.fellBack(time.Now(), before.encoder.Element, to.Element, k.c.peer.Stats())
+	}
 	k.c.s.post(ctx, func(ctx context.Context) error {
 		return k.c.s.say(ctx, events.EncoderChanged, events.EncoderChangedData{
 			Peer: k.c.id, Codec: string(to.Codec), From: before.encoder.Element, To: to.Element, Reason: before.cause.Error(),
