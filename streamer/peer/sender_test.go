@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"streamstack/streamer/frame"
+	"streamstack/streamer/pacer"
 	"streamstack/streamer/rate"
 	"streamstack/streamer/rate/linktest"
 )
@@ -188,6 +189,31 @@ func TestRepeats(t *testing.T) {
 	flush(s, now.Add(3*time.Second))
 	require.Len(t, again.packets, 1)
 	require.Equal(t, uint64(1), s.counters.repeats.Load())
+}
+
+// A client that asks for everything again and again gets what the path carries in a moment, and nothing that a key frame will replace.
+func TestAFloodOfNACKs(t *testing.T) {
+	t.Parallel()
+	s, _, video, _ := newTestSender(t)
+	s.start()
+	s.setPath(megabit, false)
+	s.writeVideo(picture(frame.VP8, 0, true))
+	flush(s, time.Now())
+	packet := video.packets[1]
+	flood := func() {
+		for range 1000 {
+			s.repeat(repeat{header: packet.Header, payload: packet.Payload})
+		}
+	}
+	flood()
+	require.Positive(t, s.pacer.Bytes(pacer.Repeat))
+	require.Less(t, s.pacer.Bytes(pacer.Repeat), s.within(repeatWait)+2*mtu)
+	for n := 1; s.pictures.Len() > 0 || n == 1; n++ { // until they are too many
+		s.writeVideo(picture(frame.VP8, n, false))
+	}
+	require.Zero(t, s.pacer.Bytes(pacer.Repeat), "those that wait are dropped")
+	flood()
+	require.Zero(t, s.pacer.Bytes(pacer.Repeat), "and no more taken before the key frame")
 }
 
 // Key frames are hours apart, and sequence numbers wrap every few minutes: repeats go on all the same.
