@@ -43,24 +43,33 @@ func (k *captures) begin(ctx context.Context) context.Context {
 }
 
 // startVideo starts the picture and watches over it. The encoders are of one codec, best first: when one fails, also after hours,
-// the next takes over, with a keyframe, and the client sees no more than a pause.
+// the next takes over, with a keyframe, and the client sees no more than a pause. The last one takes over from itself, but not again and
+// again.
 func (k *captures) startVideo(ctx context.Context, encoders []Encoder, kbps int) {
 	life := k.begin(ctx)
 	k.work.Go(func() {
 		var before *failure
-		for i, e := range encoders {
-			err := k.play(life, e, kbps, before)
-			if life.Err() != nil {
+		for i, again := 0, false; ; {
+			e, begun := encoders[i], time.Now()
+			ran, err := k.play(life, e, kbps, before)
+			switch last := i+1 == len(encoders); {
+			case life.Err() != nil:
 				return
-			}
-			if i+1 == len(encoders) || errors.Is(err, frame.ErrDisplay) {
+			case errors.Is(err, frame.ErrDisplay), last && !ran, last && again && time.Since(begun) < steadyTime:
 				k.fail(life, err)
 				return
+			case last:
+				again = true
+			default:
+				i++
 			}
 			before = k.failed(life, e, err)
 		}
 	})
 }
+
+// steadyTime is how long an encoder that was started again must have run to be started once more.
+const steadyTime = time.Minute
 
 // failure is that of an encoder for which another is to take over.
 type failure struct {
@@ -69,8 +78,9 @@ type failure struct {
 	at      time.Time
 }
 
-// play runs one encoder until it fails, and tells why, or until life ends. before is the failure of the encoder in whose place it is, if any.
-func (k *captures) play(life context.Context, e Encoder, kbps int, before *failure) error {
+// play runs one encoder until it fails, and tells why, or until life ends; ran tells that there were pictures. before is the failure of the
+// encoder in whose place it is, if any.
+func (k *captures) play(life context.Context, e Encoder, kbps int, before *failure) (ran bool, err error) {
 	start, cancel := context.WithTimeout(life, captureTime)
 	defer cancel()
 	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.screen, k.wanted(kbps), func(f frame.Video) {
@@ -82,21 +92,21 @@ func (k *captures) play(life context.Context, e Encoder, kbps int, before *failu
 		k.c.showVideo(f)
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { k.ignore(v.Close()) }()
 	if before != nil {
 		k.replaced(life, *before, e)
 	}
 	if !k.keepVideo(v) {
-		return nil
+		return true, nil
 	}
 	defer k.keepVideo(nil)
 	select {
 	case <-v.Done():
-		return orElse(v.Err(), "it ended")
+		return true, orElse(v.Err(), "it ended")
 	case <-life.Done():
-		return nil
+		return true, nil
 	}
 }
 
@@ -130,7 +140,9 @@ func (k *captures) failed(ctx context.Context, e Encoder, cause error) *failure 
 func (k *captures) replaced(ctx context.Context, before failure, to Encoder) {
 	pause := time.Since(before.at)
 	k.c.s.log.Info("another encoder has taken over", "from", before.encoder.Element, "to", to.Element, "pause", pause)
-	k.c.decisions.fellBack(time.Now(), before.encoder.Element, to.Element, k.c.peer.Stats())
+	if k.c.peer != nil { // and not viewers alone
+		k.c.decisions.fellBack(time.Now(), before.encoder.Element, to.Element, k.c.peer.Stats())
+	}
 	k.c.s.post(ctx, func(ctx context.Context) error {
 		return k.c.s.say(ctx, events.EncoderChanged, events.EncoderChangedData{
 			Peer: k.c.id, Codec: string(to.Codec), From: before.encoder.Element, To: to.Element, Reason: before.cause.Error(),

@@ -76,7 +76,7 @@ func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.R
 	settings.EnableSpeaker = settings.EnableSpeaker || settings.EnableMicrophone
 	c := &client{s: s, id: id, viewer: viewer, begun: time.Now(), settings: settings, sound: sound, screen: s.screen, limit: s.limit()}
 	c.captures, c.quality, c.decisions, c.controls = newCaptures(c), &sampler{c: c}, &decisions{c: c}, newControls(c)
-	low := c.limit.MinKbps * 1000
+	low := min(c.limit.MinKbps, mostKbps) * 1000
 	if viewer {
 		low = min(low, viewerMinBitrate) // it tells how good the network is, and moves nothing
 	}
@@ -84,7 +84,7 @@ func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.R
 	c.done = done
 	c.peer, err = peer.New(ctx, peer.Config{
 		ID: string(id), Settings: settings, Codecs: codecs, Network: s.cfg.Network, Log: s.log.With("peer", id),
-		MinBitrate: low, MaxBitrate: c.limit.MaxKbps * 1000, StartBitrate: c.startKbps() * 1000,
+		MinBitrate: low, MaxBitrate: c.maxKbps() * 1000, StartBitrate: c.startKbps() * 1000,
 		FPS:      s.screen.FPS,
 		Handlers: c.handlers(life),
 	})
@@ -94,9 +94,6 @@ func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.R
 	}
 	return c, nil
 }
-
-// startKbps is where the bitrate begins: high enough for a sharp first picture, with room in both directions.
-func (c *client) startKbps() int { return (c.limit.MinKbps + c.limit.MaxKbps) / 2 }
 
 // handlers are called by the peer on goroutines of its own.
 func (c *client) handlers(ctx context.Context) peer.Handlers {

@@ -3,6 +3,7 @@ package streamer
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,18 @@ func TestBucket(t *testing.T) {
 	require.True(t, b.take(20, now.Add(time.Hour)), "and no more than that")
 	require.False(t, b.take(1, now.Add(time.Hour)))
 	require.False(t, b.take(1, now), "a clock that goes back gives nothing")
+}
+
+// A flood is one of bytes, too: few messages that are large.
+func TestFloodOfBytes(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	k := newControls(&client{s: &Streamer{cfg: Config{Input: newHands()}, log: log}})
+	for range 2 * maxMessageBytes * int(bucketTime/time.Second) / control.MaxMessage {
+		k.message(t.Context(), make([]byte, control.MaxMessage), nil)
+	}
+	require.Positive(t, k.counts().dropped[dropInvalid])
+	require.Positive(t, k.counts().dropped[dropFlood])
 }
 
 // board is a Clipboard.

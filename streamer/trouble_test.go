@@ -74,8 +74,11 @@ func TestFailingCaptures(t *testing.T) {
 		},
 		"video ends": func(r *rig) {
 			r.cfg.Encoders = r.cfg.Encoders[:2] // no other for the codec
-			visit(r.t, r.start())
+			b := visit(r.t, r.start())
 			videos, _ := r.screen.open()
+			videos[0].fail(errors.New("the first time"))
+			r.until(events.EncoderChanged, b.id)
+			videos, _ = r.screen.open()
 			videos[0].fail(crash)
 		},
 		"the display ends": func(r *rig) { // another encoder would not help
@@ -164,6 +167,26 @@ func TestEncoderFallsBack(t *testing.T) {
 	var c events.ConnectedData
 	require.NoError(t, r.until(events.Connected, next.id).Decode(&c))
 	require.Equal(t, "slowvp8enc", c.Encoder)
+}
+
+// The only encoder of a codec, as there is one for VP8, is started again.
+func TestTheOnlyEncoderTakesOverFromItself(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.cfg.Encoders = r.cfg.Encoders[:2]
+	b := visit(t, r.start())
+	videos, _ := r.screen.open()
+	videos[0].fail(errors.New("out of memory"))
+	var d events.EncoderChangedData
+	require.NoError(t, r.until(events.EncoderChanged, b.id).Decode(&d))
+	require.Equal(t, "vp8enc vp8enc out of memory", d.From+" "+d.To+" "+d.Reason)
+	seen := b.video.Load()
+	eventstest.Wait(t, patience, func() string {
+		if b.video.Load() < seen+3 {
+			return "pictures of the same encoder"
+		}
+		return ""
+	})
 }
 
 // The X server that input goes to is gone: so is the session.

@@ -1,6 +1,7 @@
 package streamer
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -93,6 +94,20 @@ func TestViewersWatch(t *testing.T) {
 	r.gone(two.id)
 	eventstest.Wait(t, patience, r.screen.allClosed)
 	require.Empty(t, sockets(r))
+}
+
+// An encoder that fails while nobody streams is replaced for those who watch.
+func TestEncoderFallsBackForViewersAlone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t).start()
+	b := watchSession(t, r, webrtc.MimeTypeVP8)
+	videos, _ := r.screen.open()
+	require.Len(t, videos, 1)
+	videos[0].fail(errors.New("the GPU is lost"))
+	var d events.EncoderChangedData
+	require.NoError(t, r.until(events.EncoderChanged, "").Decode(&d))
+	require.Equal(t, "vp8enc slowvp8enc", d.From+" "+d.To)
+	b.more()
 }
 
 // A viewer that loses everything does not change the client's bitrate, and costs it few key frames.

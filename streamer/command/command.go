@@ -167,7 +167,7 @@ func stream(ctx context.Context, cmd *cli.Command, known <-chan []streamer.Encod
 	cfg := streamer.Config{
 		Log: l, Logger: log, Region: region, Session: session, Attempt: cmd.Int("attempt"), User: user, Screen: screen, Audio: cmd.Bool("audio"),
 		Resize: func(ctx context.Context, s events.Screen) (events.Screen, error) {
-			return resize(ctx, os.Getenv("DISPLAY"), device, s)
+			return resize(ctx, os.Getenv("DISPLAY"), device, s, log)
 		},
 		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), broken, file.NVENC, log}, Input: device, Extras: more, Encoders: <-known,
 		DisabledCodecs: file.Disabled, Bitrate: file.Bitrate, Network: n, ClientFile: cmd.String("client-file"),

@@ -122,6 +122,8 @@ var invalid = map[string]string{
 	"clipboard without text":  `{"type":"clipboard::text","data":{"more":true}}`,
 	"touch without id":        `{"type":"input::touch-start","data":{"x":1,"y":2}}`,
 	"touch, id negative":      `{"type":"input::touch-start","data":{"id":-1,"x":1,"y":2}}`,
+	"touch, id too large":     `{"type":"input::touch-start","data":{"id":2147483648,"x":1,"y":2}}`,
+	"location, year 10000":    `{"type":"location::update-position","data":{"time":253402300800000,"latitude":1,"longitude":1,"altitude":1,"speed":1,"bearing":1}}`,
 	"touch without place":     `{"type":"input::touch-move","data":{"id":0}}`,
 	"touch-end without id":    `{"type":"input::touch-end","data":{"last":true}}`,
 	"pad 4":                   `{"type":"input::gamepad-button","data":{"id":4,"index":0,"pressed":true}}`,

@@ -7,6 +7,7 @@ import (
 	"image"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jezek/xgb/xproto"
@@ -42,6 +43,9 @@ type Device struct {
 	size chan image.Point
 
 	can abilities // as in state, for any goroutine
+
+	// releases is how many releases are waited for: all input before them is void, also what is being played.
+	releases atomic.Int32
 
 	closeOnce sync.Once
 	closing   chan struct{}
@@ -125,7 +129,9 @@ func (d *Device) Resize(ctx context.Context, width, height int) error {
 
 func (d *Device) release(ctx context.Context, screen image.Point) error {
 	released := make(chan struct{})
+	d.releases.Add(1)
 	if err := d.send(ctx, command{released: released, screen: screen}); err != nil {
+		d.releases.Add(-1)
 		return err
 	}
 	select {
@@ -261,12 +267,16 @@ func (d *Device) perform(ctx context.Context, batch []command) error {
 	var released []chan struct{}
 	for _, c := range batch {
 		if c.released != nil {
+			d.releases.Add(-1)
 			events = append(events, d.state.releaseAll()...)
 			d.typist.composing = nil
 			released = append(released, c.released)
 			if c.screen != (image.Point{}) {
 				d.state.width, d.state.height = c.screen.X, c.screen.Y
 			}
+			continue
+		}
+		if d.void() {
 			continue
 		}
 		keysyms, text := d.typist.keysyms(c.message)
@@ -297,11 +307,14 @@ func (d *Device) write(ctx context.Context, before []fakeEvent, keysyms []xproto
 	if err := d.inject(ctx, append(before, up...)); err != nil {
 		return err
 	}
-	if err := d.typist.write(ctx, keysyms, d.closing); err != nil {
+	if err := d.typist.write(ctx, keysyms, d.closing, d.void); err != nil {
 		return err
 	}
 	return d.inject(ctx, down)
 }
+
+// void tells that the client whose input this is has gone: another one is not to wait for a long text of it.
+func (d *Device) void() bool { return d.releases.Load() > 0 }
 
 // places tells whether a message may move an application's cursor, so that what was being composed is no longer before it.
 func places(message control.Message) bool {

@@ -140,9 +140,9 @@ func keysymOf(r rune) xproto.Keysym {
 	return keysymUnicode + xproto.Keysym(r)
 }
 
-// write types keysyms. While it waits for a key to be free again it can be ended by ctx or closing.
-func (t *typist) write(ctx context.Context, list []xproto.Keysym, closing <-chan struct{}) error {
-	for len(list) > 0 {
+// write types keysyms. While it waits for a key to be free again it can be ended by ctx or closing, and after that by void.
+func (t *typist) write(ctx context.Context, list []xproto.Keysym, closing <-chan struct{}, void func() bool) error {
+	for len(list) > 0 && !void() {
 		n, wait, err := t.some(ctx, list)
 		if err != nil {
 			return err

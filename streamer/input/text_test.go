@@ -1,6 +1,7 @@
 package input
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -149,6 +150,35 @@ func TestText(t *testing.T) {
 		handle(t, device, text("zyß@é"))
 		e.expect(t, "zyß@é")
 	})
+}
+
+// TestReleaseEndsTyping: a long text takes minutes where its characters have no keys. The next client does not wait for it.
+func TestReleaseEndsTyping(t *testing.T) {
+	device, server := startAble(t)
+	e := edit(t, server.Display)
+	var many strings.Builder
+	for r := rune(0x4e00); r < 0x4e00+maxText; r++ {
+		many.WriteRune(r)
+	}
+	for range 10 {
+		handle(t, device, control.IMEText{Text: many.String()})
+	}
+	typed := func() int {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return len(e.text)
+	}
+	require.True(t, poll(t, 20*time.Second, func() bool { return typed() > 0 }))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, device.ReleaseAll(ctx))
+	handle(t, device, control.IMEText{Text: "next"})
+	require.True(t, poll(t, 20*time.Second, func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return strings.HasSuffix(string(e.text), "next")
+	}))
+	assert.Less(t, typed(), maxText)
 }
 
 // TestTypistKeepsTheText: an editor that follows the keysyms has what was committed and what is being composed.

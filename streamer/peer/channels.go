@@ -18,6 +18,9 @@ const (
 	maxReceived = 256 << 10
 	// maxBuffered bytes may wait in one channel; a client that reads no more must not fill the memory.
 	maxBuffered = 1 << 20
+	// maxMade is how many channels a client may make in all. pion keeps each one, also those that are closed or refused, until the
+	// connection ends.
+	maxMade = 1000
 	// offerChannelID is the stream of a channel made only so that the offer has an application line. It is negotiated
 	// out of band, which means that the client never hears of it; clients number theirs from 0 up.
 	offerChannelID = 1023
@@ -30,10 +33,14 @@ var (
 	ErrCongested = fmt.Errorf("peer: more than %d bytes wait in the data channel", maxBuffered)
 )
 
+// errTooMany ends the connection of a client that makes channels without end.
+var errTooMany = fmt.Errorf("more than %d data channels made in one connection", maxMade)
+
 // channels are the data channels the client made. The streamer makes none: the SDK would ignore them.
 type channels struct {
 	mu     sync.Mutex
 	wanted []string
+	made   int
 	open   map[string]*webrtc.DataChannel
 }
 
@@ -56,7 +63,10 @@ func (c *channels) accept(channel *webrtc.DataChannel) error {
 	label := channel.Label()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.made++
 	switch {
+	case c.made > maxMade:
+		return errTooMany
 	case !slices.Contains(c.wanted, label):
 		return errors.New("not named in the settings")
 	case !channel.Ordered() || channel.MaxRetransmits() != nil || channel.MaxPacketLifeTime() != nil:
@@ -96,7 +106,12 @@ func (c *channels) ready(label string, size int) (*webrtc.DataChannel, error) {
 // onDataChannel is called by pion for each channel the client makes, before the channel can be used.
 func (p *Peer) onDataChannel(channel *webrtc.DataChannel) {
 	label := channel.Label()
-	if err := p.channels.accept(channel); err != nil {
+	err := p.channels.accept(channel)
+	if errors.Is(err, errTooMany) {
+		p.end(Left)
+		return
+	}
+	if err != nil {
 		p.log.Warn("data channel refused", "label", cut(label), "reason", err)
 		// pion can close a channel on the wire only once it is open.
 		channel.OnOpen(func() {

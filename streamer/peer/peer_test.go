@@ -255,6 +255,23 @@ func TestChannelsRefused(t *testing.T) {
 	until(t, r.missing("message control "+large+" true"))
 }
 
+// A client that makes channels without end is one that has left: what pion keeps of each would fill the memory.
+func TestChannelsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	p, r := newPeer(t, nil)
+	c := newClient(t, clientOptions{})
+	connect(t, p, r, c)
+	until(t, r.missing("open control"))
+	p.channels.mu.Lock()
+	p.channels.made = maxMade - 1
+	p.channels.mu.Unlock()
+	c.channel(t, "one")
+	until(t, c.missing("one closed"))
+	require.Zero(t, r.count("disconnected left"))
+	c.channel(t, "another")
+	until(t, r.missing("disconnected left"))
+}
+
 func TestLeft(t *testing.T) {
 	t.Parallel()
 	p, r := newPeer(t, nil)

@@ -29,6 +29,8 @@ const (
 	// trickleAfter is how long nothing may be heard of what was sent before something small is sent every trickleEvery, so that the
 	// end of an interruption is noticed at once, also without sound.
 	trickleAfter, trickleEvery = 200 * time.Millisecond, 50 * time.Millisecond
+	// oldest is before how many packets a key frame counts as of then: nothing is repeated that is as old (see nackBuffer).
+	oldest = 1 << 14
 	// padOnWire is what a packet of padding takes.
 	padOnWire = 12 + 4 + lateExtensions + padSize + underRTP
 )
@@ -55,7 +57,7 @@ type sender struct {
 	soundLoss soundLoss
 	pacer     *pacer.Pacer[outgoing]
 	padding   bool   // something was sent, after which there may be padding
-	keySeq    uint16 // of the first packet of the last key frame
+	keySeq    uint16 // of the first packet of the last key frame, or oldest packets ago
 	begunAt   int    // rate when the picture that is being sent was begun
 	trickled  time.Time
 
@@ -326,9 +328,14 @@ func (s *sender) packPicture(now time.Time) {
 		return
 	}
 	v := picture.Item
-	if v.Keyframe {
+	next := of.header.SequenceNumber
+	switch {
+	case v.Keyframe:
 		s.keyframes.sent()
-		s.keySeq = of.header.SequenceNumber
+		s.keySeq = next
+	case next-s.keySeq > oldest:
+		// Without this a key frame of more than half of the numbers ago would seem to be yet to come, and nothing be repeated.
+		s.keySeq = next - oldest
 	}
 	s.begunAt = s.rate
 	s.freezes.sent(now, v)

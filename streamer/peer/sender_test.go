@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"streamstack/streamer/frame"
+	"streamstack/streamer/pacer"
 	"streamstack/streamer/rate"
 	"streamstack/streamer/rate/linktest"
 )
@@ -188,6 +189,50 @@ func TestRepeats(t *testing.T) {
 	flush(s, now.Add(3*time.Second))
 	require.Len(t, again.packets, 1)
 	require.Equal(t, uint64(1), s.counters.repeats.Load())
+}
+
+// A client that asks for everything again and again gets what the path carries in a moment, and nothing that a key frame will replace.
+func TestAFloodOfNACKs(t *testing.T) {
+	t.Parallel()
+	s, _, video, _ := newTestSender(t)
+	s.start()
+	s.setPath(megabit, false)
+	s.writeVideo(picture(frame.VP8, 0, true))
+	flush(s, time.Now())
+	packet := video.packets[1]
+	flood := func() {
+		for range 1000 {
+			s.repeat(repeat{header: packet.Header, payload: packet.Payload})
+		}
+	}
+	flood()
+	require.Positive(t, s.pacer.Bytes(pacer.Repeat))
+	require.Less(t, s.pacer.Bytes(pacer.Repeat), s.within(repeatWait)+2*mtu)
+	for n := 1; s.pictures.Len() > 0 || n == 1; n++ { // until they are too many
+		s.writeVideo(picture(frame.VP8, n, false))
+	}
+	require.Zero(t, s.pacer.Bytes(pacer.Repeat), "those that wait are dropped")
+	flood()
+	require.Zero(t, s.pacer.Bytes(pacer.Repeat), "and no more taken before the key frame")
+}
+
+// Key frames are hours apart, and sequence numbers wrap every few minutes: repeats go on all the same.
+func TestRepeatsLongAfterTheKeyFrame(t *testing.T) {
+	t.Parallel()
+	s, _, video, _ := newTestSender(t)
+	s.start()
+	now := time.Now()
+	s.writeVideo(picture(frame.VP8, 0, true))
+	flush(s, now)
+	for n := range 1<<16/len(video.packets) + 100 {
+		now = now.Add(time.Second)
+		s.writeVideo(picture(frame.VP8, n+1, false))
+		flush(s, now)
+		s.repeat(repeat{header: video.packets[len(video.packets)-1].Header})
+		out, _, ok := s.next(now.Add(time.Second / 2))
+		require.True(t, ok && out.says.repeat, "the packet %d is not sent again", len(video.packets))
+	}
+	require.Greater(t, len(video.packets), 1<<16)
 }
 
 // Where much is lost a repeat goes twice, and the copy says that it is one.

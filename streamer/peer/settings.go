@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -78,10 +79,14 @@ func ParseSettings(data []byte) (Settings, error) {
 	}
 	var wire wireSettings
 	if err := json.Unmarshal(data, &wire); err != nil {
-		return Settings{}, fmt.Errorf("%w: not the JSON object of a settings message: %w", ErrSettings, err)
+		return Settings{}, fmt.Errorf("%w: %s", ErrSettings, wrongType(err))
+	}
+	version := valueOr(wire.APIVersion, 2)
+	if version == 0 {
+		version = 1
 	}
 	s := Settings{
-		APIVersion:         max(1, valueOr(wire.APIVersion, 2)),
+		APIVersion:         version,
 		EnableSpeaker:      valueOr(wire.EnableSpeaker, true),
 		EnableMicrophone:   valueOr(wire.EnableMicrophone, false),
 		EnableVideo:        valueOr(wire.EnableVideo, true),
@@ -95,6 +100,27 @@ func ParseSettings(data []byte) (Settings, error) {
 		return Settings{}, err
 	}
 	return s, nil
+}
+
+// wrongType says what is wrong with a message in words for whoever wrote the page: it is shown in the browser.
+func wrongType(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) || wrong.Field == "" {
+		return "a settings message is a JSON object"
+	}
+	wanted := "a string"
+	switch wrong.Type.Kind() {
+	case reflect.Bool:
+		wanted = "true or false"
+	case reflect.Int:
+		wanted = "a whole number"
+	case reflect.Slice:
+		wanted = "a list of strings"
+	case reflect.Struct:
+		wanted = "an object"
+	default:
+	}
+	return fmt.Sprintf("%s must be %s", wrong.Field, wanted)
 }
 
 // pageChannels are a client's list of channels without the control channel, which is always there, without repetition, and

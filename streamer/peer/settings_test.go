@@ -53,6 +53,7 @@ func TestParseSettingsRefuses(t *testing.T) {
 		"wrong type":   `{"enable_video":"yes"}`,
 		"six channels": `{"data_channels":["a","b","c","d","e","f"]}`,
 		"version 3":    `{"api_version":3}`,
+		"version -1":   `{"api_version":-1}`,
 		"shell":        `{"foreground_activity":"a;reboot"}`,
 		"two lines":    `{"device_type":"a\nb"}`,
 		"huge":         `{"device_type":"` + strings.Repeat("a", maxSettingsBytes) + `"}`,
@@ -62,6 +63,27 @@ func TestParseSettingsRefuses(t *testing.T) {
 			_, err := ParseSettings([]byte(text))
 			require.ErrorIs(t, err, ErrSettings)
 		})
+	}
+}
+
+// The text is shown in the browser: it names the member as the page has it, and nothing of ours.
+func TestSettingsAreRefusedInWordsOfThePage(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"api_version":"2"}`:                            "api_version must be a whole number",
+		`{"api_version":2.5}`:                            "api_version must be a whole number",
+		`{"enable_video":"yes"}`:                         "enable_video must be true or false",
+		`{"data_channels":"chat"}`:                       "data_channels must be a list of strings",
+		`{"data_channels":["a",5]}`:                      "data_channels must be a string",
+		`{"device_type":7}`:                              "device_type must be a string",
+		`{"video":[]}`:                                   "video must be an object",
+		`{"video":{"preferred_decoder_codecs":"VP8"}}`:   "video.preferred_decoder_codecs must be a list of strings",
+		`{"video":{"preferred_decoder_codecs":[["a"]]}}`: "video.preferred_decoder_codecs must be a string",
+		`[]`: "a settings message is a JSON object",
+		``:   "a settings message is a JSON object",
+	} {
+		_, err := ParseSettings([]byte(text))
+		require.EqualError(t, err, "peer: invalid settings: "+want, text)
 	}
 }
 

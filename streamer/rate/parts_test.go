@@ -52,6 +52,27 @@ func TestDecode(t *testing.T) {
 }
 
 // What is in flight is what was sent and not settled, whatever numbers are used.
+// Numbers wrap every minute or so: what was sent before is found after, and what is too old is not.
+func TestHistoryFindsAcrossTheWrap(t *testing.T) {
+	t.Parallel()
+	var h history
+	for n := range 3 * (1 << 16) / 2 {
+		seq := uint16(n)
+		h.add(seq, time.Duration(n), 1, 0)
+		for _, back := range []uint16{0, 1, historySize - 1} {
+			p := h.find(seq - back)
+			if n < int(back) {
+				require.Nil(t, p)
+				continue
+			}
+			require.NotNil(t, p, "%d before %d", back, n)
+			require.Equal(t, time.Duration(n-int(back)), p.at)
+		}
+		require.Nil(t, h.find(seq-historySize))
+		require.Nil(t, h.find(seq+1))
+	}
+}
+
 func TestHistoryCountsWhatIsInFlight(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

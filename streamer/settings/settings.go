@@ -103,6 +103,18 @@ func (r reader) read(from map[string]json.RawMessage, where, key string, to any)
 	return true
 }
 
+// entry reads one of a list, where null is nothing that an entry could be.
+func (r reader) entry(key string, raw json.RawMessage, to any) bool {
+	err := json.Unmarshal(raw, to)
+	if err == nil && bytes.Equal(raw, []byte("null")) {
+		err = errors.New("it is null")
+	}
+	if err != nil {
+		r.wrong(key, err.Error())
+	}
+	return err == nil
+}
+
 func (r reader) wrong(key, why string) {
 	r.log.Warn("a key of the streamer's configuration is wrong: its default holds", "key", key, "err", why)
 }
@@ -115,20 +127,22 @@ func (r reader) limits(video map[string]json.RawMessage) bitrate.Table {
 	var limits []bitrate.Limit
 	for i, one := range raw {
 		var l bitrate.Limit
-		if err := json.Unmarshal(one, &l); err != nil {
-			r.wrong(fmt.Sprintf("video.bitrate_limits[%d]", i), err.Error())
-			continue
+		if r.entry(fmt.Sprintf("video.bitrate_limits[%d]", i), one, &l) {
+			limits = append(limits, l)
 		}
-		limits = append(limits, l)
 	}
 	return bitrate.NewTable(r.log, limits)
 }
 
 // disabled are the codecs that it knows, in any letter case.
 func (r reader) disabled(video map[string]json.RawMessage) (disabled []frame.Codec) {
-	var names []string
-	r.read(video, "video.", "disabled_codecs", &names)
-	for _, name := range names {
+	var raw []json.RawMessage
+	r.read(video, "video.", "disabled_codecs", &raw)
+	for i, one := range raw {
+		var name string
+		if !r.entry(fmt.Sprintf("video.disabled_codecs[%d]", i), one, &name) {
+			continue
+		}
 		switch codec := frame.Codec(strings.ToUpper(name)); codec {
 		case frame.AV1, frame.H264, frame.VP8, frame.VP9:
 			disabled = append(disabled, codec)

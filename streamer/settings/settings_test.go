@@ -63,6 +63,12 @@ func TestFaults(t *testing.T) {
 			require.Empty(t, s.Disabled)
 			require.Equal(t, 700, s.Bitrate.Select(1280, 720, 30).MaxKbps)
 		}},
+		`{"video":{"disabled_codecs":["AV1",5,null]}}`: {"video.disabled_codecs[1]", func(s Settings) {
+			require.Equal(t, []frame.Codec{frame.AV1}, s.Disabled)
+		}},
+		`{"video":{"bitrate_limits":[null]}}`: {"video.bitrate_limits[0]", func(s Settings) {
+			require.Equal(t, defaults, s.Bitrate.Select(1280, 720, 30))
+		}},
 		`{"video":{"bitrate_limits":[{"min_kbps":9,"max_kbps":8}]}}`: {"min_kbps 9 is above max_kbps 8", func(s Settings) {
 			require.Equal(t, defaults, s.Bitrate.Select(1280, 720, 30))
 		}},
