@@ -74,7 +74,8 @@ plain=$(printf '%s\n' "$packages" | sed -n 's/^plain //p')
 step gofmt formatted
 step vet go vet ./...
 step lint bin/golangci-lint run ./...
-[ -z "$race" ] || step race tests race "$race" -race
+# One package more than there are cores: much of the time of the longest is waiting, for deadlines that must pass.
+[ -z "$race" ] || step race tests race "$race" -race -p $(($(nproc) + 1))
 # One package at a time: several video encoders and browsers at once would starve each other.
 [ -z "$plain" ] || step plain tests plain "$plain" -p 1
 # Every target for a moment, beside its kept corpus: what `task soak` does for longer, with those that need GStreamer.

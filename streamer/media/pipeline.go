@@ -179,6 +179,7 @@ func (p *pipeline) run() {
 	if p.sink != nil { // a feed has none
 		p.sink.SetCallbacks(&app.SinkCallbacks{})
 	}
+	trim()
 }
 
 func (p *pipeline) waitEnd() error {
