@@ -53,7 +53,7 @@ func TestForeign(t *testing.T) {
 	require.NoError(t, d.EndForeign(t.Context(), left[cold.Session]), "it is gone already")
 
 	// Its agent has made another of the same name: that is not the one that was seen.
-	e.Podman("rm", "--force", lost.name(claimed.Session))
+	e.Podman("rm", "--force", "--time", "0", lost.name(claimed.Session))
 	back := open(t, lost)
 	launch(t, back, claimed)
 	require.NoError(t, d.EndForeign(t.Context(), left[claimed.Session]))
@@ -63,6 +63,7 @@ func TestForeign(t *testing.T) {
 	swept, err := back.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{waits.ID()}, swept)
+	e.Podman("kill", lost.name(claimed.Session), mine.name(own.Session)) // which takes less time than to have them end in order
 }
 
 // A container that waited has its session by its name, which must be of our making.
