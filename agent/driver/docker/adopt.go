@@ -22,10 +22,14 @@ var _ driver.Adopter = (*Driver)(nil)
 
 // ours lists the containers that carry the agent's label, also those that have ended.
 func (d *Driver) ours(ctx context.Context) ([]container.Summary, error) {
+	return d.labelled(ctx, LabelAgent+"="+d.config.Agent)
+}
+
+// labelled lists the containers that carry a label, NAME or NAME=VALUE, also those that have ended.
+func (d *Driver) labelled(ctx context.Context, label string) ([]container.Summary, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.config.times.request)
 	defer cancel()
-	list, err := d.api.ContainerList(ctx, client.ContainerListOptions{All: true,
-		Filters: make(client.Filters).Add("label", LabelAgent+"="+d.config.Agent)})
+	list, err := d.api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", label)})
 	if err != nil {
 		return nil, d.kind(fmt.Errorf("docker: list containers: %w", err))
 	}

@@ -12,6 +12,15 @@
 // it ended. There is no state file. [Driver.Sweep], which the agent's janitor calls, removes whatever carries the agent's
 // label and belongs to no session.
 //
+// # Engines that several agents share
+//
+// An agent that is lost and never comes back leaves its containers to its neighbours: [Driver.Foreign] tells them what there is of
+// others' sessions, the log whether those are over or another agent's by now, and [Driver.EndForeign] ends what nobody wants. A
+// container that was started before its session came has that in its name alone (labels cannot be changed), which counts only
+// as AGENT.SESSION with the agent of its label. One that still waits is left alone, whoever's it is: no log tells whether its agent is
+// alive, and it holds nobody's session. It ends by itself when its agent does, as its standard input ends then; what stays is a
+// container that is stopped, and its agent's next run removes it.
+//
 // # What a container may do
 //
 // As little as will do: no capabilities, no new privileges, a read-only root file system with temporary ones on /tmp and /data,

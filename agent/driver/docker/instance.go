@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,8 @@ type instance struct {
 	warm   bool   // started before its session came
 	former string // what it was called then, once it has one
 
-	id string // the container's; set before supervise, empty until there is one
+	id    string // the container's; set before supervise, empty until there is one
+	asked bool   // the engine was asked to make it, so that there may be one whose id never arrived
 
 	stopOnce sync.Once
 	stopping chan struct{} // closed by the first request to stop
@@ -200,15 +202,17 @@ func (in *instance) insist(ctx context.Context, do func(context.Context) error) 
 	}
 }
 
-// clean removes what a failed launch has made, in bounded time; what is left then is the next sweep's.
+// clean removes what a failed launch has made, in bounded time; what is left then is the next sweep's. A container whose making was
+// asked for and never answered is known by its name; what the engine makes of that only after this is the sweep's as well.
 func (in *instance) clean(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, in.d.config.times.clean)
 	defer cancel()
-	if in.id == "" {
+	if !in.asked {
 		return
 	}
-	if err := in.d.discard(ctx, in.id); err != nil {
-		in.log.Warn("the container of a failed launch is left, the next sweep removes it", "container", in.id, "err", err)
+	id := cmp.Or(in.id, in.d.config.name(in.spec.Session))
+	if err := in.d.discard(ctx, id); err != nil {
+		in.log.Warn("the container of a failed launch may be left, the next sweep removes it", "container", id, "err", err)
 	}
 }
 

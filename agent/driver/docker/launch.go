@@ -88,6 +88,7 @@ func (in *instance) create(ctx context.Context) error {
 		delete(options.Config.Labels, LabelSession)
 		options.Config.Labels[LabelWarm] = in.spec.Session
 	}
+	in.asked = true
 	made, err := in.d.api.ContainerCreate(ctx, options)
 	if errdefs.IsConflict(err) || taken(err) {
 		if err := in.d.discard(ctx, options.Name); err != nil {
