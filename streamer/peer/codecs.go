@@ -116,7 +116,7 @@ func videoParameters(ranked []frame.Codec) []webrtc.RTPCodecParameters {
 	return params
 }
 
-// opusParameters is the one audio codec: stereo, with in-band error correction.
+// opusParameters is the one audio codec: stereo. In-band correction is offered, and does nothing in the low-delay mode: red.go says what does.
 func opusParameters() webrtc.RTPCodecParameters {
 	return webrtc.RTPCodecParameters{
 		RTPCodecCapability: webrtc.RTPCodecCapability{
