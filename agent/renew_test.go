@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"streamstack/events"
@@ -23,22 +24,32 @@ func TestRenews(t *testing.T) {
 	r.run(cfg, nc)
 	id := r.session()
 	r.until(id, events.Ready)
-	got, err := r.server.Connect(t).SubscribeSync(trust.RenewSubject(region, id))
-	require.NoError(t, err)
+	got := r.renewals(t, id)
 	key := events.StreamerKey(region, id)
-	var m string
-	for m == "" { // until the agent listens
+	eventstest.Wait(t, patience, func() string { // until the agent listens
 		require.NoError(t, r.log.Beat(key, ""))
 		require.NoError(t, r.log.Beat(key, "UABC"))
-		if next, err := got.NextMsg(100 * time.Millisecond); err == nil {
-			m = string(next.Data)
+		next, err := got.NextMsg(100 * time.Millisecond)
+		if err != nil {
+			return "the renewal"
 		}
-	}
-	require.Equal(t, "new UABC of "+string(id), m)
+		require.Equal(t, "new UABC of "+string(id), string(next.Data))
+		return ""
+	})
 	require.NoError(t, r.log.Beat(key, "UABC"))
 	require.NoError(t, r.log.AskRenewal(key, "UABC"))
-	_, err = got.NextMsg(200 * time.Millisecond)
+	_, err := got.NextMsg(200 * time.Millisecond)
 	require.Error(t, err, "not with each heartbeat")
+}
+
+// renewals listens where a session's renewed credentials come; the server knows it when this returns, since a renewal comes once.
+func (r *rig) renewals(t *testing.T, id events.SessionID) *nats.Subscription {
+	t.Helper()
+	nc := r.server.Connect(t)
+	got, err := nc.SubscribeSync(trust.RenewSubject(region, id))
+	require.NoError(t, err)
+	require.NoError(t, nc.FlushTimeout(patience))
+	return got
 }
 
 // Who only asks for that, and gives no sign of life, is renewed and never counts as hung.
@@ -50,8 +61,7 @@ func TestRenewsWhoOnlyAsks(t *testing.T) {
 	r.run(cfg, nc, func(a *Agent) { a.hangTime = 50 * time.Millisecond })
 	id := r.session()
 	r.until(id, events.Ready)
-	got, err := r.server.Connect(t).SubscribeSync(trust.RenewSubject(region, id))
-	require.NoError(t, err)
+	got := r.renewals(t, id)
 	eventstest.Wait(t, patience, func() string {
 		require.NoError(t, r.log.AskRenewal(events.StreamerKey(region, id), "UABC"))
 		if _, err := got.NextMsg(100 * time.Millisecond); err != nil {
@@ -59,7 +69,7 @@ func TestRenewsWhoOnlyAsks(t *testing.T) {
 		}
 		return ""
 	})
-	_, err = got.NextMsg(300 * time.Millisecond) // six times what a streamer may be silent
+	_, err := got.NextMsg(300 * time.Millisecond) // six times what a streamer may be silent
 	require.Error(t, err)
 	require.Empty(t, r.endings(id))
 	require.NoError(t, r.log.Beat(events.StreamerKey(region, id), "")) // which makes its silence count

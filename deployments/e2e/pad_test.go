@@ -160,6 +160,7 @@ func checkSenses(t *testing.T, v viewer, id events.SessionID) {
 	_, err = fmt.Fprintln(conn, `{"activate":"orientation"}`)
 	require.NoError(t, err)
 	stack.Eventually(t, liveTime, func() string { // the page hears of the wish in its own time
+		v.Exec(`window.dispatchEvent(new DeviceOrientationEvent('deviceorientation', {}))`) // as a browser does that has no sensor
 		v.Exec(`window.dispatchEvent(new DeviceOrientationEvent('deviceorientation', {alpha: 30, beta: 12, gamma: 10}))`)
 		require.NoError(t, conn.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
 		line, err := lines.ReadString('\n')

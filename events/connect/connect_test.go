@@ -3,6 +3,7 @@ package connect_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -156,10 +157,7 @@ func TestDialReconnectsForEver(t *testing.T) {
 
 func TestDialSaysWhatIsWrong(t *testing.T) {
 	s := serve(t, -1)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	nobody := l.Addr().String()
-	require.NoError(t, l.Close())
+	nobody := fmt.Sprintf("127.0.0.1:%d", eventstest.ClosedPort(t))
 	for name, x := range map[string]struct{ url, creds, name, want string }{
 		"refused":     {"nats://u:hushhush@" + s.Addr().String(), "", "a", "--creds"},
 		"nobody":      {"nats://u:hushhush@" + nobody, "", "a", "does not answer"},

@@ -3,6 +3,8 @@ package eventstest_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -50,4 +52,18 @@ func TestCluster(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+func TestClosedPort(t *testing.T) {
+	t.Parallel()
+	port := eventstest.ClosedPort(t)
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+		_ = c.Close() // it was not to be
+		t.Error("somebody answers")
+	}
+	if l, err := net.Listen("tcp", address); err == nil {
+		_ = l.Close() // likewise
+		t.Error("the port can be listened on")
+	}
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"streamstack/events"
+	"streamstack/events/eventstest"
 )
 
 func send(t *testing.T, g Guard, timeout time.Duration, url string) *failure {
@@ -81,10 +83,7 @@ func TestAttempts(t *testing.T) {
 // What failed is said without the URL: it may hold a key of the receiver.
 func TestReasonsDoNotRepeatTheURL(t *testing.T) {
 	t.Parallel()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	closed := "http://" + l.Addr().String()
-	require.NoError(t, l.Close())
+	closed := fmt.Sprintf("http://127.0.0.1:%d", eventstest.ClosedPort(t))
 	for _, f := range []*failure{send(t, Guard{}, time.Second, closed+"/?key=hush"), send(t, Guard{Public: true}, time.Second, closed+"/?key=hush")} {
 		require.NotNil(t, f)
 		require.NotContains(t, f.reason, "hush")

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"streamstack/events/eventstest"
 )
 
 // TestMain lets the test binary be an application that listens on a port of its own choice, which it prints.
@@ -67,14 +69,10 @@ func TestOnlyTheOwnInstanceIsReached(t *testing.T) {
 
 func TestNobodyListens(t *testing.T) {
 	t.Parallel()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
-	require.NoError(t, err)
-	tcp, ok := l.Addr().(*net.TCPAddr)
-	require.True(t, ok)
-	require.NoError(t, l.Close())
+	port := eventstest.ClosedPort(t)
 	for _, instance := range []string{"", "host/mine"} {
-		_, err = Dialer{Port: tcp.Port, Instance: instance}.Dial(t.Context())
-		require.ErrorContains(t, err, fmt.Sprintf("the application does not listen on port %d", tcp.Port))
+		_, err := Dialer{Port: port, Instance: instance}.Dial(t.Context())
+		require.ErrorContains(t, err, fmt.Sprintf("the application does not listen on port %d", port))
 		require.NotContains(t, err.Error(), "127.0.0.1")
 	}
 }

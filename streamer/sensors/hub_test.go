@@ -118,6 +118,9 @@ func TestReadings(t *testing.T) {
 		early.expect(t, test.want)
 	}
 	h.Handle(control.Key{})
+	for _, none := range []string{`"acceleration","x":null,"y":null,"z":null`, `"gyroscope","x":null,"y":null,"z":null`, `"orientation","roll":null,"pitch":null,"azimuth":null`} {
+		h.Handle(parse(t, `{"type":"sensor:event","data":{"sensor":`+none+`}}`)) // a browser without the sensor; the rotation above stays
+	}
 	h.Handle(parse(t, `{"type":"input::ime-event","data":{"type":3,"data":{"name":"dance","params":""}}}`))
 
 	late := connect(t, path)

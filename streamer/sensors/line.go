@@ -46,15 +46,25 @@ type (
 	}
 )
 
-// line makes the line of a message; "" for messages that are no business of this package.
+// line makes the line of a message; "" for messages that are no business of this package, and for a reading without any value: browsers
+// that lack a sensor send one such (W3C Device Orientation, section 4), and it must not replace a rotation that was made by hand.
 func line(message control.Message) (kind string, text []byte) {
 	var value any
 	switch m := message.(type) {
 	case control.Acceleration:
+		if m.X == nil && m.Y == nil && m.Z == nil {
+			return "", nil
+		}
 		kind, value = "acceleration", vector{"acceleration", m.X, m.Y, m.Z}
 	case control.Gyroscope:
+		if m.X == nil && m.Y == nil && m.Z == nil {
+			return "", nil
+		}
 		kind, value = "gyroscope", vector{"gyroscope", radians(m.X), radians(m.Y), radians(m.Z)}
 	case control.Orientation:
+		if m.Roll == nil && m.Pitch == nil && m.Azimuth == nil {
+			return "", nil
+		}
 		kind, value = "orientation", attitude{"orientation", m.Roll, m.Pitch, m.Azimuth}
 	case control.Location:
 		kind = "location"

@@ -62,8 +62,12 @@ export class DeviceSensors {
     let last = -EVERY_MS;
     window.addEventListener(type, (event) => {
       if (event.timeStamp - last < EVERY_MS) return;
+      const reading = read(event);
+      // A browser without the sensor says so by one event with no value in it (W3C Device Orientation, section 4): no reading, and
+      // one that would undo a rotation made by hand.
+      if (Object.values(reading).every((v) => v == null)) return;
       last = event.timeStamp;
-      this.#send('sensor:event', { sensor, ...read(event) });
+      this.#send('sensor:event', { sensor, ...reading });
     }, { signal: listening.signal });
   }
 }
