@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -10,9 +11,13 @@ import (
 	"streamstack/projections/quality"
 )
 
-// sessionQuality is GET /1.0/sessions/{id}/quality: the quality samples of a session after ?after, at most ?limit of them,
-// oldest first, each as an event of the stream QUALITY, whose sequences are its own. A session that nobody was ever
-// connected to has none. next is the after of the next page; the end is reached when a page is empty.
+// What ?kind may be.
+const kindSamples, kindDecisions, kindAll = "samples", "decisions", "all"
+
+// sessionQuality is GET /1.0/sessions/{id}/quality: the events of the stream QUALITY, whose sequences are its own, of one session after
+// ?after, at most ?limit of them, oldest first. ?kind tells which: samples, decisions, or all; samples where it is left out, since that
+// is all there was before. A session that nobody was ever connected to has none. next is the after of the next page; the end is
+// reached when a page is empty.
 func (g *Gateway) sessionQuality(c echo.Context) error {
 	limit, err := intParam(c, "limit", defaultPage)
 	if err != nil {
@@ -24,6 +29,10 @@ func (g *Gateway) sessionQuality(c echo.Context) error {
 	after, err := intParam(c, "after", 0)
 	if err != nil {
 		return err
+	}
+	kind := c.QueryParam("kind")
+	if kind != "" && !slices.Contains([]string{kindSamples, kindDecisions, kindAll}, kind) {
+		return badRequest("kind must be %s, %s or %s, not %s", kindSamples, kindDecisions, kindAll, quoted(kind))
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
 	defer cancel()
@@ -37,14 +46,21 @@ func (g *Gateway) sessionQuality(c echo.Context) error {
 	}
 	page := make([]events.Event, 0, limit)
 	next := int64(after)
-	err = quality.Read(ctx, g.cfg.Log, region, id, events.Seq(after)+1, func(_ events.QualitySample, e events.Event) error {
+	add := func(e events.Event) error {
 		if len(page) == limit {
 			return quality.ErrEnough
 		}
 		page, next = append(page, e), int64(e.Sequence)
 		return nil
-	})
-	if err != nil {
+	}
+	var visitor quality.Visitor
+	if kind != kindDecisions {
+		visitor.Sample = func(_ events.QualitySample, e events.Event) error { return add(e) }
+	}
+	if kind == kindDecisions || kind == kindAll {
+		visitor.Decisions = func(_ events.QualityDecisions, e events.Event) error { return add(e) }
+	}
+	if err := quality.ReadAll(ctx, g.cfg.Log, region, id, events.Seq(after)+1, visitor); err != nil {
 		return err
 	}
 	return reply(c, http.StatusOK, envelope{Type: "sync", Status: "success", StatusCode: http.StatusOK, Metadata: page, Next: &next})

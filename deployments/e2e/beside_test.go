@@ -49,7 +49,7 @@ func checkFiles(t *testing.T, v viewer, id events.SessionID, home string) {
 	_, _ = rand.Read(sent) // never fails
 	file := filepath.Join(t.TempDir(), "dropped.bin")
 	require.NoError(t, os.WriteFile(file, sent, 0o600))
-	at := handOn(v)
+	at := hand{v}
 	x, y := at.place(image.Pt(640, 360))
 	for _, kind := range []input.DispatchDragEventType{"dragEnter", "dragOver", "drop"} {
 		_, err := chromedp.Call(v.Ctx, input.DispatchDragEvent, input.DispatchDragEventParams{Type: kind, X: x, Y: y,

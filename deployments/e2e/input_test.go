@@ -24,7 +24,7 @@ func TestInput(t *testing.T) {
 	v.Eval(`[...streamstack.capabilities]`, &can)
 	require.Subset(t, can, []string{"touch", "text", "smooth-scroll", "clipboard-in", "clipboard-out"})
 
-	hand := handOn(v)
+	hand := hand{v}
 	t.Run("fingers", func(t *testing.T) {
 		one, two := centre(card.Bars[2].Rect), centre(card.Bars[5].Rect)
 		hand.touch("touchStart", finger{1, one})
@@ -112,29 +112,27 @@ func beside(at image.Point) image.Rectangle {
 	return image.Rectangle{Min: at.Add(image.Pt(13, 13)), Max: at.Add(image.Pt(17, 17))}
 }
 
-// hand touches the page by points of the picture.
-type hand struct {
-	viewer
-	left, top, scale float64
-}
+// hand touches the page by points of the picture, which may move on the page between two touches.
+type hand struct{ viewer }
 
 type finger struct {
 	id float64
 	at image.Point
 }
 
-func handOn(v viewer) hand {
-	v.T.Helper()
-	h := hand{viewer: v}
+// box is where the picture begins on the page, and how many of the page's pixels one of its own takes.
+func (h hand) box() (left, top, scale float64) {
+	h.T.Helper()
 	var box struct{ Left, Top, Width float64 }
-	v.Eval(`import('./console/geometry.js').then((m) => m.pictureBox(streamstack.video.getBoundingClientRect(),
+	h.Eval(`import('./console/geometry.js').then((m) => m.pictureBox(streamstack.video.getBoundingClientRect(),
 		{width: streamstack.video.videoWidth, height: streamstack.video.videoHeight}))`, &box)
-	h.left, h.top, h.scale = box.Left, box.Top, box.Width/float64(v.card().Size.X)
-	return h
+	return box.Left, box.Top, box.Width / float64(h.card().Size.X)
 }
 
 func (h hand) place(at image.Point) (x, y float64) {
-	return h.left + (float64(at.X)+0.5)*h.scale, h.top + (float64(at.Y)+0.5)*h.scale
+	h.T.Helper()
+	left, top, scale := h.box()
+	return left + (float64(at.X)+0.5)*scale, top + (float64(at.Y)+0.5)*scale
 }
 
 func (h hand) touch(kind input.DispatchTouchEventType, fingers ...finger) {

@@ -76,13 +76,14 @@ func checkLock(t *testing.T, h hand) {
 	for _, to := range [][2]float64{{0, 0}, {-60, 20}, {-150, 45}} {
 		one.Do(chromedp.MouseEvent(chromedp.MouseMoved, begin.X+to[0], begin.Y+to[1]))
 	}
+	_, _, scale := h.box()
 	var moved struct{ X, Y float64 }
 	stack.Eventually(t, liveTime, func() string {
 		one.Eval(`moved`, &moved)
 		if moved.X > -50 {
 			return fmt.Sprintf("50 pixels to the left, the mouse moved by %+v", moved)
 		}
-		to := at.Add(image.Pt(int(math.Round(moved.X/h.scale)), int(math.Round(moved.Y/h.scale)))).Add(image.Pt(16, 0))
+		to := at.Add(image.Pt(int(math.Round(moved.X/scale)), int(math.Round(moved.Y/scale)))).Add(image.Pt(16, 0))
 		for _, c := range h.sample(to.Add(image.Pt(0, -1)), to, to.Add(image.Pt(0, 1))) { // a pixel off by rounding
 			if distance(c, white) <= near {
 				return ""

@@ -264,7 +264,12 @@ func (g *gateway) log(r *http.Request) (int, any) {
 	return http.StatusOK, eventPage{s.events[min(after, len(s.events)):], max(after, len(s.events))}
 }
 
-// quality answers with a sample for each two seconds since the session's creation, of which there are two at once.
+func decision(kind string, kbps int, cause string) message {
+	return message{"unix_ms": time.Now().UnixMilli(), "kind": kind, "cause": cause, "target_kbps": kbps, "fps": 30, "estimate_kbps": kbps, "queue_ms": 0}
+}
+
+// quality answers with a sample for each two seconds since the session's creation, of which there are two at once, and with decisions
+// in the place of the first.
 func (g *gateway) quality(r *http.Request) (int, any) {
 	s, found := g.sessions[r.PathValue("id")]
 	if !found {
@@ -275,10 +280,16 @@ func (g *gateway) quality(r *http.Request) (int, any) {
 		return http.StatusBadRequest, err.Error()
 	}
 	list := []message{}
-	for n := after; n < 2+int(time.Since(s.begun)/(2*time.Second)); n++ {
-		list = append(list, message{"specversion": "1.0", "id": strconv.Itoa(n), "source": "streamstack/streamer", "type": "streamstack.quality.sample.v1",
+	for n := after; n < 3+int(time.Since(s.begun)/(2*time.Second)); n++ {
+		kind, data := "streamstack.quality.sample.v1", message{"fps": 29.5, "rtt_ms": 1.5, "encode_ms": 8.5, "video_kbps": 2400, "audio_kbps": 100}
+		if n == 0 && r.URL.Query().Get("kind") == "all" {
+			kind, data = "streamstack.quality.decisions.v1", message{"peer": "p", "list": []message{
+				decision("target", 4000, "start"), decision("target", 3500, "delay"), decision("target", 1200, "loss"),
+			}}
+		}
+		list = append(list, message{"specversion": "1.0", "id": strconv.Itoa(n), "source": "streamstack/streamer", "type": kind,
 			"subject": "quality.local." + s.id, "datacontenttype": "application/json", "sequence": n + 1, "time": time.Now().UTC().Format(time.RFC3339Nano),
-			"data": whole("streamstack.quality.sample.v1", message{"fps": 29.5, "rtt_ms": 1.5, "encode_ms": 8.5, "video_kbps": 2400, "audio_kbps": 100})})
+			"data": whole(kind, data)})
 	}
 	return http.StatusOK, eventPage{list, after + len(list)}
 }

@@ -309,6 +309,22 @@ func TestModules(t *testing.T) {
 		require.Equal(t, "0.0,39.0 120.0,20.0 240.0,1.0", got, "a minute from left to right, nothing at the bottom; a clock that is ahead stays inside")
 	})
 
+	t.Run("decisions", func(t *testing.T) {
+		for list, want := range map[string][]string{
+			`{kind: 'keyframe', cause: 'pli'}, {kind: 'something_new'}, {kind: 'target', cause: 'start', target_kbps: 9}`:                 {},
+			`{kind: 'drop', pictures: 1}, {kind: 'drop', pictures: 2}`:                                                                    {"Faster than the network carries it, 1 picture dropped", "Faster than the network carries it, 2 pictures dropped"},
+			`{kind: 'outage'}, {kind: 'resume'}`:                                                                                          {"Nothing is heard of this browser: nothing is sent", "This browser is heard again"},
+			`{kind: 'fallback', from: 'a', to: 'b'}`:                                                                                      {"Encoder a failed: b took over"},
+			`{kind: 'target', target_kbps: 1000}, {kind: 'target', target_kbps: 750}, {kind: 'target', cause: 'delay', target_kbps: 500}`: {"Bitrate lowered from 750 to 500 kbit/s: packets queue up on the way"},
+		} {
+			var got []string
+			b.Eval(`import('./decisions.js').then((m) => { const d = new m.Decisions();
+				d.take([{data: {peer: 'another', list: [{kind: 'target', target_kbps: 90000}]}}, {data: {fps: 30}}]);
+				return d.take([{data: {peer: 'p', list: [`+list+`]}}]).map(({text}) => text); })`, &got)
+			require.Equal(t, want, got, list)
+		}
+	})
+
 	t.Run("signalling frames", func(t *testing.T) {
 		var got []any
 		b.Eval(`import('./signalling.js').then((m) => [m.withAfter('ws://h/s?token=a', 7), m.parse('no json'), m.parse('{}'),

@@ -116,6 +116,8 @@ func TestQualityIsDrawn(t *testing.T) {
 		b.Wait(drawn+`(document.querySelector('#quality [data-figure="`+figure+`"]'))`, "the chart of "+figure)
 	}
 	b.Wait(`/^\d+ fps$/.test(document.querySelector('#quality [data-figure=fps] output').textContent)`, "the frame rate in words")
+	b.Wait(`document.querySelector('#quality .decided').textContent === 'Bitrate lowered from 3500 to 1200 kbit/s: packets are lost on the way'`, "what the streamer decided, in words")
+	b.Wait(`document.querySelectorAll('#quality [data-figure=kbps] .moment').length === 1`, "and as a mark in the chart, as long as that has it")
 	b.Wait(`document.querySelector('#quality').getBoundingClientRect().height < 100`, "small charts")
 	b.Wait(`document.querySelector('#video').getBoundingClientRect().height > 200`, "and room for the picture")
 	b.Click(`#leave`)

@@ -129,14 +129,14 @@ export class Api {
   }
 
   /**
-   * The quality samples of a session after a sequence of theirs; none if the gateway does not know any.
+   * The quality samples of a session and its streamer's decisions, after a sequence of theirs; none if the gateway does not know any.
    * @param {string} id
    * @param {number} after
    * @returns {Promise<LogEvent[]>}
    */
   async quality(id, after) {
     try {
-      const { metadata } = await this.#call('GET', `sessions/${encodeURIComponent(id)}/quality?after=${after}&limit=1000`);
+      const { metadata } = await this.#call('GET', `sessions/${encodeURIComponent(id)}/quality?kind=all&after=${after}&limit=1000`);
       return metadata ?? [];
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return [];

@@ -3,6 +3,8 @@
  * @module chart
  */
 
+import { Decisions } from './decisions.js';
+
 /** @typedef {'fps' | 'delay' | 'rtt' | 'kbps'} Figure */
 /**
  * @typedef {object} Point
@@ -28,6 +30,9 @@ const FIGURES = {
   kbps: { least: 1000, words: (value) => (value < 1000 ? `${Math.round(value)} kbit/s` : `${(value / 1000).toFixed(1)} Mbit/s`) },
 };
 
+/** The figure that the streamer decides on: its chart has a mark for each moment. */
+const DECIDED = 'kbps';
+
 /** Shows the last minute; each figure is an element with data-figure, in which data-points and data-samples count what is drawn. */
 export class QualityChart {
   #root;
@@ -35,6 +40,9 @@ export class QualityChart {
   #own = [];
   /** @type {Point[]} */
   #sent = [];
+  #decisions = new Decisions();
+  /** @type {import('./decisions.js').Moment[]} */
+  #moments = [];
   #bytes = 0;
 
   /** @param {HTMLElement} root holds an element with data-figure for each figure */
@@ -52,6 +60,8 @@ export class QualityChart {
   clear() {
     this.#own = [];
     this.#sent = [];
+    this.#decisions.clear();
+    this.#moments = [];
     this.#bytes = 0;
     this.#root.hidden = true;
   }
@@ -74,11 +84,13 @@ export class QualityChart {
   }
 
   /**
-   * Takes samples of the streamer, oldest first.
+   * Takes samples of the streamer and its decisions, oldest first.
    * @param {import('./api.js').LogEvent[]} samples
    */
   sampled(samples) {
+    this.#moments.push(...this.#decisions.take(samples));
     for (const { time, data } of samples) {
+      if (data.list) continue;
       this.#sent.push({ time: Date.parse(time), fps: data.fps, delay: data.encode_ms ?? null, rtt: data.rtt_ms ?? null, kbps: data.video_kbps + data.audio_kbps });
     }
     if (samples.length > 0 && this.#own.length > 0) this.#draw(Date.now());
@@ -86,7 +98,7 @@ export class QualityChart {
 
   /** @param {number} now */
   #draw(now) {
-    for (const points of [this.#own, this.#sent]) {
+    for (const points of [this.#own, this.#sent, this.#moments]) {
       while (points.length > 0 && points[0].time < now - WINDOW_MS) points.shift();
     }
     for (const figure of /** @type {Figure[]} */ (Object.keys(FIGURES))) {
@@ -105,7 +117,31 @@ export class QualityChart {
       const label = element.querySelector('output');
       if (label) label.textContent = value === null || value === undefined ? '–' : words(value);
     }
+    this.#mark(now);
     this.#root.hidden = false;
+  }
+
+  /**
+   * Marks the moments at which the streamer decided something, and says the last.
+   * @param {number} now
+   */
+  #mark(now) {
+    const svg = this.#root.querySelector(`[data-figure="${DECIDED}"] svg`);
+    for (const line of this.#root.querySelectorAll('.moment')) line.remove();
+    for (const { time, kind, text } of this.#moments) {
+      const x = across(time, now).toFixed(1);
+      const line = document.createElementNS(SVG, 'line');
+      for (const [name, value] of Object.entries({ x1: x, x2: x, y1: '0', y2: String(HEIGHT), class: 'moment', 'data-kind': kind })) line.setAttribute(name, value);
+      line.setAttribute('vector-effect', 'non-scaling-stroke');
+      const title = document.createElementNS(SVG, 'title');
+      title.textContent = text;
+      line.append(title);
+      svg?.append(line);
+    }
+    const said = this.#root.querySelector('.decided');
+    const last = this.#moments.at(-1);
+    // Said once, not with each drawing: it is read out to those who do not see it.
+    if (said && said.textContent !== (last?.text ?? '')) said.textContent = last?.text ?? '';
   }
 }
 
@@ -126,8 +162,17 @@ function polyline(name) {
  */
 export function coordinates(points, figure, top, now) {
   return points.map((point) => {
-    const x = WIDTH * Math.min(1, 1 - (now - point.time) / WINDOW_MS);
+    const x = across(point.time, now);
     const y = HEIGHT - 1 - (HEIGHT - 2) * ((point[figure] ?? 0) / top);
     return `${x.toFixed(1)},${y.toFixed(1)}`;
   }).join(' ');
+}
+
+/**
+ * Where a time is from left to right; a clock that is ahead stays inside.
+ * @param {number} time
+ * @param {number} now
+ */
+function across(time, now) {
+  return WIDTH * Math.min(1, 1 - (now - time) / WINDOW_MS);
 }
