@@ -25,7 +25,7 @@ func TestStreamerServesItsSession(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(it.Stop)
 	for _, want := range []events.Name{events.Created, events.Offer} {
-		m, err := it.Next(jetstream.NextContext(t.Context()))
+		m, err := it.Next(jetstream.NextMaxWait(patience))
 		require.NoError(t, err)
 		e, _, err := events.Decode(m)
 		require.NoError(t, err)
@@ -38,7 +38,7 @@ func TestStreamerServesItsSession(t *testing.T) {
 	require.NoError(t, s.nc.Flush())
 	_, err = s.Append(t.Context(), events.NewDraft(here, mine, events.Streamer, events.Ready, events.ReadyData{}))
 	require.NoError(t, err)
-	m, err := live.NextMsgWithContext(t.Context())
+	m, err := live.NextMsg(patience)
 	require.NoError(t, err)
 	require.Equal(t, "live.sessions.here."+string(mine)+".streamer.ready", m.Subject)
 	_, err = s.JetStream().Publish(t.Context(), "quality.here."+string(mine), []byte("{}"))

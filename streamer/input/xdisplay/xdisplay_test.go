@@ -88,9 +88,7 @@ func TestRoundTrip(t *testing.T) {
 	t.Run("a stopped server is noticed", func(t *testing.T) {
 		require.NoError(t, server.Process.Signal(syscall.SIGSTOP))
 		defer func() { assert.NoError(t, server.Process.Signal(syscall.SIGCONT)) }()
-		began := time.Now()
 		require.ErrorIs(t, conn.RoundTrip(t.Context()), xdisplay.ErrStuck)
-		assert.Less(t, time.Since(began), 2*xdisplay.Limit)
 		require.ErrorIs(t, conn.RoundTrip(t.Context()), xdisplay.ErrGone, "the connection is closed for good")
 	})
 }
