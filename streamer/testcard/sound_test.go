@@ -50,7 +50,7 @@ func startPulse(t *testing.T) string {
 		assert.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 		_ = cmd.Wait() // its exit status after a signal tells nothing
 	})
-	require.Eventually(t, func() bool { _, err := os.Stat(socket); return err == nil }, 10*time.Second, 20*time.Millisecond, "no socket of PulseAudio")
+	require.Eventually(t, func() bool { _, err := os.Stat(socket); return err == nil }, patience, 20*time.Millisecond, "no socket of PulseAudio")
 	return "unix:" + socket
 }
 

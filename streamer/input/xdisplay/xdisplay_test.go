@@ -99,6 +99,6 @@ func TestRoundTripAfterTheServersDeath(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(conn.Abort)
 	require.NoError(t, server.Process.Kill())
-	require.Eventually(t, func() bool { return conn.RoundTrip(t.Context()) != nil }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return conn.RoundTrip(t.Context()) != nil }, 20*time.Second, 10*time.Millisecond)
 	require.ErrorIs(t, conn.RoundTrip(t.Context()), xdisplay.ErrGone)
 }
