@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"streamstack/events"
+	"streamstack/events/eventstest"
 )
 
 // within bounds every wait of these tests; on an idle machine all of them take far less.
@@ -82,11 +83,7 @@ func candidate(id events.SessionID) events.Draft {
 
 func mustAppend(t testing.TB, l *events.Log, d events.Draft) events.Seq {
 	t.Helper()
-	seq, err := l.Append(t.Context(), d)
-	if err != nil {
-		t.Fatalf("append %s: %v", d.Subject, err)
-	}
-	return seq
+	return eventstest.Append(t, l, d)
 }
 
 // collector keeps what a reader hands on; it is read while the reader runs.
