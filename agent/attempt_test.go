@@ -125,7 +125,7 @@ func TestOutageDuringTheLaunch(t *testing.T) {
 		return nil
 	}
 	cfg, nc := r.config("a1", 1, r.says(d))
-	cfg.LaunchTime = 2 * time.Second
+	cfg.LaunchTime = 5 * time.Second // the end of NATS and more
 	r.run(cfg, nc)
 	id := r.session()
 	<-begun

@@ -135,9 +135,7 @@ func newID() events.SessionID { return events.SessionID(uuid.NewString()) }
 // append appends to a session.
 func (r *rig) append(id events.SessionID, a events.Actor, n events.Name, data any) {
 	r.t.Helper()
-	// A launch that is under way when the test ends is let finish.
-	_, err := r.log.Append(context.WithoutCancel(r.t.Context()), events.NewDraft(region, id, a, n, data))
-	require.NoError(r.t, err)
+	eventstest.Append(r.t, r.log, events.NewDraft(region, id, a, n, data)) // also in a launch that is under way when the test ends
 }
 
 // create appends a creation; the session is not in the queue yet.

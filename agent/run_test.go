@@ -130,10 +130,10 @@ func TestStreamerNotReadyInTime(t *testing.T) {
 func TestStreamerReadyInTime(t *testing.T) {
 	t.Parallel()
 	r, d := newRig(t), newMemory()
-	r.start("a1", 1, r.says(d), func(a *Agent) { a.readyTime = 300 * time.Millisecond })
+	r.start("a1", 1, r.says(d), func(a *Agent) { a.readyTime = 4 * time.Second })
 	id := r.session()
 	r.until(id, events.Ready)
-	later := time.Now().Add(600 * time.Millisecond)
+	later := time.Now().Add(6 * time.Second)
 	eventstest.Wait(t, patience, func() string {
 		if time.Now().Before(later) {
 			return "the time to pass"

@@ -71,26 +71,30 @@ func (r *run) extraData(ctx context.Context, s projections.Session) (events.Raw,
 	if !s.HasExtraData {
 		return raw, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, extraWait)
+	// It bounds the time until the last look, not the looks: a log that is slow to answer does not mean that there is none.
+	wait, cancel := context.WithTimeout(ctx, extraWait)
 	defer cancel()
-	for found := false; !found; {
-		err := r.a.cfg.Log.History(ctx, s.Region, s.ID, s.First, func(e events.Event) error {
-			var d events.ExtraDataData
-			if e.Is(events.Gateway, events.ExtraData) && e.Decode(&d) == nil {
-				raw, found = d.ExtraData, true
-			}
-			return nil
+	for {
+		found := false
+		err := again(ctx, func() error {
+			return r.a.cfg.Log.History(ctx, s.Region, s.ID, s.First, func(e events.Event) error {
+				var d events.ExtraDataData
+				if e.Is(events.Gateway, events.ExtraData) && e.Decode(&d) == nil {
+					raw, found = d.ExtraData, true
+				}
+				return nil
+			})
 		})
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, fmt.Errorf("extra_data: %w", err)
+		case found:
+			return raw, nil
 		}
-		if !found {
-			if err := pause(ctx, bounce); err != nil {
-				return nil, driver.Because(driver.ErrRefused, "extra_data did not come: %w", err)
-			}
+		if err := pause(wait, bounce); err != nil {
+			return nil, driver.Because(driver.ErrRefused, "extra_data did not come: %w", err)
 		}
 	}
-	return raw, nil
 }
 
 // consumer makes the durable through which the streamer reads its session: it may not make one.

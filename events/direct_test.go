@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -115,7 +114,7 @@ func TestHolesInABatchAreSeen(t *testing.T) {
 				insist(t, writer, candidate(session))
 			}
 			w := &lossy{lose: c.lose}
-			nc, err := nats.Connect(w.listen(t, fmt.Sprintf("127.0.0.1:%d", s.Port())), nats.NoReconnect())
+			nc, err := nats.Connect(w.listen(t, s.Address()), nats.NoReconnect())
 			if err != nil {
 				t.Fatal(err)
 			}

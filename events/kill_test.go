@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -92,19 +90,19 @@ type witness struct {
 func TestReadersSurviveKills(t *testing.T) {
 	defer quickly(t, murders)()
 	rapid.Check(t, func(r *rapid.T) {
-		dir, port := t.TempDir(), freePort(t)
-		kill := child(t, dir, port)
-		w := &writer{log: childLog(t, port)}
+		dir, address := t.TempDir(), eventstest.Loopback()+":4222"
+		kill := child(t, dir, address)
+		w := &writer{log: childLog(t, address)}
 		w.stop = spawn(t, w.run)
-		readers := childLog(t, port)
-		witnesses := []witness{tailFrom(t, "tail from the start", childLog(t, port), 0), slowTail(t, childLog(t, port))}
+		readers := childLog(t, address)
+		witnesses := []witness{tailFrom(t, "tail from the start", childLog(t, address), 0), slowTail(t, childLog(t, address))}
 		kills := rapid.IntRange(2, 4).Draw(r, "kills")
 		for i := range kills {
 			// Somebody begins to read somewhere in what there is, and maybe while the server is away.
 			last := events.Seq(w.acks.Load())
 			after := events.Seq(rapid.Uint64Range(0, uint64(last)).Draw(r, "after"))
 			witnesses = append(witnesses, tailFrom(t, fmt.Sprintf("tail %d after %d", i, after), readers, after),
-				followTime(t, childLog(t, port), rapid.IntRange(-1000, 0).Draw(r, "ms ago")))
+				followTime(t, childLog(t, address), rapid.IntRange(-1000, 0).Draw(r, "ms ago")))
 			if rapid.Bool().Draw(r, "reconnect") {
 				if err := readers.Conn().ForceReconnect(); err != nil {
 					t.Log("reconnect:", err) // it is reconnecting already
@@ -123,7 +121,7 @@ func TestReadersSurviveKills(t *testing.T) {
 			}
 			kill()
 			witnesses = append(witnesses, followFiltered(t, fmt.Sprintf("filtered follow %d", i), readers, last/2))
-			kill = child(t, dir, port)
+			kill = child(t, dir, address)
 		}
 		wanted := w.acks.Load() + 50
 		eventstest.Wait(t, within, func() string {
@@ -203,9 +201,9 @@ func followFiltered(t *testing.T, name string, l *events.Log, after events.Seq) 
 }
 
 // childLog is a log of its own connection to the server of [child], which may not be there yet.
-func childLog(t *testing.T, port int) *events.Log {
+func childLog(t *testing.T, address string) *events.Log {
 	t.Helper()
-	nc, err := nats.Connect(fmt.Sprintf("nats://127.0.0.1:%d", port), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
+	nc, err := nats.Connect("nats://"+address, nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectWait(20*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
@@ -224,14 +222,14 @@ func childLog(t *testing.T, port int) *events.Log {
 }
 
 // child runs this test binary as a NATS server, until it is killed.
-func child(t *testing.T, dir string, port int) (kill func()) {
+func child(t *testing.T, dir, address string) (kill func()) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), self)
-	cmd.Env = append(os.Environ(), childDir+"="+dir, childPort+"="+strconv.Itoa(port))
+	cmd.Env = append(os.Environ(), childDir+"="+dir, childAddress+"="+address)
 	cmd.Stderr = io.Discard
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -251,18 +249,4 @@ func child(t *testing.T, dir string, port int) (kill func()) {
 	}
 	t.Cleanup(kill)
 	return kill
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }() // only reserved the port
-	tcp, ok := ln.Addr().(*net.TCPAddr)
-	if !ok {
-		t.Fatalf("%v is no TCP address", ln.Addr())
-	}
-	return tcp.Port
 }

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"streamstack/events"
+	"streamstack/events/eventstest"
 )
 
 // within bounds every wait of these tests; on an idle machine all of them take far less.
@@ -31,7 +32,7 @@ const (
 // instead, for a test that kills it.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
-		serveChild(dir, os.Getenv(childPort))
+		serveChild(dir, os.Getenv(childAddress))
 	}
 	before := runtime.NumGoroutine()
 	code := m.Run()
@@ -40,7 +41,7 @@ func TestMain(m *testing.M) {
 	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop() // not run when the test binary exits, and then not needed
-	for end := time.Now().Add(10 * time.Second); code == 0 && runtime.NumGoroutine() > before; <-tick.C {
+	for end := time.Now().Add(within); code == 0 && runtime.NumGoroutine() > before; <-tick.C {
 		if time.Now().After(end) {
 			buf := make([]byte, 1<<20)
 			fmt.Fprintf(os.Stderr, "goroutines left behind: %d, there were %d\n%s\n",
@@ -53,16 +54,16 @@ func TestMain(m *testing.M) {
 
 // The environment that makes a child of this test binary a NATS server.
 const (
-	childDir  = "EVENTS_TEST_SERVER_DIR"
-	childPort = "EVENTS_TEST_SERVER_PORT"
+	childDir     = "EVENTS_TEST_SERVER_DIR"
+	childAddress = "EVENTS_TEST_SERVER_ADDRESS"
 )
 
-func serveChild(dir, port string) {
-	p, err := strconv.Atoi(port)
+func serveChild(dir, address string) {
+	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		os.Exit(1)
 	}
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: p, NoLog: true, NoSigs: true, JetStream: true, StoreDir: dir})
+	s, err := server.NewServer(&server.Options{Host: at.Addr().String(), Port: int(at.Port()), NoLog: true, NoSigs: true, JetStream: true, StoreDir: dir})
 	if err != nil {
 		os.Exit(1)
 	}
@@ -82,11 +83,7 @@ func candidate(id events.SessionID) events.Draft {
 
 func mustAppend(t testing.TB, l *events.Log, d events.Draft) events.Seq {
 	t.Helper()
-	seq, err := l.Append(t.Context(), d)
-	if err != nil {
-		t.Fatalf("append %s: %v", d.Subject, err)
-	}
-	return seq
+	return eventstest.Append(t, l, d)
 }
 
 // collector keeps what a reader hands on; it is read while the reader runs.

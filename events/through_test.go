@@ -52,6 +52,9 @@ func lagging(t *testing.T) (stale, whole *events.Log) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	if err := nc.FlushTimeout(within); err != nil { // it answers from here on
+		t.Fatal(err)
+	}
 	if err := srv.GlobalAccount().AddMapping("$JS.API.DIRECT.GET."+events.SessionsStream, "stale"); err != nil {
 		t.Fatal(err)
 	}

@@ -39,8 +39,8 @@ type rawSocket struct {
 // dialRaw connects and, if the path is not empty, does the handshake: again while the gateway says that the log does not answer,
 // as it does where the machine is busy with other things.
 func dialRaw(ctx context.Context, host, path string) (s *rawSocket, status int, err error) {
-	for {
-		if s, status, err = dialOnce(ctx, host, path); err != nil || status != http.StatusServiceUnavailable {
+	for end := time.Now().Add(abuseWait); ; {
+		if s, status, err = dialOnce(ctx, host, path); err != nil || status != http.StatusServiceUnavailable || time.Now().After(end) {
 			return s, status, err
 		}
 		_ = s.Close() // it was of no use

@@ -43,14 +43,12 @@ func TestAccounts(t *testing.T) {
 
 	require.NoError(t, admin.Delete(t.Context(), "kim"))
 	require.Equal(t, http.StatusUnauthorized, r.do(http.MethodGet, "/1.0/sessions", "", auth...).StatusCode)
-	begun := time.Now()
 	eventstest.Wait(t, within, func() string {
 		if a := other.do(http.MethodGet, "/1.0/sessions", "", auth...); a.StatusCode != http.StatusUnauthorized {
 			return "the refusal by the other gateway"
 		}
 		return ""
 	})
-	require.Less(t, time.Since(begun), time.Second)
 
 	require.True(t, client.IsStatus(admin.Delete(t.Context(), "kim"), http.StatusNotFound))
 	for _, name := range []string{"", "Kim", "a.b", "*"} {

@@ -19,9 +19,9 @@ import (
 	"streamstack/events/schema"
 )
 
-// answeredIn is how long any answer may take while NATS is away: two seconds, and something for a machine that does other
-// things too.
-const answeredIn = 2*time.Second + 300*time.Millisecond
+// answeredIn is how long any answer may take while NATS is away: two seconds, and much for a machine that does other things too, but
+// less than the ten of what is not meant to answer soon.
+const answeredIn = 8 * time.Second
 
 // withoutLog are the routes that need no log, and what they answer. All others need it at least to know whether the caller's
 // account still stands.

@@ -85,14 +85,15 @@ func TestALaggingReplicaDoesNotGuess(t *testing.T) {
 	begun := time.Now()
 	_, err = stuck.Account(t.Context(), r.token)
 	require.ErrorIs(t, err, events.ErrUnavailable)
-	require.Less(t, time.Since(begun), 2*time.Second)
+	require.Less(t, time.Since(begun), within)
 }
 
 // A stream of events that was open when its account was deleted ends at once, at every gateway; that of another goes on.
 func TestDeletionEndsFeeds(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	r, other := s.gateway(), s.gateway()
+	unhurried := func(g *Gateway) { g.times.feedBeat = time.Hour } // so the end is not the next look at the token
+	r, other := s.gateway(unhurried), s.gateway(unhurried)
 	r.token = s.token
 	stays := other.mustListen("/1.0/events", "")
 	made, err := client.NewAdmin(r.admin).Create(t.Context(), "kim", time.Hour, false)
@@ -101,11 +102,9 @@ func TestDeletionEndsFeeds(t *testing.T) {
 	ends := other.mustListen("/1.0/events", "")
 	first := s.say("a", events.Gateway, events.Created, events.CreatedData{})
 	require.Equal(t, first, ends.next(t).Sequence)
-	begun := time.Now()
 	require.NoError(t, client.NewAdmin(r.admin).Delete(t.Context(), "kim"))
 	_, err = ends.Next()
 	require.ErrorContains(t, err, "EOF")
-	require.Less(t, time.Since(begun), other.times.feedBeat/3, "not by the next look at the token")
 	require.Equal(t, first, stays.next(t).Sequence)
 	second := s.say("a", events.Gateway, events.Joined, events.JoinedData{})
 	require.Equal(t, second, stays.next(t).Sequence)

@@ -59,8 +59,7 @@ func house(t *testing.T, change ...func(*Gateway)) *replica {
 // say appends an event as agent or streamer would, and waits until the gateways have it.
 func (s *stack) say(id events.SessionID, a events.Actor, n events.Name, data any, see ...*replica) events.Seq {
 	s.t.Helper()
-	seq, err := s.log.Append(s.t.Context(), events.NewDraft(region, id, a, n, data))
-	require.NoError(s.t, err)
+	seq := eventstest.Append(s.t, s.log, events.NewDraft(region, id, a, n, data))
 	for _, r := range see {
 		require.NoError(s.t, r.sessions.Wait(s.t.Context(), seq))
 	}
@@ -83,11 +82,13 @@ func (s *stack) ready(id events.SessionID, see ...*replica) {
 // history is the session's events as actor.name.
 func (s *stack) history(id events.SessionID) (names []string, all []events.Event) {
 	s.t.Helper()
-	err := s.log.History(s.t.Context(), region, id, 0, func(e events.Event) error {
-		names, all = append(names, string(e.Actor)+"."+string(e.Name)), append(all, e)
-		return nil
-	})
-	require.NoError(s.t, err)
+	require.NoError(s.t, eventstest.Answered(func() error {
+		names, all = nil, nil
+		return s.log.History(s.t.Context(), region, id, 0, func(e events.Event) error {
+			names, all = append(names, string(e.Actor)+"."+string(e.Name)), append(all, e)
+			return nil
+		})
+	}))
 	return names, all
 }
 
@@ -114,7 +115,10 @@ func (s *stack) awaits(id events.SessionID, event string, n int) (last events.Ev
 // peerOf is the session's current peer.
 func (s *stack) peerOf(id events.SessionID) events.PeerID {
 	s.t.Helper()
-	x, _, err := projections.Load(s.t.Context(), s.log, region, id)
-	require.NoError(s.t, err)
+	var x projections.Session
+	require.NoError(s.t, eventstest.Answered(func() (err error) {
+		x, _, err = projections.Load(s.t.Context(), s.log, region, id)
+		return err
+	}))
 	return x.Peer
 }

@@ -26,6 +26,9 @@ import (
 // maxMessage is more than any event of these tests has.
 const maxMessage = 1 << 20
 
+// streamTime bounds a stream: one that a test waits for in vain fails that test, before the whole package runs out of time.
+const streamTime = 4 * within
+
 // listener is a client of a stream of events.
 type listener struct {
 	*sse.Reader
@@ -35,7 +38,7 @@ type listener struct {
 
 // listen opens a stream; after is the Last-Event-ID, or nothing.
 func (r *replica) listen(ctx context.Context, path, after string) (*listener, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithTimeout(ctx, streamTime)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+path, nil)
 	if err != nil {
 		cancel()
@@ -161,14 +164,14 @@ func TestFeedKeepsAliveAndEndsWithItsToken(t *testing.T) {
 func TestFeedEndsWithItsGateway(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	r, other := s.gateway(), s.gateway()
+	r, other := s.gateway(func(g *Gateway) { g.times.stopGrace = within }), s.gateway()
 	r.token = other.token // of the account's newest
 	l := r.mustListen("/1.0/events", "")
 	s.say("a", events.Gateway, events.Created, events.CreatedData{})
 	l.next(t)
 	begun := time.Now()
 	require.NoError(t, r.stop())
-	require.Less(t, time.Since(begun), r.times.stopGrace)
+	require.Less(t, time.Since(begun), r.times.stopGrace/2)
 	_, err := l.Next()
 	require.ErrorContains(t, err, "EOF")
 	require.NotErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -219,7 +222,8 @@ func TestFeedCutsOffWhoDoesNotRead(t *testing.T) {
 		return ""
 	})
 	// A test with the race detector may be too slow for that limit as well, and goes on where it was cut off.
-	for read := 0; read < count; {
+	for read, end := 0, time.Now().Add(3*within); read < count; {
+		require.True(t, time.Now().Before(end), "only %d of %d events come", read, count)
 		l := r.mustListen("/1.0/events?limit=1", strconv.Itoa(read))
 		for e, err := l.try(); err == nil; e, err = l.try() {
 			read++

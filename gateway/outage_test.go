@@ -36,8 +36,6 @@ func TestOutage(t *testing.T) {
 	s := r.stack
 	c := r.create()
 	s.nats.Stop()
-	// Two seconds, and something for a machine that does other things too.
-	const answeredIn = 2*time.Second + 300*time.Millisecond
 	var asked sync.WaitGroup
 	for _, call := range [][3]string{
 		{http.MethodPost, "/1.0/sessions", `{"app":"testcard"}`},

@@ -17,7 +17,7 @@ import (
 // A replica of the stream that stays behind for good does not hold a socket for good: its past is read for so long, and no longer.
 func TestReplayEnds(t *testing.T) {
 	t.Parallel()
-	r := house(t, func(g *Gateway) { g.times.replayTime = 200 * time.Millisecond })
+	r := house(t, func(g *Gateway) { g.times.replayTime = 2 * time.Second })
 	s := r.stack.state(r.create().ID)
 	ahead := s.Last + 1
 	var seen []events.Seq

@@ -56,13 +56,13 @@ func TestLifeOfAShare(t *testing.T) {
 	begun := time.Now()
 	x := r.newShare(c.ID, `{"type":"adb","description":"for Kim","unknown":1}`)
 	require.Equal(t, int64(720), x.ExpiryMin)
-	require.WithinDuration(t, begun.Add(12*time.Hour), time.Unix(x.ExpiryAt, 0), 5*time.Second)
+	require.WithinDuration(t, begun.Add(12*time.Hour), time.Unix(x.ExpiryAt, 0), within)
 	require.True(t, strings.HasPrefix(x.URL, r.url+"/1.0/sessions/"+string(c.ID)+"/connect?type=adb&token="), x.URL)
 
 	var shown shareObject
 	r.do(http.MethodGet, "/1.0/shares/"+string(x.ID)+"/", "").into(t, &shown)
 	require.Equal(t, shareObject{ID: x.ID, SessionID: c.ID, Type: "adb", Description: "for Kim", CreatedAt: shown.CreatedAt, ExpiryAt: x.ExpiryAt, URL: x.URL}, shown)
-	require.WithinDuration(t, begun, time.Unix(shown.CreatedAt, 0), 5*time.Second)
+	require.WithinDuration(t, begun, time.Unix(shown.CreatedAt, 0), within)
 
 	for _, g := range []*replica{r, other} {
 		a := g.open(x.URL)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,27 @@ func (r *rig) sampled(p events.PeerID, were, n int) (list []events.QualitySample
 	return list[were:]
 }
 
+// unsteady says what about samples in a row is not as it is while the picture has its rate.
+func unsteady(list []events.QualitySample) string {
+	var frames, seconds float64
+	for i, s := range list[1:] {
+		if apart := s.Time.Sub(list[i].Time); math.Abs(float64(apart.Milliseconds())-float64(s.IntervalMs)) > 250 {
+			return fmt.Sprintf("an interval that ends where the next begins: it has %d ms, and they are %s apart", s.IntervalMs, apart)
+		}
+		if s.EncodeMs == nil || *s.EncodeMs >= 200 {
+			return "pictures encoded at once"
+		}
+		frames, seconds = frames+float64(s.Frames), seconds+float64(s.IntervalMs)/1000
+	}
+	if rate := frames / seconds; math.Abs(rate-30) > 10 {
+		return fmt.Sprintf("30 pictures a second: there are %.1f", rate)
+	}
+	if periods := float64(len(list) - 1); math.Abs(seconds-periods*sampleEvery.Seconds()) > 1 {
+		return fmt.Sprintf("one sample each period: %.0f take %.1f s", periods, seconds)
+	}
+	return ""
+}
+
 // Samples say what was sent, one each period, and end with the client.
 func TestSamples(t *testing.T) {
 	t.Parallel()
@@ -59,22 +81,20 @@ func TestSamples(t *testing.T) {
 	r.start()
 	b := visit(t, r)
 	list := r.sampled(b.id, 0, 8)
+	eventstest.Wait(t, patience, func() string { // a machine under load may be late with any of them
+		all := r.samples(b.id)
+		return unsteady(all[len(all)-8:])
+	})
 	var sum events.QualityData
-	var frames, seconds float64
-	for i, s := range list {
+	for _, s := range list {
 		require.EqualValues(t, region, s.Region)
 		require.EqualValues(t, session, s.Session)
-		if i > 0 {
-			require.InDelta(t, s.Time.Sub(list[i-1].Time).Milliseconds(), s.IntervalMs, 250, "an interval ends where the next begins")
-			frames, seconds = frames+float64(s.Frames), seconds+float64(s.IntervalMs)/1000
-		}
 		require.Zero(t, s.Loss)
 		require.Zero(t, s.Missed)
 		require.InDelta(t, 2000, s.TargetKbps, 1000, "within what the table allows")
 		sum.AudioPackets += s.AudioPackets
 		sum.VideoBytes += s.VideoBytes
 		require.NotNil(t, s.EncodeMs)
-		require.Less(t, *s.EncodeMs, 200.0)
 		require.GreaterOrEqual(t, *s.EncodeP95Ms, *s.EncodeMs*0.9)
 		for cause, n := range s.Keyframes {
 			if sum.Keyframes == nil {
@@ -83,8 +103,6 @@ func TestSamples(t *testing.T) {
 			sum.Keyframes[cause] += n
 		}
 	}
-	require.InDelta(t, 30, frames/seconds, 10, "pictures a second, on a machine under load")
-	require.InDelta(t, float64(len(list)-1)*sampleEvery.Seconds(), seconds, 1, "one each period")
 	require.Positive(t, sum.AudioPackets)
 	require.Positive(t, sum.VideoBytes)
 	require.EqualValues(t, 1, sum.Keyframes["start"], "%v", sum.Keyframes)

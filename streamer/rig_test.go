@@ -106,8 +106,7 @@ func (r *rig) finished() error {
 
 func (r *rig) append(a events.Actor, n events.Name, data any) {
 	r.t.Helper()
-	_, err := r.log.Append(r.t.Context(), events.NewDraft(region, session, a, n, data))
-	require.NoError(r.t, err)
+	eventstest.Append(r.t, r.log, events.NewDraft(region, session, a, n, data))
 }
 
 // streamed are the streamer's events so far.

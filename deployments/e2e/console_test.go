@@ -106,8 +106,12 @@ func (v viewer) takePicture() {
 // checkPicture compares what the browser shows with what the application drew.
 func checkPicture(t *testing.T, v viewer) {
 	t.Helper()
-	st := v.stats()
-	require.Equal(t, []int{1280, 720}, []int{st.FrameWidth, st.FrameHeight}, "size of the picture")
+	stack.Eventually(t, seenTime, func() string { // the browser's figures are a second old
+		if st := v.stats(); st.FrameWidth != 1280 || st.FrameHeight != 720 {
+			return fmt.Sprintf("a picture of 1280x720; it has %dx%d", st.FrameWidth, st.FrameHeight)
+		}
+		return ""
+	})
 	card := v.card()
 	for _, bar := range slices.Concat(card.Bars, card.Ramp) {
 		v.colourAt(bar.Rect, bar.Colour, bar.Name+" bar")

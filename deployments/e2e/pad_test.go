@@ -28,16 +28,18 @@ import (
 // pasted is what the browser's clipboard has, and copied what is copied in the session: every letter of it is beyond ASCII or near.
 const pasted, copied = "für Ωmega\nand two lines", "für Ωmega\nand two lines, twice\n"
 
-// pad is an application of another make (Tk): a field of text above a plane, which is green once it has the text that was pasted.
+// pad is an application of another make (Tk): a field of text above a plane, which is grey once keys go to the field, and green once that
+// has the text that was pasted.
 const pad = `
 wm geometry . 1280x720+0+0
-. configure -background #202020
+. configure -background #400040
 text .field -height 5 -font {Courier 20}
 pack .field -fill x
 bind .field <<Modified>> {
 	.field edit modified 0
 	if {[.field get 1.0 end-1c] eq "f\u00fcr \u03a9mega\nand two lines"} { . configure -background #00a000 }
 }
+bind .field <FocusIn> { if {[. cget -background] eq "#400040"} { . configure -background #202020 } }
 bind .field <Map> { focus -force .field }
 `
 
@@ -108,7 +110,7 @@ func checkPad(t *testing.T, v viewer) {
 	v.again("")
 	id := v.start("pad")
 	plane := image.Rect(600, 400, 680, 480)
-	v.colourAt(plane, color.RGBA{0x20, 0x20, 0x20, 255}, "the pad")
+	v.colourAt(plane, color.RGBA{0x20, 0x20, 0x20, 255}, "the pad, whose field has the focus")
 	var written bool
 	v.Eval(`navigator.clipboard.writeText(`+strconv.Quote(pasted)+`).then(() => true)`, &written)
 	v.Exec(`streamstack.video.focus()`)

@@ -130,7 +130,11 @@ func checkWithoutUDP(t *testing.T, s *stack.Stack, certificate []byte) {
 	v.servers(`servers.map((s) => ({...s, urls: s.urls.filter((url) => url.startsWith('turns:'))})).filter((s) => s.urls.length > 0)`)
 	v.start("testcard")
 	checkPicture(t, v)
-	require.Equal(t, way{Kind: "relay", Protocol: "udp", Relay: "tls"}, v.way())
+	used := v.way()
+	if used.Kind == "prflx" { // the relay's address as the streamer sees it, where its answer came before the relay's was known
+		used.Kind = "relay"
+	}
+	require.Equal(t, way{Kind: "relay", Protocol: "udp", Relay: "tls"}, used)
 }
 
 // servers has the page use what an expression makes of the STUN and TURN servers that it is told.

@@ -23,7 +23,7 @@ const (
 	// liveTime bounds the time from a click to a live picture on a busy machine.
 	liveTime = 40 * time.Second
 	// seenTime bounds the time in which a live picture shows what has happened; on such a machine it can be seconds behind.
-	seenTime = 20 * time.Second
+	seenTime = 40 * time.Second
 )
 
 // viewer is a browser with the console open.

@@ -21,10 +21,10 @@ func (h *house) minter(r events.Region) *trust.Minter {
 	return m
 }
 
-// short connects as the session's streamer with a user that lives for two seconds, and takes what renews it.
+// short connects as the session's streamer with a user that lives for five seconds, more than what follows takes on a slow machine, and takes what renews it.
 func (h *house) short() (*nats.Conn, *trust.Kept) {
 	h.t.Helper()
-	c, err := h.minter(here).Streamer(mine, 2*time.Second)
+	c, err := h.minter(here).Streamer(mine, 5*time.Second)
 	require.NoError(h.t, err)
 	kept, err := trust.Keep(c)
 	require.NoError(h.t, err)

@@ -127,7 +127,7 @@ func TestRotationSurvivesARestart(t *testing.T) {
 
 func TestExpiredCredentialsAreRefused(t *testing.T) {
 	h := newHouse(t)
-	c, err := h.keys.Credentials(trust.Identity{Role: trust.Operator}, 2*time.Second) // JWTs count in seconds
+	c, err := h.keys.Credentials(trust.Identity{Role: trust.Operator}, 5*time.Second) // enough to connect; JWTs count in seconds
 	require.NoError(t, err)
 	gone := make(chan struct{})
 	nc, err := nats.Connect(h.s.ClientURL(), append(c.Options(), nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { close(gone) }))...)

@@ -43,7 +43,7 @@ func TestAnalyticsReadsLifecycleEvents(t *testing.T) {
 		_, err = h.gw.Append(t.Context(), events.NewDraft(here, mine, events.Client, n, nil))
 		require.NoError(t, err)
 	}
-	live, err := it.Next(jetstream.NextContext(t.Context()))
+	live, err := it.Next(jetstream.NextMaxWait(patience))
 	require.NoError(t, err)
 	require.True(t, strings.HasSuffix(live.Subject(), ".client.detached"), live.Subject())
 

@@ -25,7 +25,7 @@ func TestStreamerServesItsSession(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(it.Stop)
 	for _, want := range []events.Name{events.Created, events.Offer} {
-		m, err := it.Next(jetstream.NextContext(t.Context()))
+		m, err := it.Next(jetstream.NextMaxWait(patience))
 		require.NoError(t, err)
 		e, _, err := events.Decode(m)
 		require.NoError(t, err)
@@ -38,7 +38,7 @@ func TestStreamerServesItsSession(t *testing.T) {
 	require.NoError(t, s.nc.Flush())
 	_, err = s.Append(t.Context(), events.NewDraft(here, mine, events.Streamer, events.Ready, events.ReadyData{}))
 	require.NoError(t, err)
-	m, err := live.NextMsgWithContext(t.Context())
+	m, err := live.NextMsg(patience)
 	require.NoError(t, err)
 	require.Equal(t, "live.sessions.here."+string(mine)+".streamer.ready", m.Subject)
 	_, err = s.JetStream().Publish(t.Context(), "quality.here."+string(mine), []byte("{}"))
@@ -115,13 +115,16 @@ func TestStreamerForgesNothingByReply(t *testing.T) {
 	require.NoError(t, err)
 	await(t, func() string { // the answers come one by one
 		missing := "an answer that was stored: the server has become stricter, and this test proves nothing any more"
-		require.NoError(t, h.gw.Read(t.Context(), events.SessionsStream, "", events.Seq(before)+1, func(e events.Event) error {
+		err := h.gw.Read(t.Context(), events.SessionsStream, "", events.Seq(before)+1, func(e events.Event) error {
 			if e.Subject == forged {
 				missing = ""
 				require.NotEmpty(t, e.Quarantine, "%+v", e)
 			}
 			return nil
-		}))
+		})
+		if err != nil {
+			return err.Error()
+		}
 		return missing
 	})
 }

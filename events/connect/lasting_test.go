@@ -76,16 +76,19 @@ func TestLastingTakesNoDeadlineForTheEnd(t *testing.T) {
 	l := Lasting(client)
 	go func() { _, _ = far.Write([]byte(violation)) }()
 	p := make([]byte, 100)
-	for { // until the line is there, whole
+	for end := time.Now().Add(30 * time.Second); ; { // until the line is there, whole
 		require.NoError(t, l.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
 		n, err := l.Read(p)
 		require.Zero(t, n)
 		var network net.Error
 		require.ErrorAs(t, err, &network)
 		require.True(t, network.Timeout())
-		if inner, ok := l.(*lasting); ok && string(inner.held) == violation {
+		inner, ok := l.(*lasting)
+		require.True(t, ok)
+		if string(inner.held) == violation {
 			break
 		}
+		require.True(t, time.Now().Before(end), "only %q is held", inner.held)
 	}
 	require.NoError(t, l.SetReadDeadline(time.Time{}))
 	go func() { _, _ = far.Write([]byte("PING\r\n")) }()

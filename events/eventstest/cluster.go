@@ -4,13 +4,17 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"testing"
 
 	"github.com/nats-io/nats.go"
 )
 
-// clusterSize is what a stream with three replicas needs.
-const clusterSize = 3
+const (
+	// clusterSize is what a stream with three replicas needs.
+	clusterSize = 3
+	routePort   = 6222
+)
 
 // Cluster is three NATS servers that make one JetStream domain.
 type Cluster struct {
@@ -21,17 +25,17 @@ type Cluster struct {
 // are made with StreamsConfig{Replicas: 3}.
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
-	// A server of a JetStream cluster must know its routes when it starts, so the ports are picked before.
-	ports := freePorts(t, clusterSize)
-	routes := make([]*url.URL, clusterSize)
-	for i, p := range ports {
-		routes[i] = &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", p)}
+	// A server of a JetStream cluster must know its routes when it starts, so they are picked before: a port of its own address is free.
+	hosts, routes := make([]string, clusterSize), make([]*url.URL, clusterSize)
+	for i := range hosts {
+		hosts[i] = Loopback()
+		routes[i] = &url.URL{Scheme: "nats", Host: net.JoinHostPort(hosts[i], strconv.Itoa(routePort))}
 	}
 	c := &Cluster{}
 	for i := range clusterSize {
 		o := options(t.TempDir(), -1)
 		o.ServerName = fmt.Sprintf("n%d", i+1)
-		o.Cluster.Name, o.Cluster.Host, o.Cluster.Port = "eventstest", "127.0.0.1", ports[i]
+		o.Cluster.Name, o.Cluster.Host, o.Cluster.Port = "eventstest", hosts[i], routePort
 		o.Routes = routes
 		s := &Server{t: t, opts: o}
 		t.Cleanup(s.Stop)
@@ -55,21 +59,4 @@ func StartCluster(t testing.TB) *Cluster {
 func (c *Cluster) Connect(t testing.TB, i int, opts ...nats.Option) *nats.Conn {
 	t.Helper()
 	return c.Servers[i].Connect(t, opts...)
-}
-
-// freePorts picks n loopback ports that nobody listens on. All are held until the last is known, so they differ.
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	ports, held := make([]int, 0, n), make([]net.Listener, 0, n)
-	for range n {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports, held = append(ports, port(t, l.Addr())), append(held, l)
-	}
-	for _, l := range held {
-		_ = l.Close() // it only reserved the port
-	}
-	return ports
 }

@@ -117,7 +117,7 @@ func (f Forgery) Publish(t testing.TB, s *Server, nc *nats.Conn) string {
 // publishRaw writes a message with this very header block to the server's socket, as no client library would.
 func publishRaw(t testing.TB, s *Server, subject, headers, data string) {
 	t.Helper()
-	c, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", s.Port()))
+	c, err := net.Dial("tcp4", s.Address())
 	if err != nil {
 		t.Fatal(err)
 	}

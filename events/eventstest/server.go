@@ -7,9 +7,9 @@ package eventstest
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -36,13 +36,13 @@ type Server struct {
 	srv  *server.Server
 }
 
-// Start starts a server on a free loopback port, with its data in the test's temporary folder.
+// Start starts a server on a free port of a loopback address of its own, with its data in the test's temporary folder.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	return StartAt(t, t.TempDir(), server.RANDOM_PORT)
 }
 
-// StartAt starts a server on a loopback port with its data in dir. Port -1 takes a free one.
+// StartAt starts a server on a port of a loopback address of its own with its data in dir. Port -1 takes a free one.
 func StartAt(t testing.TB, dir string, port int) *Server {
 	t.Helper()
 	s := &Server{t: t, opts: options(dir, port)}
@@ -53,7 +53,7 @@ func StartAt(t testing.TB, dir string, port int) *Server {
 
 func options(dir string, port int) *server.Options {
 	return &server.Options{
-		Host: "127.0.0.1", Port: port, NoLog: true, NoSigs: true,
+		Host: Loopback(), Port: port, NoLog: true, NoSigs: true,
 		JetStream: true, StoreDir: dir, JetStreamMaxStore: storeLimit, JetStreamMaxMemory: memoryLimit,
 	}
 }
@@ -98,10 +98,10 @@ func (s *Server) Restart() {
 }
 
 // URL is where clients connect; it stays the same over a restart.
-func (s *Server) URL() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.opts.Port) }
+func (s *Server) URL() string { return "nats://" + s.Address() }
 
-// Port is the client port.
-func (s *Server) Port() int { return s.opts.Port }
+// Address is the same as host and port.
+func (s *Server) Address() string { return net.JoinHostPort(s.opts.Host, strconv.Itoa(s.opts.Port)) }
 
 // Dir is the folder of the server's data.
 func (s *Server) Dir() string { return s.opts.StoreDir }

@@ -49,10 +49,10 @@ type Socket struct {
 	stop  context.CancelFunc
 	work  sync.WaitGroup
 
-	in      chan []byte // what came, to Read; closed at the end of it
-	inErr   error       // why in was closed, nil for an end in order; written before
-	rest    []byte      // of Read
-	reading atomic.Bool // somebody waits for a frame, so a pong would be seen
+	in      chan []byte   // what came, to Read; closed at the end of it
+	inErr   error         // why in was closed, nil for an end in order; written before
+	rest    []byte        // of Read
+	reading atomic.Uint64 // odd while somebody waits for a frame, so a pong would be seen; it grows with each wait's begin and end
 
 	gone   chan struct{} // closed when nothing comes any more
 	closed chan struct{} // by Close
@@ -112,9 +112,9 @@ func (s *Socket) ending(err error) error {
 
 // frame reads one and hands its content on; empty says that there was none.
 func (s *Socket) frame(ended bool, buf []byte) (empty bool, err error) {
-	s.reading.Store(true)
+	s.reading.Add(1)
 	kind, r, err := s.conn.Reader(s.ctx)
-	s.reading.Store(false)
+	s.reading.Add(1)
 	if err != nil {
 		return false, err //nolint:wrapcheck // ending asks what it is
 	}
@@ -229,7 +229,7 @@ func (s *Socket) End(code websocket.StatusCode, reason string) {
 }
 
 // pings cuts off a peer that does not answer. While nobody waits for a frame, since what came before is not taken, no
-// answer would be seen.
+// answer would be seen; and a frame that came meanwhile shows that the peer is there, its answer maybe behind it.
 func (s *Socket) pings() {
 	tick := time.NewTicker(s.times.PingEvery)
 	defer tick.Stop()
@@ -241,13 +241,14 @@ func (s *Socket) pings() {
 			return
 		case <-tick.C:
 		}
-		if !s.reading.Load() {
+		waiting := s.reading.Load()
+		if waiting%2 == 0 {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(s.ctx, s.times.PingWait)
 		err := s.conn.Ping(ctx)
 		cancel()
-		if err != nil && s.reading.Load() {
+		if err != nil && s.reading.Load() == waiting {
 			_ = s.conn.CloseNow() // gone either way
 		}
 	}

@@ -122,7 +122,7 @@ func TestEnds(t *testing.T) {
 func TestStalledIsNotGone(t *testing.T) {
 	t.Parallel()
 	busy := usual
-	busy.PingEvery, busy.PingWait = 10*time.Millisecond, 50*time.Millisecond
+	busy.PingEvery, busy.PingWait = 10*time.Millisecond, time.Second
 	stalled, result := make(chan struct{}), make(chan int64, 1)
 	conn := server(t, busy, func(s *Socket) {
 		<-stalled
@@ -138,11 +138,40 @@ func TestStalledIsNotGone(t *testing.T) {
 	select {
 	case <-reading.Done():
 		t.Fatal("cut off")
-	case <-time.After(10 * busy.PingWait): // the time is what is tested
+	case <-time.After(3 * busy.PingWait): // the time is what is tested
 	}
 	close(stalled)
 	require.NoError(t, conn.Write(t.Context(), websocket.MessageBinary, nil))
 	require.Equal(t, int64(4*chunk), <-result)
+}
+
+// Who sends is there, also where the answer to a ping is late; who then says nothing more has gone.
+func TestWhoSendsIsThere(t *testing.T) {
+	t.Parallel()
+	hasty := usual
+	hasty.PingEvery, hasty.PingWait = 10*time.Millisecond, 2*time.Second
+	result := make(chan error, 1)
+	conn := server(t, hasty, func(s *Socket) {
+		_, err := io.Copy(io.Discard, s)
+		result <- err
+		s.End(websocket.StatusNormalClosure, "")
+	})
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(2 * hasty.PingWait); time.Now().Before(end); <-tick.C { // nobody reads here, so nobody answers
+		require.NoError(t, conn.Write(t.Context(), websocket.MessageBinary, []byte("x")))
+	}
+	select {
+	case err := <-result:
+		t.Fatalf("cut off: %v", err)
+	default:
+	}
+	select {
+	case err := <-result:
+		require.ErrorIs(t, err, ErrGone)
+	case <-time.After(patience):
+		t.Fatal("who is silent is not missed")
+	}
 }
 
 // Who says nothing after the other end has finished is taken to have finished too.

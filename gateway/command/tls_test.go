@@ -90,12 +90,15 @@ func TestTLSAuto(t *testing.T) {
 	require.NoError(t, conn.Write(ctx, websocket.MessageText, []byte(`{"type":"discover"}`)))
 	eventstest.Wait(t, 20*time.Second, func() string {
 		missing := "attached in the log"
-		require.NoError(t, o.Log.History(ctx, "local", g.ID, 0, func(e events.Event) error {
+		err := o.Log.History(ctx, "local", g.ID, 0, func(e events.Event) error {
 			if e.Name == events.Attached {
 				missing = ""
 			}
 			return nil
-		}))
+		})
+		if err != nil {
+			return err.Error()
+		}
 		return missing
 	})
 	require.NoError(t, conn.Close(websocket.StatusNormalClosure, ""))

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -46,17 +45,17 @@ func issue(credentials turn.Credentials, now time.Time) struct{ username, passwo
 	return struct{ username, password string }{username, password}
 }
 
-// startCoturn runs turnserver on a loopback port of its own and waits until it answers.
+// startCoturn runs turnserver on a loopback address of its own, since it cannot pick a free port itself, and waits until it answers.
 func startCoturn(t *testing.T, shared turn.Secret) (addr string) {
 	t.Helper()
 	binary, err := exec.LookPath("turnserver")
 	require.NoError(t, err, "the package coturn is missing: go run github.com/go-task/task/v3/cmd/task@v3.52.0 setup:test")
-	port := freePort(t)
+	host := eventstest.Loopback()
 	folder := t.TempDir()
 	config := filepath.Join(folder, "turnserver.conf")
-	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `listening-ip=127.0.0.1
+	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `listening-ip=%s
 relay-ip=127.0.0.1
-listening-port=%d
+listening-port=3478
 min-port=48000
 max-port=48999
 use-auth-secret
@@ -71,7 +70,7 @@ cli-password=unused
 no-cli
 no-tls
 no-dtls
-`, port, string(shared), turn.DefaultRealm, folder), 0o600))
+`, host, string(shared), turn.DefaultRealm, folder), 0o600))
 
 	output := &eventstest.Output{}
 	command := exec.CommandContext(t.Context(), binary, "-c", config) // in the foreground, and killed when the test ends
@@ -92,7 +91,7 @@ no-dtls
 		}
 	})
 
-	addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	addr = net.JoinHostPort(host, "3478")
 	require.Eventually(t, func() bool {
 		var dialer net.Dialer
 		conn, err := dialer.DialContext(t.Context(), "tcp", addr)
@@ -102,13 +101,4 @@ no-dtls
 		return conn.Close() == nil
 	}, patience, 10*time.Millisecond, "coturn does not listen on %s", addr)
 	return addr
-}
-
-// freePort returns a port that was free for UDP and TCP a moment ago; coturn cannot pick one itself.
-func freePort(t *testing.T) int {
-	t.Helper()
-	server, err := turn.Listen(t.Context(), turn.Config{Addr: "127.0.0.1:0", Secrets: []turn.Secret{secret}})
-	require.NoError(t, err)
-	require.NoError(t, server.Close())
-	return int(server.Addr().Port())
 }

@@ -20,7 +20,7 @@ const (
 	oldSecret = turn.Secret("the secret before")
 
 	// patience is for what happens within milliseconds on an idle machine.
-	patience = 10 * time.Second
+	patience = 30 * time.Second
 )
 
 // startServer runs a server on loopback; change may alter its configuration.

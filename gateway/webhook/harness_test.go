@@ -106,15 +106,7 @@ func (r *replica) add(t testing.TB, url string, types ...string) (projections.We
 // say appends an event; n is its number within the session.
 func (s *stack) say(id events.SessionID, n int) events.Event {
 	d := events.NewDraft(region, id, events.Gateway, events.Joined, events.JoinedData{Generation: n})
-	var seq events.Seq
-	eventstest.Wait(s.t, within, func() string {
-		var err error
-		if seq, err = s.log.Append(s.t.Context(), d); err != nil {
-			return err.Error()
-		}
-		return ""
-	})
-	return events.Event{Session: id, Sequence: seq}
+	return events.Event{Session: id, Sequence: eventstest.Append(s.t, s.log, d)}
 }
 
 // receiver is an endpoint. It takes an event, or not, as decide says.

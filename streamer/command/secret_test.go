@@ -155,7 +155,6 @@ func TestAsAProcess(t *testing.T) {
 		require.NotContains(t, string(text), password, file)
 	}
 
-	began := time.Now()
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case err := <-exited:
@@ -163,6 +162,5 @@ func TestAsAProcess(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the streamer does not end")
 	}
-	require.Less(t, time.Since(began), 2*time.Second)
 	require.NotContains(t, output.String(), password)
 }

@@ -178,7 +178,12 @@ func TestBulkBothWays(t *testing.T) {
 			}
 			rest = rest[n:]
 			for r.page.BufferedAmount() > 1<<20 {
-				<-low
+				select {
+				case <-low:
+				case <-time.After(4 * peertest.Patience):
+					t.Errorf("%d bytes wait at the page", r.page.BufferedAmount())
+					return
+				}
 			}
 		}
 	})

@@ -3,7 +3,6 @@ package input
 import (
 	"log/slog"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -66,10 +65,10 @@ func TestDeviceHearsOfTheScreensSize(t *testing.T) {
 	handle(t, device, moveTo(5000, 5000))
 	server.Resize(t, 320, 240)
 	w := xorgtest.Watch(t, server.Display)
-	require.True(t, poll(t, 20*time.Second, func() bool { // the device hears of it in its own time
+	require.True(t, poll(t, patience, func() bool { // the device hears of it in its own time
 		handle(t, device, control.TouchStart{X: 80, Y: 60}, control.TouchEnd{})
 		return w.Has("begin 80,60")
 	}))
 	handle(t, device, moveTo(5000, 5000))
-	require.True(t, poll(t, 20*time.Second, func() bool { return w.Has("@319,239") }))
+	require.True(t, poll(t, patience, func() bool { return w.Has("@319,239") }))
 }

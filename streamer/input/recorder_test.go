@@ -79,7 +79,7 @@ func (r *recorder) read() {
 func (r *recorder) expect(t *testing.T, want string) {
 	t.Helper()
 	got := ""
-	ok := poll(t, 5*time.Second, func() bool {
+	ok := poll(t, patience, func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		got = strings.Join(r.events, " ")
@@ -93,6 +93,9 @@ func (r *recorder) expect(t *testing.T, want string) {
 	}
 	r.events = nil
 }
+
+// patience is for what takes milliseconds on a machine at rest.
+const patience = 30 * time.Second
 
 // poll asks again and again until the answer is yes or the limit is over.
 func poll(t *testing.T, limit time.Duration, yes func() bool) bool {

@@ -85,7 +85,7 @@ func (e *editor) press(key xproto.KeyPressEvent) {
 func (e *editor) expect(t *testing.T, want string) {
 	t.Helper()
 	got := ""
-	require.True(t, poll(t, 20*time.Second, func() bool {
+	require.True(t, poll(t, patience, func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		got = string(e.text)
@@ -168,12 +168,12 @@ func TestReleaseEndsTyping(t *testing.T) {
 		defer e.mu.Unlock()
 		return len(e.text)
 	}
-	require.True(t, poll(t, 20*time.Second, func() bool { return typed() > 0 }))
+	require.True(t, poll(t, patience, func() bool { return typed() > 0 }))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	require.NoError(t, device.ReleaseAll(ctx))
 	handle(t, device, control.IMEText{Text: "next"})
-	require.True(t, poll(t, 20*time.Second, func() bool {
+	require.True(t, poll(t, patience, func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		return strings.HasSuffix(string(e.text), "next")

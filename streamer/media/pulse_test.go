@@ -57,7 +57,7 @@ func (p *pulse) kill(t testing.TB) {
 	_ = p.process.Signal(syscall.SIGKILL) // it may be gone already
 	select {
 	case <-p.exited:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("pulseaudio did not end")
 	}
 }

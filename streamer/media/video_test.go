@@ -40,14 +40,23 @@ func TestPicturesArriveAtTheRateAndBeginWithAKeyframe(t *testing.T) {
 		video, frames := capture(t, x, media.VideoConfig{Width: 640, Height: 360, FPS: 30, Codec: codec, BitrateKbps: 1000})
 		require.Equal(t, codec, video.Encoder().Codec)
 		const pictures = 61
-		got, came := frames.wait(t, 0, pictures)
+		got, _ := frames.wait(t, 0, pictures)
 		// A machine that is busy with something else drops pictures, so the rate may take a while to be reached; it is never passed.
 		eventually(t, time.Minute, func() error {
-			window, _ := frames.wait(t, frames.count(), 31)
+			window, came := frames.wait(t, frames.count(), 31)
 			rate := 30 / (window[30].PTS - window[0].PTS).Seconds()
 			require.Less(t, rate, 31.0)
 			if rate < 28 {
 				return fmt.Errorf("%.1f pictures per second, not 30", rate)
+			}
+			latencies := make([]time.Duration, len(window))
+			for i, f := range window {
+				latencies[i] = came[i].Sub(f.CapturedAt)
+				require.Positive(t, latencies[i])
+			}
+			slices.Sort(latencies)
+			if median := latencies[len(latencies)/2]; median >= 200*time.Millisecond {
+				return fmt.Errorf("%s from the screen to the sink, not a part of 200 ms", median)
 			}
 			return nil
 		})
@@ -65,13 +74,6 @@ func TestPicturesArriveAtTheRateAndBeginWithAKeyframe(t *testing.T) {
 			require.False(t, f.Keyframe, "picture %d", i+1)
 			require.Greater(t, f.PTS, got[i].PTS)
 		}
-		latencies := make([]time.Duration, pictures)
-		for i, f := range got {
-			latencies[i] = came[i].Sub(f.CapturedAt)
-			require.Positive(t, latencies[i])
-		}
-		slices.Sort(latencies)
-		require.Less(t, latencies[pictures/2], 200*time.Millisecond, "from the screen to the sink")
 	})
 }
 
@@ -85,10 +87,10 @@ func TestKeyframeComesOnRequestOnly(t *testing.T) {
 			require.False(t, f.Keyframe, "picture %d, unasked", i+1)
 		}
 		quickest := time.Hour // of several, as the machine may be busy with something else
-		for range 5 {
+		for i := 0; i < 5 || (i < 30 && quickest >= 200*time.Millisecond); i++ {
 			from, asked := frames.count(), time.Now()
 			video.RequestKeyframe()
-			eventually(t, 10*time.Second, func() error {
+			eventually(t, 30*time.Second, func() error {
 				got, came := frames.wait(t, from, 1)
 				if !got[0].Keyframe {
 					from++
@@ -176,7 +178,7 @@ func TestDisplayThatGoesAwayEndsTheCapture(t *testing.T) {
 	x.kill(t)
 	select {
 	case <-video.Done():
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("the capture goes on without an X server")
 	}
 	require.ErrorIs(t, video.Err(), media.ErrDisplayLost)
@@ -197,7 +199,7 @@ func TestDisplayThatIsResizedEndsTheCapture(t *testing.T) {
 		x.connect(t).shrink(t, uint16(size[0]/2), uint16(size[1]/2))
 		select {
 		case <-video.Done():
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("the capture goes on with another size")
 		}
 		require.ErrorIs(t, video.Err(), media.ErrDisplaySize)
@@ -263,7 +265,7 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	for range 10 {
 		cycle()
 	}
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, 30*time.Second, func() error {
 		runtime.GC() // the bindings free the pipelines in finalizers
 		if n := runtime.NumGoroutine(); n > goroutines {
 			return fmt.Errorf("%d goroutines, %d before", n, goroutines)

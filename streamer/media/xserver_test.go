@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -93,13 +94,17 @@ func (x *xserver) kill(t testing.TB) {
 	_ = x.process.Signal(syscall.SIGKILL) // it may be gone already
 	select {
 	case <-x.exited:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("Xorg did not end")
 	}
 	if x.display == "" {
 		return // it never got one
 	}
-	_ = os.Remove("/tmp/.X" + x.display[1:] + "-lock") // a killed server leaves them
+	lock := "/tmp/.X" + x.display[1:] + "-lock"
+	if pid, err := os.ReadFile(lock); err != nil || strings.TrimSpace(string(pid)) != strconv.Itoa(x.process.Pid) {
+		return // they are another server's by now, which a test beside this one has
+	}
+	_ = os.Remove(lock) // a killed server leaves them
 	_ = os.Remove("/tmp/.X11-unix/X" + x.display[1:])
 }
 

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/pion/webrtc/v3"
@@ -158,12 +157,10 @@ func connectBrowser(t *testing.T, change func(*Config)) (browser, *Peer, *record
 // A browser that closes its connection, as on leaving the page, is noticed before ICE would.
 func TestChromiumLeaves(t *testing.T) {
 	t.Parallel()
-	b, _, r := connectBrowser(t, nil)
+	b, _, r := connectBrowser(t, unhurried(t))
 	until(t, r.missing("open control"))
-	start := time.Now()
 	call[chromedp.Void](t, b, "pc.close.bind(pc)")
 	until(t, r.missing("disconnected left"))
-	require.Less(t, time.Since(start), defaultDisconnected)
 }
 
 func TestChromium(t *testing.T) {

@@ -142,6 +142,15 @@ func newPeer(t *testing.T, change func(*Config)) (*Peer, *record) {
 	return p, r
 }
 
+// unhurried gives a peer whose ICE notices nothing while a test waits: what it does notice, it was told.
+func unhurried(t *testing.T) func(*Config) {
+	t.Helper()
+	n, err := NewNetwork(NetworkConfig{Disconnected: 2 * patience, Failed: 2 * patience, Log: testLog()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, n.Close()) })
+	return func(c *Config) { c.Network = n }
+}
+
 // trickle passes candidates both ways, those of the peer only once the client can take them.
 func trickle(t *testing.T, p *Peer, r *record, c *client) (described func()) {
 	t.Helper()

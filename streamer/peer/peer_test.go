@@ -274,13 +274,11 @@ func TestChannelsWithoutEnd(t *testing.T) {
 
 func TestLeft(t *testing.T) {
 	t.Parallel()
-	p, r := newPeer(t, nil)
+	p, r := newPeer(t, unhurried(t))
 	c := newClient(t, clientOptions{})
 	connect(t, p, r, c)
-	start := time.Now()
 	require.NoError(t, c.pc.Close())
 	until(t, r.missing("disconnected left"))
-	require.Less(t, time.Since(start), defaultDisconnected, "before ICE would notice")
 }
 
 func TestLeftByAbort(t *testing.T) {

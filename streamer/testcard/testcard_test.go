@@ -23,6 +23,9 @@ import (
 	"streamstack/streamer/input/xdisplay/xorgtest"
 )
 
+// patience bounds what takes milliseconds on a machine at rest.
+const patience = 30 * time.Second
+
 // asCommand makes this test binary run the command itself: the tests start it as the process that it is in life.
 const asCommand = "STREAMSTACK_TEST_RUN_TESTCARD"
 
@@ -70,7 +73,7 @@ func (p *process) ended(t *testing.T) (int, string) {
 	select {
 	case <-p.exited:
 		return p.cmd.ProcessState.ExitCode(), p.output.String()
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the test card does not end")
 		return 0, ""
 	}
@@ -124,7 +127,7 @@ func (v *viewer) await(wrong func(picture *image.RGBA) string) *image.RGBA {
 	v.t.Helper()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(patience)
 	for {
 		picture := v.picture()
 		missing := wrong(picture)

@@ -76,7 +76,7 @@ func TestPull(t *testing.T) {
 	require.Equal(t, registry.Image, heard.last().Image)
 	require.Less(t, heard.last().Done, heard.last().Total)
 	require.False(t, heard.last().Over)
-	impatient, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	impatient, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	_, err = d.Launch(impatient, spec("steady"))
 	require.ErrorIs(t, err, driver.ErrMissing)

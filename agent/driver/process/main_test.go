@@ -219,7 +219,7 @@ func waitEnd(t *testing.T, in *instance) driver.Ending {
 	t.Helper()
 	select {
 	case <-in.Done():
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		require.Fail(t, "the instance did not end")
 	}
 	return in.Ending()

@@ -112,7 +112,7 @@ func TestFourAtOnceAndTheTimeToStart(t *testing.T) {
 	began := time.Now()
 	require.NoError(t, d.Close(t.Context()))
 	t.Logf("all four ended after %s", time.Since(began))
-	require.Less(t, time.Since(began), 4*time.Second)
+	require.Less(t, time.Since(began), 15*time.Second, "two seconds, and much for a slow machine")
 	_, err := d.Launch(t.Context(), spec(app("xterm")))
 	require.ErrorIs(t, err, driver.ErrClosed)
 }
@@ -183,7 +183,7 @@ func TestStopEndsWhatIgnoresSIGTERMAndWhatRanAway(t *testing.T) {
 	requireResidents(t, d.config.Data, 5)
 	began := time.Now()
 	require.NoError(t, in.Stop(t.Context()))
-	require.Less(t, time.Since(began), 3*time.Second)
+	require.Less(t, time.Since(began), 15*time.Second, "two seconds, and much for a slow machine")
 	requireNothingLeft(t, d)
 }
 

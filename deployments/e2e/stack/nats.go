@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"streamstack/events/eventstest"
 )
 
 // natsServer builds the nats-server of the version that go.mod names, once for a run of the tests.
@@ -38,7 +40,7 @@ func startNATS(t testing.TB, data string, a Apart) *natsProcess {
 	require.NoError(t, err, "build nats-server")
 	host := a.NATSHost
 	if host == "" {
-		host = "127.0.0.1"
+		host = eventstest.Loopback() // nobody takes its port while it is away
 	}
 	var config []string
 	if a.Trust {

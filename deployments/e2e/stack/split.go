@@ -14,7 +14,7 @@ import (
 
 // Apart says where the components of [Split] run.
 type Apart struct {
-	NATSHost     string   // that nats-server listens on, 127.0.0.1 if empty
+	NATSHost     string   // that nats-server listens on, a loopback address of its own if empty
 	AgentWrapper []string // such as ip netns exec NAME
 	GatewayFlags []string
 	AgentFlags   []string

@@ -20,7 +20,7 @@ const (
 	// browserTimeout ends a test or a benchmark whose browser hangs.
 	browserTimeout = 5 * time.Minute
 	// waitTimeout is how long a test waits for one thing, pollEvery how often it looks.
-	waitTimeout = 20 * time.Second
+	waitTimeout = 40 * time.Second
 	pollEvery   = 50 * time.Millisecond
 )
 

@@ -38,12 +38,18 @@ var (
 // Clipboard is the clipboard of one X display, until Close or the X server's end. Its methods may be called from any goroutine.
 type Clipboard struct {
 	log    *slog.Logger
-	set    chan string
+	set    chan setting
 	copied chan string
 
 	closeOnce sync.Once
 	closing   chan struct{}
 	done      chan struct{}
+}
+
+// setting asks the goroutine for a text; done is closed when the display has it.
+type setting struct {
+	text string
+	done chan struct{}
 }
 
 // owner is what the goroutine has to itself.
@@ -69,7 +75,7 @@ func Open(ctx context.Context, display string, log *slog.Logger) (*Clipboard, er
 		return nil, fmt.Errorf("clipboard: %w", err)
 	}
 	o := &owner{
-		Clipboard: &Clipboard{log: log, set: make(chan string), copied: make(chan string, 1), closing: make(chan struct{}), done: make(chan struct{})},
+		Clipboard: &Clipboard{log: log, set: make(chan setting), copied: make(chan string, 1), closing: make(chan struct{}), done: make(chan struct{})},
 		conn:      conn, out: map[transferKey]*outgoing{},
 	}
 	if err := conn.Guard(ctx, o.prepare); err != nil {
@@ -104,13 +110,22 @@ func (o *owner) prepare() error {
 	return xfixes.SelectSelectionInputChecked(c, o.window, o.atoms.clipboard, xfixes.SelectionEventMaskSetSelectionOwner).Check() //nolint:wrapcheck // likewise
 }
 
-// Set makes a text the clipboard's. It waits no longer than the X server may take. Errors: ErrTooLarge, ErrClosed, the context's.
+// Set makes a text the clipboard's, which it is when Set returns: a key pressed from then on pastes it. It waits no longer than the X server
+// may take. Errors: ErrTooLarge, ErrClosed, the context's.
 func (c *Clipboard) Set(ctx context.Context, text string) error {
 	if len(text) > MaxText {
 		return ErrTooLarge
 	}
+	s := setting{text, make(chan struct{})}
 	select {
-	case c.set <- text:
+	case c.set <- s:
+	case <-c.done:
+		return ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("clipboard: %w", ctx.Err())
+	}
+	select {
+	case <-s.done:
 		return nil
 	case <-c.done:
 		return ErrClosed
@@ -166,10 +181,12 @@ func (o *owner) run(ctx context.Context, events <-chan xgb.Event) {
 				return // the X server is gone, which others tell
 			}
 			err = o.conn.Guard(ctx, func() error { return o.take(event) })
-		case text := <-o.set:
-			o.text, o.last, o.have = text, text, true
+		case s := <-o.set:
+			o.text, o.last, o.have = s.text, s.text, true
 			xproto.SetSelectionOwner(o.conn.Conn, o.window, o.atoms.clipboard, xproto.TimeCurrentTime)
-			err = o.conn.RoundTrip(ctx)
+			if err = o.conn.RoundTrip(ctx); err == nil {
+				close(s.done)
+			}
 		case now := <-tick.C:
 			o.expire(now)
 		}

@@ -5,14 +5,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/jezek/xgb/xproto"
 	"github.com/stretchr/testify/require"
 
 	"streamstack/streamer/input/clipboard"
+	"streamstack/streamer/input/xdisplay"
 	"streamstack/streamer/input/xdisplay/xorgtest"
 )
 
@@ -94,6 +97,28 @@ func TestWithAnApplication(t *testing.T) {
 			got, err := os.ReadFile(file + ".whole")
 			return err == nil && string(got) == text
 		}, patience, 20*time.Millisecond, name)
+	}
+}
+
+// TestSetIsThere: who is asked after Set for what the clipboard has, as by a key that follows it on another connection, is its owner already.
+func TestSetIsThere(t *testing.T) {
+	server := xorgtest.Start(t, 320, 240)
+	c := open(t, server)
+	other, err := xdisplay.Dial(t.Context(), server.Display)
+	require.NoError(t, err)
+	t.Cleanup(other.Abort)
+	atom, err := xproto.InternAtom(other.Conn, false, uint16(len("CLIPBOARD")), "CLIPBOARD").Reply()
+	require.NoError(t, err)
+	mine, err := xproto.NewWindowId(other.Conn)
+	require.NoError(t, err)
+	screen := xproto.Setup(other.Conn).DefaultScreen(other.Conn)
+	require.NoError(t, xproto.CreateWindowChecked(other.Conn, 0, mine, screen.Root, 0, 0, 1, 1, 0, xproto.WindowClassInputOnly, screen.RootVisual, 0, nil).Check())
+	for i := range 100 {
+		require.NoError(t, xproto.SetSelectionOwnerChecked(other.Conn, mine, atom.Atom, xproto.TimeCurrentTime).Check())
+		require.NoError(t, c.Set(t.Context(), strconv.Itoa(i)))
+		owner, err := xproto.GetSelectionOwner(other.Conn, atom.Atom).Reply()
+		require.NoError(t, err)
+		require.NotEqual(t, mine, owner.Owner, "round %d", i)
 	}
 }
 

@@ -88,9 +88,7 @@ func TestRoundTrip(t *testing.T) {
 	t.Run("a stopped server is noticed", func(t *testing.T) {
 		require.NoError(t, server.Process.Signal(syscall.SIGSTOP))
 		defer func() { assert.NoError(t, server.Process.Signal(syscall.SIGCONT)) }()
-		began := time.Now()
 		require.ErrorIs(t, conn.RoundTrip(t.Context()), xdisplay.ErrStuck)
-		assert.Less(t, time.Since(began), 2*xdisplay.Limit)
 		require.ErrorIs(t, conn.RoundTrip(t.Context()), xdisplay.ErrGone, "the connection is closed for good")
 	})
 }
@@ -101,6 +99,6 @@ func TestRoundTripAfterTheServersDeath(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(conn.Abort)
 	require.NoError(t, server.Process.Kill())
-	require.Eventually(t, func() bool { return conn.RoundTrip(t.Context()) != nil }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return conn.RoundTrip(t.Context()) != nil }, 20*time.Second, 10*time.Millisecond)
 	require.ErrorIs(t, conn.RoundTrip(t.Context()), xdisplay.ErrGone)
 }
