@@ -31,7 +31,7 @@ func (d *Driver) Adopt(ctx context.Context) ([]driver.Instance, error) {
 	}
 	var all []driver.Instance
 	for _, entry := range entries {
-		if !entry.IsDir() || !sessionPattern.MatchString(entry.Name()) {
+		if !entry.IsDir() || !driver.ValidID(entry.Name()) {
 			continue
 		}
 		if ctx.Err() != nil {

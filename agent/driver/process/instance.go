@@ -11,12 +11,15 @@ import (
 	"time"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/lifetime"
 	"streamstack/agent/driver/process/cgroup"
 	"streamstack/agent/driver/process/kiosk"
 )
 
 // instance is one session's processes. Launch starts them; from then on one goroutine, supervise, owns their end.
 type instance struct {
+	*lifetime.Life
+
 	spec    driver.Spec
 	name    string // what it was started as: the session, or what waited for one
 	folder  string // logs, home, state
@@ -41,13 +44,9 @@ type instance struct {
 	state state
 	ends  chan struct{} // gets something with each part's end; there is room for all
 
-	stopOnce sync.Once
-	stopping chan struct{} // closed by the first request to stop
-	kiosk    func()        // ends the kiosk and waits for it; nil when it never ran
+	kiosk func() // ends the kiosk and waits for it; nil when it never ran
 
-	ended  func() // gives the session's place back
-	done   chan struct{}
-	ending driver.Ending // set before done is closed
+	ended func() // gives the session's place back
 }
 
 func (in *instance) ID() string {
@@ -56,27 +55,11 @@ func (in *instance) ID() string {
 	return in.id
 }
 
-func (in *instance) Done() <-chan struct{} { return in.done }
-
-func (in *instance) Ending() driver.Ending {
-	select {
-	case <-in.done:
-		return in.ending
-	default:
-		return driver.Ending{}
-	}
-}
-
-func (in *instance) requestStop() { in.stopOnce.Do(func() { close(in.stopping) }) }
-
 func (in *instance) Stop(ctx context.Context) error {
-	in.requestStop()
-	select {
-	case <-in.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("process: instance %s is still ending: %w", in.ID(), context.Cause(ctx))
+	if err := in.End(ctx); err != nil {
+		return fmt.Errorf("process: instance %s is %w", in.ID(), err)
 	}
+	return nil
 }
 
 // start starts a part and writes it down for a later Sweep.
@@ -129,7 +112,7 @@ func (in *instance) supervise() {
 				in.finish(e)
 				return
 			}
-		case <-in.stopping:
+		case <-in.Stopping():
 			in.finish(driver.Ending{Reason: "stopped on request", ExitCode: -1})
 			return
 		case <-in.ends:
@@ -145,7 +128,7 @@ func (in *instance) cause() driver.Ending {
 	defer settled.Stop()
 	select {
 	case <-settled.C:
-	case <-in.stopping:
+	case <-in.Stopping():
 	}
 	if e, over := in.overMemory(); over {
 		return e
@@ -176,9 +159,8 @@ func (in *instance) finish(ending driver.Ending) {
 	if err := cleanInstance(in.folder, in.state); err != nil {
 		in.log.Warn("an ended instance left something behind", "session", in.ID(), "error", err)
 	}
-	in.ending = ending
 	in.ended()
-	close(in.done)
+	in.Finish(ending)
 }
 
 // endParts ends application, streamer, sound and display, in this order, with all that descends from them.

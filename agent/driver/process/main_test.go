@@ -135,7 +135,7 @@ func newDriverIn(t *testing.T, data, streamer string) *Driver {
 func closeDriver(t *testing.T, d *Driver) {
 	t.Helper()
 	for _, in := range instancesOf(d) {
-		in.requestStop()
+		in.RequestStop()
 	}
 	eventually(t, func() string {
 		if n := len(instancesOf(d)); n > 0 {
@@ -147,13 +147,7 @@ func closeDriver(t *testing.T, d *Driver) {
 }
 
 func instancesOf(d *Driver) []*instance {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var all []*instance
-	for _, in := range d.live {
-		all = append(all, in)
-	}
-	return all
+	return d.live.All()
 }
 
 // residents lists the processes whose environment names the data folder: every part has its HOME there. It is

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/lifetime"
 )
 
 // agent is a parent that is killed: it launches an instance in the data folder given, and tells when it runs.
@@ -121,12 +122,12 @@ func TestSweepSparesAReusedPid(t *testing.T) {
 
 func TestOldLogsAreDropped(t *testing.T) {
 	d := newDriver(t, "role:sleep")
-	for i := range keepEnded + 5 {
+	for i := range lifetime.KeepEnded + 5 {
 		require.NoError(t, os.Mkdir(filepath.Join(d.instances, fmt.Sprintf("ended-%d", i)), 0o700))
 	}
 	_, err := d.Sweep(t.Context())
 	require.NoError(t, err)
 	left, err := filepath.Glob(filepath.Join(d.instances, "ended-*"))
 	require.NoError(t, err)
-	require.Len(t, left, keepEnded)
+	require.Len(t, left, lifetime.KeepEnded)
 }
