@@ -100,8 +100,8 @@ func (in *instance) startKiosk(ctx context.Context) error {
 	return nil
 }
 
-// supervise waits for the first end or a request to stop, ends everything, and tells why.
-func (in *instance) supervise() {
+// supervise waits for the first end or a request to stop, ends everything, and tells why. Its context outlives the call that started it.
+func (in *instance) supervise(ctx context.Context) {
 	trim := time.NewTicker(logCheck)
 	defer trim.Stop()
 	for {
@@ -109,14 +109,14 @@ func (in *instance) supervise() {
 		case <-trim.C:
 			in.trimLogs()
 			if e, over := in.overMemory(); over {
-				in.finish(e)
+				in.finish(ctx, e)
 				return
 			}
 		case <-in.Stopping():
-			in.finish(driver.Ending{Reason: "stopped on request", ExitCode: -1})
+			in.finish(ctx, driver.Ending{Reason: "stopped on request", ExitCode: -1})
 			return
 		case <-in.ends:
-			in.finish(in.cause())
+			in.finish(ctx, in.cause())
 			return
 		}
 	}
@@ -150,13 +150,13 @@ func (in *instance) trimLogs() {
 }
 
 // finish ends every process, cleans up, and lets Done be seen.
-func (in *instance) finish(ending driver.Ending) {
-	in.endParts()
+func (in *instance) finish(ctx context.Context, ending driver.Ending) {
+	in.endParts(ctx)
 	if in.order != nil {
 		_ = in.order.Close() // nobody reads any more
 	}
 	in.trimLogs()
-	if err := cleanInstance(in.folder, in.state); err != nil {
+	if err := cleanInstance(ctx, in.folder, in.state); err != nil {
 		in.log.Warn("an ended instance left something behind", "session", in.ID(), "error", err)
 	}
 	in.ended()
@@ -164,7 +164,7 @@ func (in *instance) finish(ending driver.Ending) {
 }
 
 // endParts ends application, streamer, sound and display, in this order, with all that descends from them.
-func (in *instance) endParts() {
+func (in *instance) endParts(ctx context.Context) {
 	parts := in.state.identities()
 	find := func() ([]processInfo, error) {
 		found, err := belonging(parts, func(marker string) bool { return marker == in.marker })
@@ -190,7 +190,7 @@ func (in *instance) endParts() {
 		c.end(displayGrace)
 	}
 	last.Wait()
-	if err := killAll(find); err != nil {
+	if err := killAll(ctx, find); err != nil {
 		in.log.Error("processes of an ended instance are left", "session", in.ID(), "error", err)
 	}
 }

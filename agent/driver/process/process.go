@@ -66,16 +66,16 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 	if err := d.bring(ctx, in, func(ctx context.Context) error { return in.launch(ctx, d.config.Streamer, d.config.Self) }); err != nil {
 		return nil, err
 	}
-	go in.supervise() // ends with the instance, which Close waits for
+	go in.supervise(context.WithoutCancel(ctx)) // ends with the instance, which Close waits for
 	return in, nil
 }
 
 // bring does a step of an instance's start, which Close ends; after an error nothing of the instance is left.
 func (d *Driver) bring(ctx context.Context, in *instance, step func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, driver.Because(context.DeadlineExceeded, "the instance did not start within %s", startTimeout))
+	starting, cancel := context.WithTimeoutCause(ctx, startTimeout, driver.Because(context.DeadlineExceeded, "the instance did not start within %s", startTimeout))
 	defer cancel()
-	if err := in.Start(ctx, step); err != nil {
-		in.finish(driver.Ending{Failed: true, Reason: err.Error(), ExitCode: -1})
+	if err := in.Start(starting, step); err != nil {
+		in.finish(context.WithoutCancel(ctx), driver.Ending{Failed: true, Reason: err.Error(), ExitCode: -1})
 		return full(err)
 	}
 	return nil

@@ -48,18 +48,18 @@ func (d *Driver) Sweep(ctx context.Context) ([]string, error) {
 		if ctx.Err() != nil {
 			return swept, fmt.Errorf("process: sweep: %w", context.Cause(ctx))
 		}
-		if err := d.sweepOne(session, s, boot); err != nil {
+		if err := d.sweepOne(ctx, session, s, boot); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		swept = append(swept, session)
 	}
-	errs = append(errs, d.sweepUnlisted(kept))
+	errs = append(errs, d.sweepUnlisted(ctx, kept))
 	return swept, errors.Join(append(errs, d.prune())...)
 }
 
 // sweepOne ends one instance's processes and removes its files.
-func (d *Driver) sweepOne(session string, s state, boot string) error {
+func (d *Driver) sweepOne(ctx context.Context, session string, s state, boot string) error {
 	var parts []identity
 	if s.Boot == boot { // else nothing of it can run
 		for _, id := range s.Parts {
@@ -68,18 +68,18 @@ func (d *Driver) sweepOne(session string, s state, boot string) error {
 			}
 		}
 	}
-	if err := killAll(func() ([]processInfo, error) {
+	if err := killAll(ctx, func() ([]processInfo, error) {
 		found, err := belonging(parts, func(marker string) bool { return marker == d.marker(cmp.Or(s.Name, session)) })
 		return members(groupOf(s), found, err)
 	}); err != nil {
 		return err
 	}
-	return cleanInstance(filepath.Join(d.instances, session), s)
+	return cleanInstance(ctx, filepath.Join(d.instances, session), s)
 }
 
 // sweepUnlisted ends processes that carry our marker and belong to no instance that is known to live.
-func (d *Driver) sweepUnlisted(kept map[string]bool) error {
-	return killAll(func() ([]processInfo, error) {
+func (d *Driver) sweepUnlisted(ctx context.Context, kept map[string]bool) error {
+	return killAll(ctx, func() ([]processInfo, error) {
 		return belonging(nil, func(marker string) bool {
 			session, ours := strings.CutPrefix(marker, d.host+"/")
 			return ours && !kept[session] && !d.live.Lives(session)
@@ -101,7 +101,7 @@ func (d *Driver) prune() error {
 
 // cleanInstance removes the files of an instance whose processes have ended. The state goes last: until then the
 // instance is found by a Sweep.
-func cleanInstance(folder string, s state) error {
+func cleanInstance(ctx context.Context, folder string, s state) error {
 	var errs []error
 	if s.Display > 0 {
 		errs = append(errs, removeDisplaySocket(s.Display))
@@ -116,7 +116,7 @@ func cleanInstance(folder string, s state) error {
 		}
 	}
 	if group := groupOf(s); group != nil {
-		errs = append(errs, group.Remove())
+		errs = append(errs, group.Remove(ctx))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("process: %w", err)

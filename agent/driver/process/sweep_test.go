@@ -18,7 +18,7 @@ import (
 )
 
 // agent is a parent that is killed: it launches an instance in the data folder given, and tells when it runs.
-func agent() {
+func agent(ctx context.Context) {
 	d, err := New(Config{Data: os.Args[2], Self: os.Args[0], Streamer: []string{os.Args[0], "role:stubborn"}})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -26,7 +26,7 @@ func agent() {
 	}
 	s := spec(app("streamstack", "role:daemon"))
 	s.Session = os.Args[3]
-	if _, err := d.Launch(context.Background(), s); err != nil {
+	if _, err := d.Launch(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

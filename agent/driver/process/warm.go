@@ -45,7 +45,8 @@ func (d *Driver) Warm(ctx context.Context, spec driver.WarmSpec) (driver.Warm, e
 		w.close()
 		return nil, err
 	}
-	go w.Own(w.wait) // ends with the instance, which Close waits for, or with Claim
+	life := context.WithoutCancel(ctx)
+	go w.Own(func() (bool, error) { return w.wait(life) }) // ends with the instance, which Close waits for, or with Claim
 	return w, nil
 }
 
@@ -86,7 +87,7 @@ func (w *warm) report(ctx context.Context, good func(driver.WarmReport) bool) (r
 }
 
 // wait owns the instance until it is claimed.
-func (w *warm) wait() (gone bool, why error) {
+func (w *warm) wait(ctx context.Context) (gone bool, why error) {
 	trim := time.NewTicker(logCheck)
 	defer trim.Stop()
 	for {
@@ -96,18 +97,18 @@ func (w *warm) wait() (gone bool, why error) {
 		case <-w.Taken():
 			return false, nil
 		case <-w.in.Stopping():
-			w.end(driver.Ending{Reason: "stopped on request", ExitCode: -1})
+			w.end(ctx, driver.Ending{Reason: "stopped on request", ExitCode: -1})
 			return true, nil
 		case <-w.in.ends:
 			cause := w.in.cause()
-			w.end(cause)
+			w.end(ctx, cause)
 			return true, fmt.Errorf("process: an instance that waited has ended: %s", cause.Reason)
 		}
 	}
 }
 
-func (w *warm) end(e driver.Ending) {
-	w.in.finish(e)
+func (w *warm) end(ctx context.Context, e driver.Ending) {
+	w.in.finish(ctx, e)
 	w.close()
 }
 
@@ -144,7 +145,7 @@ func (w *warm) Claim(ctx context.Context, spec driver.Spec) (driver.Instance, er
 	if err := w.d.bring(ctx, w.in, func(ctx context.Context) error { return w.become(ctx, spec) }); err != nil {
 		return nil, err
 	}
-	go w.in.supervise() // ends with the instance, which Close waits for
+	go w.in.supervise(context.WithoutCancel(ctx)) // ends with the instance, which Close waits for
 	return w.in, nil
 }
 
