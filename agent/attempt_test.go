@@ -218,12 +218,15 @@ func TestFailsWhenTheSessionIsAnothers(t *testing.T) {
 			r.append(id, events.Agent, events.Claimed, events.ClaimedData{Agent: "a1", Attempt: 1})
 			mine, _, err := projections.Load(t.Context(), r.log, region, id)
 			require.NoError(t, err)
-			d.launching = func(ctx context.Context, _ driver.Spec) error { //nolint:contextcheck // the events are not the launch's
+			other := func() { // what goes on elsewhere
 				r.append(id, events.Gateway, events.Requeued, events.RequeuedData{Attempt: 1, Reason: "its launch took too long"})
 				r.append(id, events.Agent, events.Claimed, events.ClaimedData{Agent: "a2", Attempt: 2})
-				theirs, _, err := projections.Load(ctx, r.log, region, id)
+				theirs, _, err := projections.Load(t.Context(), r.log, region, id)
 				require.NoError(t, err)
-				require.NoError(t, newRun(a.Agent, theirs).consumer(ctx, theirs))
+				require.NoError(t, newRun(a.Agent, theirs).consumer(t.Context(), theirs))
+			}
+			d.launching = func(context.Context, driver.Spec) error {
+				other()
 				return why
 			}
 			newRun(a.Agent, mine).run(t.Context()) // nobody tells it

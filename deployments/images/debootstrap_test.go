@@ -15,7 +15,7 @@ func stand(t *testing.T, folder, name, does string) (arguments string) {
 	t.Helper()
 	arguments = filepath.Join(folder, name+".arguments")
 	script := "#!/bin/sh\nprintf '%s\\n' \"$@\" >>" + arguments + "\n" + does
-	require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(script), 0o700)) //nolint:gosec // it is a program
+	require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(script), 0o700))
 	return arguments
 }
 
@@ -30,7 +30,7 @@ mkdir -p "$root/etc" && echo made >"$root/etc/mark"
 	asked := stand(t, folder, "engine", `case $1 in import) tar -xO ./etc/mark >`+filepath.Join(folder, "imported")+` ;; esac
 `)
 	program := filepath.Join(folder, "program")
-	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"), 0o700)) //nolint:gosec // it is a program
+	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"), 0o700))
 	build := func(env ...string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), "sh", "build.sh", "--base", "debootstrap", "--tag", "t:1", "--binary", program)
 		cmd.Env = append(append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "ENGINE=engine"), env...)

@@ -47,7 +47,7 @@ func (d *Driver) Warm(ctx context.Context, spec driver.WarmSpec) (driver.Warm, e
 	if err := d.bring(ctx, in, func(ctx context.Context) error { return w.start(ctx) }); err != nil {
 		return nil, err
 	}
-	go w.Own(func() (bool, error) { return w.wait(d.life) }) //nolint:contextcheck // it ends with the container, which Close waits for, or with Claim
+	go w.Own(func() (bool, error) { return w.wait(d.life) }) // ends with the container, which Close waits for, or with Claim
 	return w, nil
 }
 

@@ -140,17 +140,17 @@ func TestARosterIsAMap(t *testing.T) {
 func TestARosterPrunesOldLogs(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	make := func(name string, age int) {
+	entry := func(name string, age int) {
 		path := filepath.Join(folder, name)
 		require.NoError(t, os.Mkdir(path, 0o700))
 		then := time.Now().Add(-time.Duration(age) * time.Hour)
 		require.NoError(t, os.Chtimes(path, then, then))
 	}
 	for i := range lifetime.KeepEnded + 2 {
-		make(fmt.Sprint("ended-", i), i)
+		entry(fmt.Sprint("ended-", i), i)
 	}
-	make("lives", 1000)
-	make("foreign", 1000)
+	entry("lives", 1000)
+	entry("foreign", 1000)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "file"), nil, 0o600))
 	var r lifetime.Roster[*one]
 	_, err := r.Admit("lives", func() *one { return &one{} })
