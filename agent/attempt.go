@@ -46,21 +46,23 @@ func (r *run) launchFailed(ctx context.Context, err error) {
 // session goes back to the queue. After the last attempt it has failed.
 func (r *run) attemptFailed(ctx context.Context, d events.FailedData) {
 	r.a.rests.failed(restKey(r.s.App, d.Cause))
-	// Before the event: after it the consumer may be the next attempt's, which also removes one that is left.
-	r.forget(ctx)
-	r.requeued.Store(true)
 	d.Agent = r.a.cfg.ID
+	again := false
 	r.ending(ctx, func(s projections.Session) events.Draft {
 		d.Attempt = s.Attempt
+		again = s.Status != projections.StatusTerminating && s.Attempt < projections.MaxAttempts && (s.Ready == nil || d.Part == "launch") // the streamer starts before the application
 		switch {
 		case s.Status == projections.StatusTerminating:
 			return events.NewDraft(s.Region, s.ID, events.Agent, events.Terminated, events.EndedData{Agent: d.Agent, Attempt: d.Attempt, Reason: s.StatusMessage})
-		case s.Attempt < projections.MaxAttempts && (s.Ready == nil || d.Part == "launch"): // the streamer starts before the application
+		case again:
 			return events.NewDraft(s.Region, s.ID, events.Agent, events.AttemptFailed, d)
 		default:
 			return events.NewDraft(s.Region, s.ID, events.Agent, events.Failed, d)
 		}
 	})
+	if again { // the consumer may be the next attempt's since the event was appended; that one also removes what it finds
+		r.requeued.Store(true)
+	}
 }
 
 // everything is the kind of work of an agent whose host or engine is the trouble.

@@ -202,6 +202,54 @@ func TestWakesWhenTheSessionIsAnothers(t *testing.T) {
 	require.Equal(t, []string{"gateway.created", "agent.claimed", "gateway.requeued", "agent.claimed"}, words)
 }
 
+// While a launch fails, and before that is known here, the session goes back to the queue and another agent launches it: its streamer
+// keeps its consumer, which has the same name, and the session the ending that is still to come.
+func TestFailsWhenTheSessionIsAnothers(t *testing.T) {
+	t.Parallel()
+	for name, why := range map[string]error{
+		"to be tried again": errors.New("no luck"),
+		"for good":          driver.Because(driver.ErrRefused, "too much"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, d := newRig(t), newMemory()
+			a := r.start("a1", 1, d)
+			id := r.create()
+			r.append(id, events.Agent, events.Claimed, events.ClaimedData{Agent: "a1", Attempt: 1})
+			mine, _, err := projections.Load(t.Context(), r.log, region, id)
+			require.NoError(t, err)
+			other := func() { // what goes on elsewhere
+				r.append(id, events.Gateway, events.Requeued, events.RequeuedData{Attempt: 1, Reason: "its launch took too long"})
+				r.append(id, events.Agent, events.Claimed, events.ClaimedData{Agent: "a2", Attempt: 2})
+				theirs, _, err := projections.Load(t.Context(), r.log, region, id)
+				require.NoError(t, err)
+				require.NoError(t, newRun(a.Agent, theirs).consumer(t.Context(), theirs))
+			}
+			d.launching = func(context.Context, driver.Spec) error {
+				other()
+				return why
+			}
+			newRun(a.Agent, mine).run(t.Context()) // nobody tells it
+			require.Contains(t, r.consumers(), events.SessionConsumer(id))
+			words, _ := r.history(id)
+			require.Equal(t, []string{"gateway.created", "agent.claimed", "gateway.requeued", "agent.claimed"}, words)
+		})
+	}
+}
+
+// Who has failed leaves no consumer: the next attempt removes what the last one's streamer had, and the last of all its own.
+func TestNoConsumerIsLeft(t *testing.T) {
+	t.Parallel()
+	r, d := newRig(t), newMemory()
+	r.requeue()
+	d.launching = func(context.Context, driver.Spec) error { return errors.New("no luck") }
+	a := r.start("a1", 1, d)
+	id := r.session()
+	r.attempts(id)
+	a.drained(t)
+	require.NotContains(t, r.consumers(), events.SessionConsumer(id))
+}
+
 func TestRests(t *testing.T) {
 	r := newRests()
 	require.Zero(t, r.left("xterm"))

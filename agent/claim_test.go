@@ -220,14 +220,6 @@ func TestLaunchFailure(t *testing.T) {
 	e := decoded[events.FailedData](t, r.until(id, events.AttemptFailed))
 	require.Equal(t, events.FailedData{Agent: "a1", Attempt: 1, Part: "launch", Cause: events.CauseLaunch,
 		Reason: "the instance could not be started: no X server: install xserver-xorg-core"}, e)
-	eventstest.Wait(t, patience, func() string {
-		for _, name := range r.consumers() {
-			if name == events.SessionConsumer(id) {
-				return "the streamer's consumer to go"
-			}
-		}
-		return ""
-	})
 	broken.Store(false)
 	r.until(r.session(), events.Ready)
 }

@@ -259,18 +259,23 @@ func (r *run) terminated(ctx context.Context, why string) {
 	})
 }
 
-// ending appends the session's one ending, unless it has one, and tries again while NATS is away: until it is in the log,
-// or until the agent has drained for too long.
+// ending appends the session's one ending, or this attempt's, unless it has one or is another attempt's by now, and tries again while
+// NATS is away: until it is in the log, or until the agent has drained for too long.
 func (r *run) ending(ctx context.Context, draft func(projections.Session) events.Draft) {
 	for {
+		theirs := false
 		_, _, err := projections.Decide(ctx, r.a.cfg.Log, r.s.Region, r.s.ID, func(s projections.Session) (*events.Draft, error) {
-			if s.Ended() || s.Agent != r.a.cfg.ID || s.Attempt != r.s.Attempt {
+			if mine := s.Agent == r.a.cfg.ID && s.Attempt == r.s.Attempt; s.Ended() || !mine {
+				theirs = !s.Ended()
 				return nil, nil
 			}
 			d := draft(s)
 			return &d, nil
 		})
 		if err == nil {
+			if theirs { // and so is the consumer
+				r.requeued.Store(true)
+			}
 			r.a.log.Info("session ended", "session", r.s.ID)
 			return
 		}

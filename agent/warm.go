@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +22,8 @@ const refillAfter = 2 * time.Second
 // pool keeps instances up that wait for sessions (see [driver.Warmer]): as many as are wanted, but never more than there are free
 // slots, and none while the agent drains. Which applications they are meant for follows what the last sessions were; where every
 // instance fits every application, as with the process driver, that makes no difference.
+//
+// Who waits, and is had by whom, is in waiting.go; which are to be started or ended in warm_plan.go.
 //
 // A start that fails, or an instance that ends while it waits, is followed by a rest that doubles each time.
 type pool struct {
@@ -44,13 +45,6 @@ type pool struct {
 	taken  time.Time
 	rest   time.Duration // the last one
 	until  time.Time     // its end
-}
-
-// waiting is one of them.
-type waiting struct {
-	driver.Warm
-	app string
-	out chan struct{} // closed when it is in the list no more
 }
 
 // newPool makes the pool of an agent; without instances it is nil, which all methods take.
@@ -87,61 +81,6 @@ func tell(c chan<- struct{}) {
 	}
 }
 
-// changes tells when the number of those that wait has changed; nil where none ever do.
-func (p *pool) changes() <-chan struct{} {
-	if p == nil {
-		return nil
-	}
-	return p.changed
-}
-
-// size is how many wait; nil where none ever do.
-func (p *pool) size() *int {
-	if p == nil {
-		return nil
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := len(p.idle)
-	return &n
-}
-
-// take takes an instance out that a session could have, best one that is meant for its application; nil when there is none.
-func (p *pool) take(spec driver.Spec) driver.Warm {
-	if p == nil {
-		return nil
-	}
-	defer p.poke()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.taken = time.Now()
-	p.recent = append([]string{spec.Application.Name}, p.recent[:min(len(p.recent), p.want-1)]...)
-	var found *waiting
-	for _, w := range p.idle {
-		if (found == nil || w.app == spec.Application.Name) && w.Fits(spec) {
-			found = w
-		}
-	}
-	if found == nil {
-		return nil
-	}
-	p.drop(found)
-	p.rest = 0 // it was there when it was needed
-	return found.Warm
-}
-
-// drop takes one out of the list; false when it is not there any more. The caller holds the lock.
-func (p *pool) drop(w *waiting) bool {
-	i := slices.Index(p.idle, w)
-	if i < 0 {
-		return false
-	}
-	p.idle = slices.Delete(p.idle, i, i+1)
-	close(w.out)
-	tell(p.changed)
-	return true
-}
-
 // keep starts and ends instances until the context ends; what then waits is the driver's to end (Close). room tells how many may
 // wait now.
 func (p *pool) keep(ctx context.Context, room func() int, offer *offer) error {
@@ -174,59 +113,6 @@ func (p *pool) keep(ctx context.Context, room func() int, offer *offer) error {
 		case <-timer.C:
 		}
 	}
-}
-
-// next says what is to be done: start one for an application after a wait, or end one, or nothing.
-func (p *pool) next(room int, offered application.Catalogue) (app *application.Application, surplus *waiting, wait time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	room = min(room, p.want)
-	free := slices.Clone(p.idle)
-	for _, a := range p.wanted(offered) {
-		i := slices.IndexFunc(free, func(w *waiting) bool { return w.Fits(asked(a)) })
-		switch {
-		case i >= 0:
-			free = slices.Delete(free, i, i+1)
-		case app == nil:
-			app = &a
-		}
-	}
-	switch {
-	case len(p.idle) > max(room, 0):
-		if len(free) == 0 {
-			free = p.idle
-		}
-		return nil, free[len(free)-1], 0
-	case app != nil && len(p.idle) == room: // one of another kind makes place
-		if len(free) > 0 {
-			return nil, free[len(free)-1], 0
-		}
-		app = nil
-	}
-	return app, nil, max(time.Until(p.until), time.Until(p.taken.Add(p.refill)))
-}
-
-// asked is a session of an application as it asks for it.
-func asked(a application.Application) driver.Spec {
-	return driver.Spec{Session: "asked", Application: a, Screen: driver.Screen{Width: a.Screen.Width, Height: a.Screen.Height, FPS: a.Screen.FPS}}
-}
-
-// wanted are the applications that instances shall wait for: those of the last sessions, then others that are offered. The caller
-// holds the lock.
-func (p *pool) wanted(offered application.Catalogue) (apps []application.Application) {
-	names := offered.Names()
-	for i, recent := 0, p.recent; len(apps) < p.want && len(names) > 0; {
-		name := names[i%len(names)]
-		if len(recent) > 0 {
-			name, recent = recent[0], recent[1:]
-		} else {
-			i++
-		}
-		if a, ok := offered.Default(name); ok {
-			apps = append(apps, a)
-		}
-	}
-	return apps
 }
 
 // start starts one.

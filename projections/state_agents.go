@@ -39,10 +39,7 @@ func (m *Agents) Dump() []byte {
 
 // Restore implements [State].
 func (m *Agents) Restore(state []byte) error {
-	r := snapshot.NewReader(state)
-	n := NewAgents()
-	n.at = events.Seq(r.Uint())
-	for range r.Count() {
+	at, rows, err := restoreRows(state, func(r *snapshot.Reader) (string, Agent) {
 		a := Agent{ID: events.AgentID(r.Text()), Region: events.Region(r.Word())}
 		a.OnlineData = events.OnlineData{Driver: r.Word(), Slots: int(r.Int()), Version: r.Word(),
 			Applications: restoreList(r, func() events.ApplicationData {
@@ -52,15 +49,12 @@ func (m *Agents) Restore(state []byte) error {
 			}), GPUs: restoreList(r, func() events.GPUData { return events.GPUData{Vendor: r.Word(), Device: r.Word()} })}
 		a.Online, a.Since = r.Bool(), r.Time()
 		a.Draining, a.DrainBy, a.DrainUntil = r.Bool(), r.Text(), r.Time()
-		if !r.OK() {
-			break
-		}
-		n.byKey[string(a.Region)+"."+string(a.ID)] = a
-	}
-	if err := r.Err(); err != nil {
+		return string(a.Region) + "." + string(a.ID), a
+	})
+	if err != nil {
 		return err
 	}
-	*m = *n
+	*m = Agents{at: at, byKey: rows}
 	return nil
 }
 
@@ -85,19 +79,13 @@ func (m *Accounts) Dump() []byte {
 
 // Restore implements [State].
 func (m *Accounts) Restore(state []byte) error {
-	r := snapshot.NewReader(state)
-	n := NewAccounts()
-	n.at = events.Seq(r.Uint())
-	for range r.Count() {
+	at, rows, err := restoreRows(state, func(r *snapshot.Reader) (string, Account) {
 		a := Account{Name: r.Text(), TokenID: r.Text(), Expiry: r.Word(), Scopes: r.Word(), Created: r.Time(), Expired: r.Bool()}
-		if !r.OK() {
-			break
-		}
-		n.byName[a.Name] = a
-	}
-	if err := r.Err(); err != nil {
+		return a.Name, a
+	})
+	if err != nil {
 		return err
 	}
-	*m = *n
+	*m = Accounts{at: at, byName: rows}
 	return nil
 }

@@ -127,3 +127,17 @@ func dumpScreen(w *snapshot.Writer, s events.Screen) {
 func restoreScreen(r *snapshot.Reader) events.Screen {
 	return events.Screen{Width: int(r.Int()), Height: int(r.Int()), FPS: int(r.Int()), Density: int(r.Int())}
 }
+
+// restoreRows reads a state that is a place in the log and rows, by the key that one returns with each.
+func restoreRows[T any](state []byte, one func(*snapshot.Reader) (key string, row T)) (at events.Seq, rows map[string]T, err error) {
+	r := snapshot.NewReader(state)
+	at, rows = events.Seq(r.Uint()), map[string]T{}
+	for range r.Count() {
+		key, row := one(r)
+		if !r.OK() {
+			break
+		}
+		rows[key] = row
+	}
+	return at, rows, r.Err()
+}

@@ -129,6 +129,8 @@ func Command(version string, s Streamers, more ...*cli.Command) *cli.Command {
 	return &cli.Command{
 		Commands: more,
 		Name:     "agent", Usage: "one component: claims sessions for its region and runs their instances, against a NATS server that already runs",
+		Description: "Instances are given the address of --nats, so that it must not hold a user, a token or a password: with --creds the agent makes each\n" +
+			"streamer credentials for its own session.",
 		OnUsageError: connect.OnUsageError,
 		Flags:        slices.Concat(connect.NATSFlags(), Flags(), DriverFlags(), s.Flags()),
 		Action:       func(ctx context.Context, cmd *cli.Command) error { return run(ctx, cmd, version, s) },
@@ -153,6 +155,9 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 	if cmd.String("nats") == "" {
 		return connect.Usagef("agent: name the NATS server with --nats URL (`streamstack up` brings one of its own)")
 	}
+	if o.NATS, err = o.Driver.instanceNATS(cmd.String("nats")); err != nil {
+		return err
+	}
 	if o.Data, err = connect.DataDir(cmd); err != nil {
 		return err
 	}
@@ -171,7 +176,7 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 		return err
 	}
 	defer unlock()
-	o.Version, o.StreamerEnv, o.NATS = version, s.Env(cmd), cmd.String("nats")
+	o.Version, o.StreamerEnv = version, s.Env(cmd)
 	var options []events.Option
 	if path := cmd.String("creds"); path != "" {
 		if err := readCredentials(path, &o, cmd.IsSet("region")); err != nil {
@@ -182,7 +187,7 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 	o.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	dial, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	nc, err := connect.DialPatiently(dial, o.NATS, cmd.String("creds"), "agent", o.Logger)
+	nc, err := connect.DialPatiently(dial, cmd.String("nats"), cmd.String("creds"), "agent", o.Logger)
 	if err != nil {
 		return err
 	}
@@ -191,9 +196,6 @@ func run(ctx context.Context, cmd *cli.Command, version string, s Streamers) err
 		return err
 	}
 	if err := o.Log.WaitStreams(dial); err != nil {
-		return err
-	}
-	if o.NATS, err = o.Driver.instanceNATS(o.NATS); err != nil {
 		return err
 	}
 	a, err := Open(dial, o)

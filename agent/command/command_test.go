@@ -71,6 +71,7 @@ func TestUsage(t *testing.T) {
 		"another's":    {"--nats", "nats://127.0.0.1:1", "--ams", "https://127.0.0.1:1"},
 		"no AMS":       {"--nats", "nats://127.0.0.1:1", "--driver", "ams", "--ams-cert", "c", "--ams-key", "k", "--ams-server-cert", "s"},
 		"no key":       {"--nats", "nats://127.0.0.1:1", "--driver", "ams", "--ams", "https://127.0.0.1:1", "--ams-cert", "c", "--ams-server-cert", "s"},
+		"a password":   {"--nats", "nats://me:hunter2@127.0.0.1:1"},
 		"files too":    {"--nats", "nats://127.0.0.1:1", "--driver", "ams", "--ams", "https://127.0.0.1:1", "--ams-cert", "c", "--ams-key", "k", "--ams-server-cert", "s", "--applications", "x.yaml"},
 	} {
 		cmd := Command("test", s)

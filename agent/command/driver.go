@@ -90,24 +90,24 @@ func parseDriver(cmd *cli.Command) (DriverOptions, error) {
 	return o, nil
 }
 
-// instanceNATS is the address that instances get. The agent's own may hold a password, which is not theirs.
+// instanceNATS is the address that instances get. The agent's own may hold a password, which is not theirs: it would let each of them,
+// and on this machine whoever reads a streamer's memory, do all that the agent may.
 func (o DriverOptions) instanceNATS(own string) (string, error) {
-	if o.Name != driverAMS && o.Name != driverDocker {
-		return own, nil
-	}
-	flag, address := "--nats", own
+	flag, address, apart := "--nats", own, o.Name == driverAMS || o.Name == driverDocker
 	if o.InstanceNATS != "" {
 		flag, address = "--instance-nats", o.InstanceNATS
 	}
 	for one := range strings.SplitSeq(address, ",") { // NATS takes several
-		u, err := url.Parse(strings.TrimSpace(one))
-		if err != nil {
+		switch _, err := url.Parse(strings.TrimSpace(one)); {
+		case strings.Contains(one, "@"): // not by url.Parse: what it refuses may hold a password all the same
+			instead := "use --creds, with which the agent makes each of them credentials for its session only"
+			if apart {
+				instead += ", or name an address without them with --instance-nats"
+			}
+			return "", connect.Usagef("agent: %s holds a user, a token or a password, and instances are given that address: %s", flag, instead)
+		case err != nil && apart:
 			return "", connect.Usagef("agent: %s is no URL that an instance could be given", flag)
 		}
-		if u.User == nil && !strings.Contains(one, "@") {
-			continue
-		}
-		return "", connect.Usagef("agent: %s holds a user, a token or a password, and instances are given that address: use --creds, or name an address without them with --instance-nats", flag)
 	}
 	return address, o.Docker.reaches(flag, address)
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,9 @@ func TestInstanceNATS(t *testing.T) {
 		own  string
 		want string // empty: refused
 	}{
-		"process":         {DriverOptions{}, "nats://me:hunter2@h:4222", "nats://me:hunter2@h:4222"},
+		"process":         {DriverOptions{Name: driverProcess}, "nats://h:4222,ws://i", "nats://h:4222,ws://i"},
+		"on this machine": {DriverOptions{Name: driverProcess}, "nats://me:hunter2@h:4222", ""},
+		"by a token":      {DriverOptions{Name: driverProcess}, "hunter2@h:4222", ""},
 		"the agent's":     {DriverOptions{Name: driverAMS}, "nats://h:4222", "nats://h:4222"},
 		"several":         {DriverOptions{Name: driverAMS}, "nats://h:4222,tls://i:4222", "nats://h:4222,tls://i:4222"},
 		"another":         {DriverOptions{Name: driverAMS, InstanceNATS: "tls://out:4222"}, "nats://me:hunter2@h:4222", "tls://out:4222"},
@@ -30,6 +33,8 @@ func TestInstanceNATS(t *testing.T) {
 		require.Equal(t, row.want, got, name)
 		if row.want == "" {
 			require.ErrorContains(t, err, "nats", name)
+			require.ErrorContains(t, err, "--creds", name)
+			require.Equal(t, row.o.Name != driverProcess, strings.Contains(err.Error(), "--instance-nats"), name)
 			require.NotContains(t, err.Error(), "hunter2", name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	agent "streamstack/agent/command"
 	"streamstack/agent/driver/process"
 	"streamstack/events/connect"
 	"streamstack/streamer/media/encoder"
@@ -25,15 +26,15 @@ type (
 // Command is `streamstack doctor` (cli.md).
 func Command(needed needed, probe probe) *cli.Command {
 	return &cli.Command{
-		Name: "doctor", Usage: "what this machine can do, and why not: GPUs, encoders, display, sound, ports, NATS, TURN", OnUsageError: connect.OnUsageError,
+		Name: "doctor", Usage: "what this machine can do, and why not: GPUs, encoders, display, sound, container engine, AMS, ports, NATS, TURN", OnUsageError: connect.OnUsageError,
 		Description: "Every encoder is tried with a few pictures. NO in capitals is what sessions cannot be without; the exit status is 1 if\n" +
 			"there is one. NATS and TURN are those of the stack that runs on --data, or the server that --nats names.",
-		Flags: append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			connect.JSONFlag(),
 			&cli.StringFlag{Name: "listen", Usage: "`ADDR` that `up` is to serve REST and console on", Value: "127.0.0.1:4000", Sources: connect.Env("listen")},
 			&cli.StringFlag{Name: "nats-listen", Usage: "`ADDR` of its NATS", Value: "127.0.0.1:4222", Sources: connect.Env("nats-listen")},
 			&cli.StringFlag{Name: "turn-listen", Usage: "`ADDR` of its TURN", Value: "127.0.0.1:3478", Sources: connect.Env("turn-listen")},
-		}, connect.NATSFlags()...),
+		}, agent.ReachFlags(), connect.NATSFlags()),
 		Action: func(ctx context.Context, cmd *cli.Command) error { return run(ctx, cmd, needed, probe) },
 	}
 }
@@ -46,6 +47,7 @@ func run(ctx context.Context, cmd *cli.Command, needed needed, probe probe) erro
 	findings = append(findings, gstreamer(ctx, needed, probe)...)
 	findings = append(findings, instances(process.Needs())...)
 	findings = append(findings, limits(process.CheckLimits()), namespaces(ctx))
+	findings = append(findings, engines(ctx, cmd)...)
 	servers, running, err := reach(ctx, cmd)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 
 // Finding is one thing that was looked at; with --json, one line.
 type Finding struct {
-	// Area is gpu, encoder, gstreamer, display, sound, limits, isolation, port, nats or turn.
+	// Area is gpu, encoder, gstreamer, display, sound, limits, isolation, engine, port, nats or turn.
 	Area string `json:"area"`
 	// Name is what was looked at.
 	Name string `json:"name"`

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/urfave/cli/v3"
+
+	agent "streamstack/agent/command"
 	"streamstack/agent/driver/process"
 	"streamstack/agent/driver/process/confine"
 )
@@ -90,6 +93,14 @@ func namespaces(ctx context.Context) Finding {
 		err = process.CheckIsolation(ctx, []string{self, confine.Name})
 	}
 	return of("isolation", "namespaces of an application (--isolate)", "", false, err)
+}
+
+// engines are what else could run instances: a container engine, and AMS where one is named.
+func engines(ctx context.Context, cmd *cli.Command) []Finding {
+	engine, says, err := agent.ReachContainers(ctx, cmd)
+	found := []Finding{of("engine", strings.TrimSpace("container engine "+engine), says, false, err)}
+	address, says, err := agent.ReachAMS(ctx, cmd)
+	return append(found, of("engine", strings.TrimSpace("AMS "+address), says, false, err))
 }
 
 // port is an address that `up` listens on.

@@ -58,6 +58,15 @@ func narrow(tb testing.TB, text, condition string) string {
 	return base64.RawURLEncoding.EncodeToString(binary)
 }
 
+// requireHolds: a token says what it was made of until it expires.
+func requireHolds[C any](t *rapid.T, verify func(string, time.Time) (C, error), text string, claims C, expiry time.Time) {
+	got, err := verify(text, now)
+	require.NoError(t, err)
+	require.Equal(t, claims, got)
+	_, err = verify(text, expiry)
+	require.ErrorIs(t, err, token.ErrExpired)
+}
+
 func TestAPITokenRoundTrip(t *testing.T) {
 	mint := newMint(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -70,11 +79,7 @@ func TestAPITokenRoundTrip(t *testing.T) {
 		text, err := mint.IssueAPI(claims)
 		require.NoError(t, err)
 		require.NotContains(t, text, "=")
-		got, err := mint.VerifyAPI(text, now)
-		require.NoError(t, err)
-		require.Equal(t, claims, got)
-		_, err = mint.VerifyAPI(text, claims.Expiry)
-		require.ErrorIs(t, err, token.ErrExpired)
+		requireHolds(t, mint.VerifyAPI, text, claims, claims.Expiry)
 		_, err = mint.VerifySocket(text, now)
 		require.ErrorIs(t, err, token.ErrInvalid, "an API token is no socket token")
 	})
@@ -91,11 +96,7 @@ func TestSocketTokenRoundTrip(t *testing.T) {
 		}
 		text, err := mint.IssueSocket(claims)
 		require.NoError(t, err)
-		got, err := mint.VerifySocket(text, now)
-		require.NoError(t, err)
-		require.Equal(t, claims, got)
-		_, err = mint.VerifySocket(text, claims.Expiry)
-		require.ErrorIs(t, err, token.ErrExpired)
+		requireHolds(t, mint.VerifySocket, text, claims, claims.Expiry)
 		_, err = mint.VerifyAPI(text, now)
 		require.ErrorIs(t, err, token.ErrInvalid, "a socket token is no API token")
 	})
@@ -115,11 +116,7 @@ func TestShareTokenRoundTrip(t *testing.T) {
 		again, err := mint.IssueShare(claims)
 		require.NoError(t, err)
 		require.Equal(t, text, again, "a share has one URL")
-		got, err := mint.VerifyShare(text, now)
-		require.NoError(t, err)
-		require.Equal(t, claims, got)
-		_, err = mint.VerifyShare(text, claims.Expiry)
-		require.ErrorIs(t, err, token.ErrExpired)
+		requireHolds(t, mint.VerifyShare, text, claims, claims.Expiry)
 		_, err = mint.VerifyAPI(text, now)
 		require.ErrorIs(t, err, token.ErrInvalid, "a share's token is no API token")
 		_, err = mint.VerifySocket(text, now)

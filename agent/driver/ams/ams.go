@@ -5,11 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/lifetime"
 )
 
 // Driver has AMS run instances; it implements driver.Driver.
@@ -25,9 +25,7 @@ type Driver struct {
 	work  sync.WaitGroup
 	begin sync.Once
 
-	mu     sync.Mutex
-	closed bool
-	live   map[string]*instance // by session
+	live lifetime.Roster[*instance] // by session
 }
 
 var _ driver.Driver = (*Driver)(nil)
@@ -42,7 +40,7 @@ func New(ctx context.Context, config Config) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{config: config, client: c, feed: newFeed(c, config.times), live: map[string]*instance{}}
+	d := &Driver{config: config, client: c, feed: newFeed(c, config.times)}
 	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	return d, nil
 }
@@ -94,19 +92,7 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 		return nil, err
 	}
 	d.start()
-	ctx, cancel := context.WithCancelCause(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		select {
-		case <-in.stopping: // by Close
-			cancel(driver.ErrClosed)
-		case <-ctx.Done():
-		}
-	})
-	err = in.launch(ctx, data)
-	cancel(nil)
-	watch.Wait()
-	if err != nil {
+	if err := in.Start(ctx, func(ctx context.Context) error { return in.launch(ctx, data) }); err != nil {
 		in.clean(d.life) //nolint:contextcheck // ctx may be why it failed
 		in.finish(driver.Ending{Part: driver.PartInstance, Failed: true, Reason: err.Error(), ExitCode: -1})
 		d.work.Done()
@@ -121,33 +107,20 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 
 // admit reserves the session's place, and counts it as work that Close waits for.
 func (d *Driver) admit(spec driver.Spec) (*instance, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return nil, fmt.Errorf("ams: %w", driver.ErrClosed)
+	in, err := d.live.Admit(spec.Session, func() *instance {
+		d.work.Add(1)
+		return &instance{Life: lifetime.New(), d: d, spec: spec, log: d.config.Log.With("session", spec.Session)}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ams: %w", err)
 	}
-	if _, taken := d.live[spec.Session]; taken {
-		return nil, fmt.Errorf("ams: %s: %w", spec.Session, driver.ErrExists)
-	}
-	in := &instance{d: d, spec: spec, log: d.config.Log.With("session", spec.Session),
-		stopping: make(chan struct{}), done: make(chan struct{})}
-	d.live[spec.Session] = in
-	d.work.Add(1)
 	return in, nil
-}
-
-func (d *Driver) forget(in *instance) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.live, in.ID())
 }
 
 // owned tells whether an instance belongs to a session that lives, or is being launched.
 func (d *Driver) owned(r remote) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	in := d.live[r.session()]
-	if in == nil {
+	in, lives := d.live.Find(r.session())
+	if !lives {
 		return false
 	}
 	id := in.remote()
@@ -156,21 +129,11 @@ func (d *Driver) owned(r remote) bool {
 
 // Close stops every instance; see [driver.Driver]. What AMS has not ended by then is left to the next run's Sweep.
 func (d *Driver) Close(ctx context.Context) error {
-	d.mu.Lock()
-	d.closed = true
-	live := slices.Collect(maps.Values(d.live))
-	d.mu.Unlock()
-	for _, in := range live {
-		in.requestStop() // all at once
-	}
-	var errs []error
-	for _, in := range live {
-		errs = append(errs, in.Stop(ctx))
-	}
+	err := d.live.Close(ctx)
 	d.end()
 	d.work.Wait()
 	d.client.http.CloseIdleConnections()
-	return errors.Join(errs...)
+	return err
 }
 
 func (d *Driver) tag() string { return tagAgent + d.config.Agent }

@@ -9,45 +9,28 @@ import (
 	"time"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/lifetime"
 )
 
 // instance is one session's. Launch starts it; from then on one goroutine, supervise, owns its end.
 type instance struct {
+	*lifetime.Life
+
 	d    *Driver
 	spec driver.Spec
 	log  *slog.Logger
 
 	mu sync.Mutex
 	id string // AMS's; empty until it has told it
-
-	stopOnce sync.Once
-	stopping chan struct{} // closed by the first request to stop
-	done     chan struct{}
-	ending   driver.Ending // set before done is closed
 }
 
-func (in *instance) ID() string            { return in.spec.Session }
-func (in *instance) Done() <-chan struct{} { return in.done }
-
-func (in *instance) Ending() driver.Ending {
-	select {
-	case <-in.done:
-		return in.ending
-	default:
-		return driver.Ending{}
-	}
-}
-
-func (in *instance) requestStop() { in.stopOnce.Do(func() { close(in.stopping) }) }
+func (in *instance) ID() string { return in.spec.Session }
 
 func (in *instance) Stop(ctx context.Context) error {
-	in.requestStop()
-	select {
-	case <-in.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("ams: instance %s of session %s is still ending: %w", in.remote(), in.ID(), context.Cause(ctx))
+	if err := in.End(ctx); err != nil {
+		return fmt.Errorf("ams: instance %s of session %s is %w", in.remote(), in.ID(), err)
 	}
+	return nil
 }
 
 func (in *instance) remote() string {
@@ -65,9 +48,8 @@ func (in *instance) setRemote(id string) {
 }
 
 func (in *instance) finish(e driver.Ending) {
-	in.ending = e
-	in.d.forget(in)
-	close(in.done)
+	in.d.live.Forget(in.ID())
+	in.Finish(e)
 }
 
 // supervise watches a running instance until it ends or shall end. When ctx ends first, done stays open: nobody knows.
@@ -76,7 +58,7 @@ func (in *instance) supervise(ctx context.Context) {
 	defer watched()
 	for {
 		select {
-		case <-in.stopping:
+		case <-in.Stopping():
 			if in.remove(ctx, news, in.d.config.times.grace) {
 				in.finish(driver.Ending{Reason: "stopped on request", ExitCode: -1})
 			}
@@ -109,7 +91,7 @@ func (in *instance) rest(ctx context.Context, news <-chan struct{}) error {
 	defer cancel()
 	watch.Go(func() {
 		select {
-		case <-in.stopping:
+		case <-in.Stopping():
 			cancel()
 		case <-waiting.Done():
 		}

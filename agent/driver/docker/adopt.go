@@ -56,7 +56,7 @@ func (d *Driver) Adopt(ctx context.Context) ([]driver.Instance, error) {
 	var found []driver.Instance
 	for _, c := range all {
 		session := d.sessionOf(c)
-		if !tokenPattern.MatchString(session) || c.State == container.StateCreated {
+		if !driver.ValidID(session) || c.State == container.StateCreated {
 			continue
 		}
 		spec := driver.Spec{Session: session}
@@ -122,7 +122,7 @@ func (d *Driver) Sweep(ctx context.Context) ([]string, error) {
 	var sessions []string
 	for _, c := range all {
 		session := d.sessionOf(c)
-		if d.isLive(session) {
+		if d.live.Lives(session) {
 			continue
 		}
 		sessions = append(sessions, session)

@@ -37,8 +37,6 @@ const (
 	shmSize = 256 << 20
 	// logLimit is the most that is kept of what a container prints, in bytes: once by the engine, once here.
 	logLimit = 1 << 20
-	// keepEnded is how many ended instances keep their logs, as with the process driver.
-	keepEnded = 20
 	// stopGrace is what a container gets to end in order before it is killed. The guest takes up to 2 s.
 	stopGrace = 4 * time.Second
 )
@@ -87,17 +85,14 @@ func defaultTimes() times {
 	return times{request: 10 * time.Second, launch: 45 * time.Second, clean: 10 * time.Second, retry: time.Second, pulled: 2 * time.Second}
 }
 
-var (
-	tokenPattern = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
-	cdiPattern   = regexp.MustCompile(`^[a-zA-Z0-9.-]+/[a-zA-Z0-9_.-]+=[a-zA-Z0-9_.:-]+$`)
-)
+var cdiPattern = regexp.MustCompile(`^[a-zA-Z0-9.-]+/[a-zA-Z0-9_.-]+=[a-zA-Z0-9_.:-]+$`)
 
 // complete fills in defaults and refuses what cannot work.
 func (c *Config) complete() error {
 	if c.Data == "" || c.Image == "" {
 		return errors.New("docker: data folder and image must be given")
 	}
-	if !tokenPattern.MatchString(c.Agent) {
+	if !driver.ValidID(c.Agent) {
 		return fmt.Errorf("docker: agent id %q must be 1 to 63 of a-z, 0-9 and -", c.Agent)
 	}
 	if c.Engine == "" {
@@ -155,23 +150,4 @@ func (c *Config) checkEngine() error {
 // image is the image for an application.
 func (c *Config) image(a application.Application) string {
 	return strings.NewReplacer("{app}", a.Name, "{version}", strconv.Itoa(a.Version)).Replace(c.Image)
-}
-
-// checkSpec refuses what cannot be launched, before anything is started.
-func checkSpec(spec driver.Spec) error {
-	switch {
-	case !tokenPattern.MatchString(spec.Session):
-		return fmt.Errorf("docker: session id %q must be 1 to 63 of a-z, 0-9 and -", spec.Session)
-	case len(spec.Application.Command) == 0:
-		return fmt.Errorf("docker: application %q has no command", spec.Application.Name)
-	case len(spec.UserData) > driver.MaxUserData:
-		return fmt.Errorf("docker: user data has %d bytes, at most %d are allowed", len(spec.UserData), driver.MaxUserData)
-	case len(spec.Streamer.Secret) > driver.MaxSecret:
-		return fmt.Errorf("docker: the streamer's secret has %d bytes, at most %d are allowed", len(spec.Streamer.Secret), driver.MaxSecret)
-	}
-	screen := application.Screen{Width: spec.Screen.Width, Height: spec.Screen.Height, FPS: spec.Screen.FPS}
-	if err := screen.Validate(); err != nil {
-		return fmt.Errorf("docker: screen: %w", err)
-	}
-	return nil
 }

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"github.com/moby/moby/client"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/lifetime"
 )
 
 // Driver has a container engine run instances; it implements driver.Driver.
@@ -28,9 +27,7 @@ type Driver struct {
 	end  context.CancelFunc
 	work sync.WaitGroup
 
-	mu     sync.Mutex
-	closed bool
-	live   map[string]*instance // by session
+	live lifetime.Roster[*instance] // by session, and by what it was called before it had one
 }
 
 var _ driver.Driver = (*Driver)(nil)
@@ -52,7 +49,7 @@ func New(ctx context.Context, config Config) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{config: config, api: api, instances: instances, live: map[string]*instance{}}
+	d := &Driver{config: config, api: api, instances: instances}
 	d.groups = renderGroups(config.Engine, driFolder)
 	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	return d, nil
@@ -61,8 +58,8 @@ func New(ctx context.Context, config Config) (*Driver, error) {
 // Launch starts a container; see [driver.Driver]. It waits for an image that is missing, which is fetched on also when ctx
 // ends meanwhile: the next launch finds it further.
 func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance, error) {
-	if err := checkSpec(spec); err != nil {
-		return nil, driver.Because(driver.ErrRefused, "%w", err)
+	if err := spec.Check(); err != nil {
+		return nil, driver.Because(driver.ErrRefused, "docker: %w", err)
 	}
 	in, err := d.admit(spec)
 	if err != nil {
@@ -77,18 +74,7 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 
 // bring has an instance start, unless Close comes in between. After an error nothing is left of it.
 func (d *Driver) bring(ctx context.Context, in *instance, start func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		select {
-		case <-in.stopping: // by Close
-			cancel(driver.ErrClosed)
-		case <-ctx.Done():
-		}
-	})
-	err := start(ctx)
-	cancel(nil)
-	watch.Wait()
+	err := in.Start(ctx, start)
 	if err == nil {
 		return nil
 	}
@@ -99,53 +85,36 @@ func (d *Driver) bring(ctx context.Context, in *instance, start func(context.Con
 
 // admit reserves the session's place, and counts it as work that Close waits for.
 func (d *Driver) admit(spec driver.Spec) (*instance, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return nil, fmt.Errorf("docker: %w", driver.ErrClosed)
+	in, err := d.live.Admit(spec.Session, func() *instance {
+		d.work.Add(1)
+		return newInstance(d, spec)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("docker: %w", err)
 	}
-	if _, taken := d.live[spec.Session]; taken {
-		return nil, fmt.Errorf("docker: %s: %w", spec.Session, driver.ErrExists)
-	}
-	in := newInstance(d, spec)
-	d.live[spec.Session] = in
-	d.work.Add(1)
 	return in, nil
+}
+
+// enter begins work that Close waits for.
+func (d *Driver) enter(work func()) error {
+	if err := d.live.Enter(func() { d.work.Go(work) }); err != nil {
+		return fmt.Errorf("docker: %w", err)
+	}
+	return nil
 }
 
 // forget gives the session's place back, and drops the logs of instances that ended long ago.
 func (d *Driver) forget(in *instance) {
-	d.mu.Lock()
-	delete(d.live, in.spec.Session)
-	delete(d.live, in.former)
-	err := d.prune()
-	d.mu.Unlock()
-	if err != nil {
+	d.live.Forget(in.spec.Session, in.former)
+	if err := d.prune(); err != nil {
 		d.config.Log.Warn("old logs could not be removed", "err", err)
 	}
-	d.work.Done()
-}
-
-func (d *Driver) isLive(session string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.live[session] != nil
 }
 
 // Close stops every instance; see [driver.Driver]. What the engine has not ended by then is left to the next run's Sweep.
 func (d *Driver) Close(ctx context.Context) error {
-	d.mu.Lock()
-	d.closed = true
-	live := slices.Collect(maps.Values(d.live))
-	d.mu.Unlock()
-	for _, in := range live {
-		in.requestStop() // all at once
-	}
-	var errs []error
-	for _, in := range live {
-		errs = append(errs, in.Stop(ctx))
-	}
+	err := d.live.Close(ctx)
 	d.end()
 	d.work.Wait()
-	return errors.Join(append(errs, d.api.Close())...)
+	return errors.Join(err, d.api.Close())
 }

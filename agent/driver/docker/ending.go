@@ -22,7 +22,7 @@ import (
 // judge tells how the instance ended, once its container has: what the guest said of it, and what the engine knows. err is
 // what the wait for its end came to.
 func (in *instance) judge(ctx context.Context, err error) driver.Ending {
-	if in.stopped() {
+	if in.Stopped() {
 		return driver.Ending{Reason: "stopped on request", ExitCode: -1}
 	}
 	unknown := driver.Ending{Part: driver.PartInstance, Failed: true, ExitCode: -1, LogTail: in.kept.tail()}

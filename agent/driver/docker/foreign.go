@@ -23,7 +23,7 @@ func (d *Driver) Foreign(ctx context.Context) (found []driver.Foreign, err error
 	}
 	for _, c := range all {
 		agent := c.Labels[LabelAgent]
-		if agent == d.config.Agent || !tokenPattern.MatchString(agent) {
+		if agent == d.config.Agent || !driver.ValidID(agent) {
 			continue
 		}
 		if session := foreignSession(c, agent); session != "" {
@@ -44,7 +44,7 @@ func foreignSession(c container.Summary, agent string) (session string) {
 			}
 		}
 	}
-	if !tokenPattern.MatchString(session) {
+	if !driver.ValidID(session) {
 		return ""
 	}
 	return session

@@ -75,13 +75,8 @@ func (d *Driver) Prefetch(applications ...application.Application) {
 	for _, a := range applications {
 		names[d.config.image(a)] = true
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return
-	}
 	for name := range names {
-		d.work.Go(func() {
+		_ = d.enter(func() { // a closed driver needs none
 			if err := d.image(d.life, name, nil); err != nil && d.life.Err() == nil {
 				d.config.Log.Warn("an image is missing", "image", name, "err", err)
 			}
@@ -106,23 +101,20 @@ func (d *Driver) startPull(name string) (*pull, error) {
 	if p := d.pulls.of[name]; p != nil {
 		return p, nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return nil, fmt.Errorf("docker: %w", driver.ErrClosed)
-	}
 	p := &pull{done: make(chan struct{}), layers: map[string]layer{}}
-	if d.pulls.of == nil {
-		d.pulls.of = map[string]*pull{}
-	}
-	d.pulls.of[name] = p
-	d.work.Go(func() {
+	if err := d.enter(func() {
 		p.err = d.pull(d.life, name, p)
 		d.pulls.mu.Lock()
 		delete(d.pulls.of, name)
 		d.pulls.mu.Unlock()
 		close(p.done)
-	})
+	}); err != nil {
+		return nil, err
+	}
+	if d.pulls.of == nil {
+		d.pulls.of = map[string]*pull{}
+	}
+	d.pulls.of[name] = p
 	return p, nil
 }
 

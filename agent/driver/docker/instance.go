@@ -15,10 +15,13 @@ import (
 	"github.com/moby/moby/client"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/lifetime"
 )
 
 // instance is one session's container. Launch starts it; from then on one goroutine, supervise, owns its end.
 type instance struct {
+	*lifetime.Life
+
 	d      *Driver
 	spec   driver.Spec
 	folder string // its log
@@ -30,50 +33,21 @@ type instance struct {
 
 	id    string // the container's; set before supervise, empty until there is one
 	asked bool   // the engine was asked to make it, so that there may be one whose id never arrived
-
-	stopOnce sync.Once
-	stopping chan struct{} // closed by the first request to stop
-	done     chan struct{}
-	ending   driver.Ending // set before done is closed
 }
 
 func newInstance(d *Driver, spec driver.Spec) *instance {
 	folder := filepath.Join(d.instances, spec.Session)
-	return &instance{d: d, spec: spec, folder: folder, log: d.config.Log.With("session", spec.Session),
-		kept: newKeptLog(filepath.Join(folder, logFile)), stopping: make(chan struct{}), done: make(chan struct{})}
+	return &instance{Life: lifetime.New(), d: d, spec: spec, folder: folder, log: d.config.Log.With("session", spec.Session),
+		kept: newKeptLog(filepath.Join(folder, logFile))}
 }
 
-func (in *instance) ID() string            { return in.spec.Session }
-func (in *instance) Done() <-chan struct{} { return in.done }
-
-func (in *instance) Ending() driver.Ending {
-	select {
-	case <-in.done:
-		return in.ending
-	default:
-		return driver.Ending{}
-	}
-}
-
-func (in *instance) requestStop() { in.stopOnce.Do(func() { close(in.stopping) }) }
-
-func (in *instance) stopped() bool {
-	select {
-	case <-in.stopping:
-		return true
-	default:
-		return false
-	}
-}
+func (in *instance) ID() string { return in.spec.Session }
 
 func (in *instance) Stop(ctx context.Context) error {
-	in.requestStop()
-	select {
-	case <-in.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("docker: instance %s is still ending: %w", in.ID(), context.Cause(ctx))
+	if err := in.End(ctx); err != nil {
+		return fmt.Errorf("docker: instance %s is %w", in.ID(), err)
 	}
+	return nil
 }
 
 // finish lets Done be seen.
@@ -81,9 +55,9 @@ func (in *instance) finish(ending driver.Ending) {
 	if err := in.kept.close(); err != nil {
 		in.log.Warn("an instance's log could not be written", "err", err)
 	}
-	in.ending = ending
-	close(in.done)
 	in.d.forget(in)
+	in.Finish(ending)
+	in.d.work.Done()
 }
 
 // supervise waits for the container's end, or has it stopped; it removes what is left and tells how it ended. ctx is the
@@ -99,7 +73,7 @@ func (in *instance) supervise(ctx context.Context) {
 	var err error
 	select {
 	case err = <-ended:
-	case <-in.stopping:
+	case <-in.Stopping():
 		err = in.stop(ctx)
 		cancel()
 		<-ended //nolint:errcheck // it was asked to end

@@ -3,13 +3,10 @@ package docker
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -158,28 +155,14 @@ func clip(text string, most int) string {
 	return text[:most]
 }
 
-// prune removes the folders of ended instances, and their logs, but for the newest keepEnded. The caller holds d.mu.
+// prune drops the logs of instances that ended long ago. Folders without one are not ours: the process driver's may be beside them.
 func (d *Driver) prune() error {
-	entries, err := os.ReadDir(d.instances)
+	err := d.live.Prune(d.instances, func(path string) bool {
+		_, err := os.Stat(filepath.Join(path, logFile))
+		return err == nil
+	})
 	if err != nil {
 		return fmt.Errorf("docker: %w", err)
 	}
-	var ended []fs.FileInfo
-	for _, entry := range entries {
-		if !entry.IsDir() || d.live[entry.Name()] != nil {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(d.instances, entry.Name(), logFile)); err != nil {
-			continue // not ours: the process driver's may be beside them
-		}
-		if info, err := entry.Info(); err == nil {
-			ended = append(ended, info)
-		}
-	}
-	slices.SortFunc(ended, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
-	var errs []error
-	for _, old := range ended[min(keepEnded, len(ended)):] {
-		errs = append(errs, os.RemoveAll(filepath.Join(d.instances, old.Name())))
-	}
-	return errors.Join(errs...)
+	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"sync"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -13,6 +12,7 @@ import (
 	"streamstack/agent/application"
 	"streamstack/agent/driver"
 	"streamstack/agent/driver/docker/guest"
+	"streamstack/agent/driver/lifetime"
 )
 
 // LabelWarm is on containers that were started before their session came, with what they were called then. A container's labels
@@ -23,35 +23,31 @@ var _ driver.Warmer = (*Driver)(nil)
 
 // warm is a container that waits for a session; it implements driver.Warm. One goroutine owns it, [warm.wait], until Claim does.
 type warm struct {
+	*lifetime.Wait
+
 	d    *Driver
 	id   string
 	app  application.Application // that it is meant for
 	in   *instance
 	talk *talk
-
-	once  sync.Once
-	taken chan struct{} // closed by Claim
-	over  chan struct{} // closed when wait has ended
-	gone  chan struct{} // closed when it ended without having been claimed
-	err   error         // why; set before
 }
 
 // Warm starts a container whose guest waits; see [driver.Warmer].
 func (d *Driver) Warm(ctx context.Context, spec driver.WarmSpec) (driver.Warm, error) {
 	start := driver.Spec{Session: spec.ID, Application: spec.Application, Screen: spec.Screen, Streamer: driver.Streamer{Env: spec.Env}}
-	if err := checkSpec(start); err != nil {
-		return nil, driver.Because(driver.ErrRefused, "%w", err)
+	if err := start.Check(); err != nil {
+		return nil, driver.Because(driver.ErrRefused, "docker: %w", err)
 	}
 	in, err := d.admit(start)
 	if err != nil {
 		return nil, err
 	}
 	in.warm = true
-	w := &warm{d: d, id: spec.ID, app: spec.Application, in: in, taken: make(chan struct{}), over: make(chan struct{}), gone: make(chan struct{})}
+	w := &warm{Wait: lifetime.NewWait(in.Life), d: d, id: spec.ID, app: spec.Application, in: in}
 	if err := d.bring(ctx, in, func(ctx context.Context) error { return w.start(ctx) }); err != nil {
 		return nil, err
 	}
-	go w.wait(d.life) //nolint:contextcheck // it ends with the container, which Close waits for, or with Claim
+	go w.Own(func() (bool, error) { return w.wait(d.life) }) // ends with the container, which Close waits for, or with Claim
 	return w, nil
 }
 
@@ -73,18 +69,16 @@ func (w *warm) start(ctx context.Context) (err error) {
 }
 
 // wait owns the container until it is claimed.
-func (w *warm) wait(ctx context.Context) {
-	defer close(w.over)
+func (w *warm) wait(ctx context.Context) (gone bool, why error) {
 	waiting, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- w.in.awaitExit(waiting) }() // joined below
-	var why error
 	select {
-	case <-w.taken:
+	case <-w.Taken():
 		cancel()
 		<-ended //nolint:errcheck // it was asked to end
-		return
-	case <-w.in.stopping:
+		return false, nil
+	case <-w.in.Stopping():
 		cancel()
 		<-ended //nolint:errcheck // likewise
 	case err := <-ended:
@@ -96,56 +90,29 @@ func (w *warm) wait(ctx context.Context) {
 		w.in.log.Warn("a container that waited is left, the next sweep removes it", "container", w.in.id, "err", err)
 	}
 	w.in.finish(driver.Ending{})
-	w.err = why
-	close(w.gone)
+	return true, why
 }
 
-func (w *warm) ID() string            { return w.id }
-func (w *warm) Done() <-chan struct{} { return w.gone }
-
-func (w *warm) Err() error {
-	select {
-	case <-w.gone:
-		return w.err
-	default:
-		return nil
-	}
-}
+func (w *warm) ID() string { return w.id }
 
 // Fits is true for applications of the same image and limits, which a container cannot change.
 func (w *warm) Fits(spec driver.Spec) bool {
 	c := &w.d.config
-	return checkSpec(spec) == nil && c.image(spec.Application) == c.image(w.app) && spec.Application.Limits == w.app.Limits
+	return spec.Check() == nil && c.image(spec.Application) == c.image(w.app) && spec.Application.Limits == w.app.Limits
 }
 
 // Stop ends it; see [driver.Warm].
 func (w *warm) Stop(ctx context.Context) error {
-	select {
-	case <-w.taken:
-		return nil
-	default:
+	if err := w.End(ctx); err != nil {
+		return fmt.Errorf("docker: container %s that waited is %w", w.id, err)
 	}
-	w.in.requestStop()
-	select {
-	case <-w.over:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("docker: container %s that waited is still ending: %w", w.id, context.Cause(ctx))
-	}
+	return nil
 }
 
 // Claim makes it a session's instance; see [driver.Warm].
 func (w *warm) Claim(ctx context.Context, spec driver.Spec) (driver.Instance, error) {
-	first := false
-	w.once.Do(func() { first = true; close(w.taken) })
-	<-w.over
-	select {
-	case <-w.gone:
-		return nil, fmt.Errorf("docker: it has ended: %w", driver.ErrCold)
-	default:
-	}
-	if !first {
-		return nil, fmt.Errorf("docker: somebody else has it: %w", driver.ErrCold)
+	if err := w.Wait.Claim(); err != nil {
+		return nil, fmt.Errorf("docker: %w", err)
 	}
 	defer w.talk.close()
 	if err := w.d.bring(ctx, w.in, func(ctx context.Context) error { return w.become(ctx, spec) }); err != nil {
@@ -158,8 +125,8 @@ func (w *warm) Claim(ctx context.Context, spec driver.Spec) (driver.Instance, er
 // become gives the container its session.
 func (w *warm) become(ctx context.Context, spec driver.Spec) error {
 	in := w.in
-	if err := checkSpec(spec); err != nil {
-		return driver.Because(driver.ErrRefused, "%w", err)
+	if err := spec.Check(); err != nil {
+		return driver.Because(driver.ErrRefused, "docker: %w", err)
 	}
 	if err := w.d.alias(in, spec); err != nil { // first: a Sweep must find it alive all the time
 		return err
@@ -196,15 +163,14 @@ func (w *warm) rename(ctx context.Context, name string) error {
 
 // alias makes an instance known by its session, beside what it was started as.
 func (d *Driver) alias(in *instance, spec driver.Spec) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.live[spec.Session] != nil {
-		return fmt.Errorf("docker: %s: %w", spec.Session, driver.ErrExists)
+	err := d.live.Alias(spec.Session, in, func() {
+		in.former = in.spec.Session
+		in.spec, in.folder = spec, filepath.Join(d.instances, spec.Session)
+		in.log = d.config.Log.With("session", spec.Session)
+		in.kept = newKeptLog(filepath.Join(in.folder, logFile))
+	})
+	if err != nil {
+		return fmt.Errorf("docker: %w", err)
 	}
-	in.former = in.spec.Session
-	in.spec, in.folder = spec, filepath.Join(d.instances, spec.Session)
-	in.log = d.config.Log.With("session", spec.Session)
-	in.kept = newKeptLog(filepath.Join(in.folder, logFile))
-	d.live[spec.Session] = in
 	return nil
 }

@@ -31,7 +31,7 @@ func (d *Driver) Adopt(ctx context.Context) ([]driver.Instance, error) {
 	}
 	var all []driver.Instance
 	for _, entry := range entries {
-		if !entry.IsDir() || !sessionPattern.MatchString(entry.Name()) {
+		if !entry.IsDir() || !driver.ValidID(entry.Name()) {
 			continue
 		}
 		if ctx.Err() != nil {
@@ -83,7 +83,7 @@ func (d *Driver) adopt(ctx context.Context, s state) (*instance, error) {
 	if err := in.startKiosk(ctx); err != nil {
 		in.log.Warn("the windows of an adopted instance are not managed", "session", in.ID(), "error", err)
 	}
-	go in.supervise() // ends with the instance, which Close waits for
+	go in.supervise(context.WithoutCancel(ctx)) // ends with the instance, which Close waits for
 	return in, nil
 }
 

@@ -5,12 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"regexp"
 	"strings"
 	"time"
-
-	"streamstack/agent/application"
-	"streamstack/agent/driver"
 )
 
 const (
@@ -28,8 +24,6 @@ const (
 	logLimit = 1 << 20
 	// logCheck is how often that is looked after.
 	logCheck = 100 * time.Millisecond
-	// keepEnded is how many ended instances keep their logs.
-	keepEnded = 20
 )
 
 // Config is what a driver needs. Data, Self and Streamer are required.
@@ -64,28 +58,6 @@ func (c *Config) complete() error {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
-	}
-	return nil
-}
-
-// sessionPattern keeps a session's id one folder name and one NATS token.
-var sessionPattern = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
-
-// checkSpec refuses what cannot be launched, before anything is started.
-func checkSpec(spec driver.Spec) error {
-	switch {
-	case !sessionPattern.MatchString(spec.Session):
-		return fmt.Errorf("process: session id %q must be 1 to 63 of a-z, 0-9 and -", spec.Session)
-	case len(spec.Application.Command) == 0:
-		return fmt.Errorf("process: application %q has no command", spec.Application.Name)
-	case len(spec.UserData) > driver.MaxUserData:
-		return fmt.Errorf("process: user data has %d bytes, at most %d are allowed", len(spec.UserData), driver.MaxUserData)
-	case len(spec.Streamer.Secret) > driver.MaxSecret:
-		return fmt.Errorf("process: the streamer's secret has %d bytes, at most %d are allowed", len(spec.Streamer.Secret), driver.MaxSecret)
-	}
-	screen := application.Screen{Width: spec.Screen.Width, Height: spec.Screen.Height, FPS: spec.Screen.FPS}
-	if err := screen.Validate(); err != nil {
-		return fmt.Errorf("process: screen: %w", err)
 	}
 	return nil
 }

@@ -26,7 +26,9 @@
 // gone. Where the host lets us make control groups (package cgroup), each instance has one, which nobody leaves; elsewhere a
 // program escapes that does both and clears its environment. Children
 // are not tied to us with PR_SET_PDEATHSIG: it fires when the *thread* that forked ends, which Go decides, and the
-// instances of a stand-alone agent must outlive it. [Driver.Sweep] ends the orphans of a run that died instead.
+// instances of a stand-alone agent must outlive it. [Driver.Sweep] ends the orphans of a run that died instead. So when agent and streamer
+// are killed together, display, sound and application stay until that agent's next start: whoever could end them sooner would be one more
+// process of each instance, which the same hand kills. A service manager that ends the agent's control group ends all of it.
 // Their output goes straight to files, not through pipes that would break with the agent.
 //
 // # Instances that wait

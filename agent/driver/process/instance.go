@@ -11,12 +11,15 @@ import (
 	"time"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/lifetime"
 	"streamstack/agent/driver/process/cgroup"
 	"streamstack/agent/driver/process/kiosk"
 )
 
 // instance is one session's processes. Launch starts them; from then on one goroutine, supervise, owns their end.
 type instance struct {
+	*lifetime.Life
+
 	spec    driver.Spec
 	name    string // what it was started as: the session, or what waited for one
 	folder  string // logs, home, state
@@ -41,13 +44,9 @@ type instance struct {
 	state state
 	ends  chan struct{} // gets something with each part's end; there is room for all
 
-	stopOnce sync.Once
-	stopping chan struct{} // closed by the first request to stop
-	kiosk    func()        // ends the kiosk and waits for it; nil when it never ran
+	kiosk func() // ends the kiosk and waits for it; nil when it never ran
 
-	ended  func() // gives the session's place back
-	done   chan struct{}
-	ending driver.Ending // set before done is closed
+	ended func() // gives the session's place back
 }
 
 func (in *instance) ID() string {
@@ -56,27 +55,11 @@ func (in *instance) ID() string {
 	return in.id
 }
 
-func (in *instance) Done() <-chan struct{} { return in.done }
-
-func (in *instance) Ending() driver.Ending {
-	select {
-	case <-in.done:
-		return in.ending
-	default:
-		return driver.Ending{}
-	}
-}
-
-func (in *instance) requestStop() { in.stopOnce.Do(func() { close(in.stopping) }) }
-
 func (in *instance) Stop(ctx context.Context) error {
-	in.requestStop()
-	select {
-	case <-in.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("process: instance %s is still ending: %w", in.ID(), context.Cause(ctx))
+	if err := in.End(ctx); err != nil {
+		return fmt.Errorf("process: instance %s is %w", in.ID(), err)
 	}
+	return nil
 }
 
 // start starts a part and writes it down for a later Sweep.
@@ -117,8 +100,8 @@ func (in *instance) startKiosk(ctx context.Context) error {
 	return nil
 }
 
-// supervise waits for the first end or a request to stop, ends everything, and tells why.
-func (in *instance) supervise() {
+// supervise waits for the first end or a request to stop, ends everything, and tells why. Its context outlives the call that started it.
+func (in *instance) supervise(ctx context.Context) {
 	trim := time.NewTicker(logCheck)
 	defer trim.Stop()
 	for {
@@ -126,14 +109,14 @@ func (in *instance) supervise() {
 		case <-trim.C:
 			in.trimLogs()
 			if e, over := in.overMemory(); over {
-				in.finish(e)
+				in.finish(ctx, e)
 				return
 			}
-		case <-in.stopping:
-			in.finish(driver.Ending{Reason: "stopped on request", ExitCode: -1})
+		case <-in.Stopping():
+			in.finish(ctx, driver.Ending{Reason: "stopped on request", ExitCode: -1})
 			return
 		case <-in.ends:
-			in.finish(in.cause())
+			in.finish(ctx, in.cause())
 			return
 		}
 	}
@@ -145,7 +128,7 @@ func (in *instance) cause() driver.Ending {
 	defer settled.Stop()
 	select {
 	case <-settled.C:
-	case <-in.stopping:
+	case <-in.Stopping():
 	}
 	if e, over := in.overMemory(); over {
 		return e
@@ -167,22 +150,21 @@ func (in *instance) trimLogs() {
 }
 
 // finish ends every process, cleans up, and lets Done be seen.
-func (in *instance) finish(ending driver.Ending) {
-	in.endParts()
+func (in *instance) finish(ctx context.Context, ending driver.Ending) {
+	in.endParts(ctx)
 	if in.order != nil {
 		_ = in.order.Close() // nobody reads any more
 	}
 	in.trimLogs()
-	if err := cleanInstance(in.folder, in.state); err != nil {
+	if err := cleanInstance(ctx, in.folder, in.state); err != nil {
 		in.log.Warn("an ended instance left something behind", "session", in.ID(), "error", err)
 	}
-	in.ending = ending
 	in.ended()
-	close(in.done)
+	in.Finish(ending)
 }
 
 // endParts ends application, streamer, sound and display, in this order, with all that descends from them.
-func (in *instance) endParts() {
+func (in *instance) endParts(ctx context.Context) {
 	parts := in.state.identities()
 	find := func() ([]processInfo, error) {
 		found, err := belonging(parts, func(marker string) bool { return marker == in.marker })
@@ -208,7 +190,7 @@ func (in *instance) endParts() {
 		c.end(displayGrace)
 	}
 	last.Wait()
-	if err := killAll(find); err != nil {
+	if err := killAll(ctx, find); err != nil {
 		in.log.Error("processes of an ended instance are left", "session", in.ID(), "error", err)
 	}
 }

@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -64,13 +65,17 @@ var roles = map[string]func(){
 	},
 	"role:eat": eat, "role:escape": escape, "role:escape-between": escape,
 	"role:confined": confined, "role:inside": inside,
+	// warm speaks as a streamer does that waits for its session.
+	"role:warm": warmStreamer,
+}
+
+// agents are the roles that run a driver, or what it has, and so need a context.
+var agents = map[string]func(context.Context){
 	"role:agent":       agent,
 	"role:agent-warm":  agentWarm,
 	"role:agent-midst": agentMidst,
 	// held is a streamer that is let go by nobody.
 	"role:held": heldStreamer,
-	// warm speaks as a streamer does that waits for its session.
-	"role:warm": warmStreamer,
 }
 
 func waitForTerm() {
@@ -96,6 +101,10 @@ func fork(role string) {
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
 		roles[os.Args[1]]()
+		return
+	}
+	if len(os.Args) > 1 && agents[os.Args[1]] != nil {
+		agents[os.Args[1]](context.Background()) // this is the child's main
 		return
 	}
 	os.Exit(m.Run())
@@ -135,7 +144,7 @@ func newDriverIn(t *testing.T, data, streamer string) *Driver {
 func closeDriver(t *testing.T, d *Driver) {
 	t.Helper()
 	for _, in := range instancesOf(d) {
-		in.requestStop()
+		in.RequestStop()
 	}
 	eventually(t, func() string {
 		if n := len(instancesOf(d)); n > 0 {
@@ -147,13 +156,7 @@ func closeDriver(t *testing.T, d *Driver) {
 }
 
 func instancesOf(d *Driver) []*instance {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var all []*instance
-	for _, in := range d.live {
-		all = append(all, in)
-	}
-	return all
+	return d.live.All()
 }
 
 // residents lists the processes whose environment names the data folder: every part has its HOME there. It is

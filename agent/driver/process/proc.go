@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -154,8 +155,12 @@ func belonging(parts []identity, accept func(marker string) bool) ([]processInfo
 const killTimeout = 3 * time.Second
 
 // killAll sends SIGKILL until no process of the kind is left; one that forks while it is hunted is found in the next round.
-func killAll(find func() ([]processInfo, error)) error {
-	for deadline := time.Now().Add(killTimeout); ; time.Sleep(5 * time.Millisecond) {
+func killAll(ctx context.Context, find func() ([]processInfo, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, killTimeout, fmt.Errorf("%s have passed since SIGKILL", killTimeout))
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
 		found, err := find()
 		if err != nil || len(found) == 0 {
 			return err
@@ -163,8 +168,10 @@ func killAll(find func() ([]processInfo, error)) error {
 		for _, p := range found {
 			p.signal(syscall.SIGKILL)
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("process: %d processes, such as %d, did not end within %s of SIGKILL", len(found), found[0].PID, killTimeout)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("process: %d processes, such as %d, have not ended: %w", len(found), found[0].PID, context.Cause(ctx))
 		}
 	}
 }

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"syscall"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/lifetime"
 	"streamstack/agent/driver/process/cgroup"
 )
 
@@ -23,9 +22,7 @@ type Driver struct {
 	// groups is where control groups can be made: nil with an error where the host does not let us, and without where we shall not.
 	groups func() (*cgroup.Host, error)
 
-	mu     sync.Mutex
-	closed bool
-	live   map[string]*instance // by session, and by what it was started as
+	live lifetime.Roster[*instance] // by session, and by what it was started as
 }
 
 var _ driver.Driver = (*Driver)(nil)
@@ -48,14 +45,14 @@ func New(config Config) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Driver{config: config, instances: instances, host: host, live: make(map[string]*instance),
+	return &Driver{config: config, instances: instances, host: host,
 		groups: sync.OnceValues(func() (*cgroup.Host, error) { return openGroups(config.Limits) })}, nil
 }
 
 // Launch starts an instance; see [driver.Driver].
 func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance, error) {
-	if err := checkSpec(spec); err != nil {
-		return nil, driver.Because(driver.ErrRefused, "%w", err)
+	if err := spec.Check(); err != nil {
+		return nil, driver.Because(driver.ErrRefused, "process: %w", err)
 	}
 	if len(d.config.Confine) > 0 {
 		if err := checkIsolated(spec.Application); err != nil {
@@ -69,27 +66,16 @@ func (d *Driver) Launch(ctx context.Context, spec driver.Spec) (driver.Instance,
 	if err := d.bring(ctx, in, func(ctx context.Context) error { return in.launch(ctx, d.config.Streamer, d.config.Self) }); err != nil {
 		return nil, err
 	}
-	go in.supervise() // ends with the instance, which Close waits for
+	go in.supervise(context.WithoutCancel(ctx)) // ends with the instance, which Close waits for
 	return in, nil
 }
 
 // bring does a step of an instance's start, which Close ends; after an error nothing of the instance is left.
 func (d *Driver) bring(ctx context.Context, in *instance, step func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, driver.Because(context.DeadlineExceeded, "the instance did not start within %s", startTimeout))
+	starting, cancel := context.WithTimeoutCause(ctx, startTimeout, driver.Because(context.DeadlineExceeded, "the instance did not start within %s", startTimeout))
 	defer cancel()
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		select {
-		case <-in.stopping: // by Close
-			cancel()
-		case <-ctx.Done():
-		}
-	})
-	err := step(ctx)
-	cancel()
-	watch.Wait()
-	if err != nil {
-		in.finish(driver.Ending{Failed: true, Reason: err.Error(), ExitCode: -1})
+	if err := in.Start(starting, step); err != nil {
+		in.finish(context.WithoutCancel(ctx), driver.Ending{Failed: true, Reason: err.Error(), ExitCode: -1})
 		return full(err)
 	}
 	return nil
@@ -107,43 +93,39 @@ func full(err error) error {
 
 // admit reserves the session's place.
 func (d *Driver) admit(spec driver.Spec) (*instance, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return nil, fmt.Errorf("process: %w", driver.ErrClosed)
+	in, err := d.live.Admit(spec.Session, func() *instance { return d.instance(spec) })
+	if err != nil {
+		return nil, fmt.Errorf("process: %w", err)
 	}
-	if _, taken := d.live[spec.Session]; taken {
-		return nil, fmt.Errorf("process: %s: %w", spec.Session, driver.ErrExists)
-	}
+	return in, nil
+}
+
+// instance is one that has not begun.
+func (d *Driver) instance(spec driver.Spec) *instance {
 	in := &instance{
-		spec:     spec,
-		id:       spec.Session,
-		name:     spec.Session,
-		folder:   filepath.Join(d.instances, spec.Session),
-		cache:    filepath.Join(d.config.Data, "cache"),
-		marker:   d.marker(spec.Session),
-		cookie:   newCookie(),
-		log:      d.config.Log,
-		groups:   d.groups,
-		confine:  d.config.Confine,
-		data:     d.config.Data,
-		hide:     d.config.Hide,
-		parts:    make(map[driver.Part]*child),
-		ends:     make(chan struct{}, len(wholeInstance)),
-		stopping: make(chan struct{}),
-		done:     make(chan struct{}),
+		Life:    lifetime.New(),
+		spec:    spec,
+		id:      spec.Session,
+		name:    spec.Session,
+		folder:  filepath.Join(d.instances, spec.Session),
+		cache:   filepath.Join(d.config.Data, "cache"),
+		marker:  d.marker(spec.Session),
+		cookie:  newCookie(),
+		log:     d.config.Log,
+		groups:  d.groups,
+		confine: d.config.Confine,
+		data:    d.config.Data,
+		hide:    d.config.Hide,
+		parts:   make(map[driver.Part]*child),
+		ends:    make(chan struct{}, len(wholeInstance)),
 	}
 	in.ended = func() { d.forget(in) }
-	d.live[spec.Session] = in
-	return in, nil
+	return in
 }
 
 // forget gives the session's place back, and drops the logs of instances that ended long ago.
 func (d *Driver) forget(in *instance) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.live, in.ID())
-	delete(d.live, in.name)
+	d.live.Forget(in.ID(), in.name)
 	if err := d.prune(); err != nil {
 		d.config.Log.Warn("old logs could not be removed", "error", err)
 	}
@@ -151,18 +133,7 @@ func (d *Driver) forget(in *instance) {
 
 // Close stops every instance; see [driver.Driver].
 func (d *Driver) Close(ctx context.Context) error {
-	d.mu.Lock()
-	d.closed = true
-	live := slices.Collect(maps.Values(d.live))
-	d.mu.Unlock()
-	for _, in := range live {
-		in.requestStop() // all at once
-	}
-	var errs []error
-	for _, in := range live {
-		errs = append(errs, in.Stop(ctx))
-	}
-	return errors.Join(errs...)
+	return d.live.Close(ctx)
 }
 
 func (d *Driver) marker(session string) string { return d.host + "/" + session }

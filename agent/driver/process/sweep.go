@@ -8,8 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+
+	"streamstack/agent/driver"
 )
 
 // Sweep ends the instances of a run that died, and what is left of ours that could not be cleaned; see [driver.Driver]. It finds them by their state files, and processes
@@ -30,14 +31,14 @@ func (d *Driver) Sweep(ctx context.Context) ([]string, error) {
 	)
 	for _, entry := range entries {
 		session := entry.Name()
-		if !entry.IsDir() || !sessionPattern.MatchString(session) {
+		if !entry.IsDir() || !driver.ValidID(session) {
 			continue
 		}
 		s, err := readState(filepath.Join(d.instances, session))
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // it ended
 			continue
-		case d.isLive(session), err == nil && s.Boot == boot && s.Owner.alive() && s.Owner.PID != os.Getpid():
+		case d.live.Lives(session), err == nil && s.Boot == boot && s.Owner.alive() && s.Owner.PID != os.Getpid():
 			kept[session], kept[s.Name] = true, true
 			continue
 		case err != nil: // cut short by the crash: the marker finds what it named
@@ -47,20 +48,18 @@ func (d *Driver) Sweep(ctx context.Context) ([]string, error) {
 		if ctx.Err() != nil {
 			return swept, fmt.Errorf("process: sweep: %w", context.Cause(ctx))
 		}
-		if err := d.sweepOne(session, s, boot); err != nil {
+		if err := d.sweepOne(ctx, session, s, boot); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		swept = append(swept, session)
 	}
-	errs = append(errs, d.sweepUnlisted(kept))
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	errs = append(errs, d.sweepUnlisted(ctx, kept))
 	return swept, errors.Join(append(errs, d.prune())...)
 }
 
 // sweepOne ends one instance's processes and removes its files.
-func (d *Driver) sweepOne(session string, s state, boot string) error {
+func (d *Driver) sweepOne(ctx context.Context, session string, s state, boot string) error {
 	var parts []identity
 	if s.Boot == boot { // else nothing of it can run
 		for _, id := range s.Parts {
@@ -69,61 +68,40 @@ func (d *Driver) sweepOne(session string, s state, boot string) error {
 			}
 		}
 	}
-	if err := killAll(func() ([]processInfo, error) {
+	if err := killAll(ctx, func() ([]processInfo, error) {
 		found, err := belonging(parts, func(marker string) bool { return marker == d.marker(cmp.Or(s.Name, session)) })
 		return members(groupOf(s), found, err)
 	}); err != nil {
 		return err
 	}
-	return cleanInstance(filepath.Join(d.instances, session), s)
+	return cleanInstance(ctx, filepath.Join(d.instances, session), s)
 }
 
 // sweepUnlisted ends processes that carry our marker and belong to no instance that is known to live.
-func (d *Driver) sweepUnlisted(kept map[string]bool) error {
-	return killAll(func() ([]processInfo, error) {
+func (d *Driver) sweepUnlisted(ctx context.Context, kept map[string]bool) error {
+	return killAll(ctx, func() ([]processInfo, error) {
 		return belonging(nil, func(marker string) bool {
 			session, ours := strings.CutPrefix(marker, d.host+"/")
-			return ours && !kept[session] && !d.isLive(session)
+			return ours && !kept[session] && !d.live.Lives(session)
 		})
 	})
 }
 
-func (d *Driver) isLive(session string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, live := d.live[session]
-	return live
-}
-
-// prune removes the folders of ended instances, and their logs, but for the newest keepEnded. The caller holds d.mu.
+// prune drops the logs of instances that ended long ago. One with a state is another run's, or could not be cleaned.
 func (d *Driver) prune() error {
-	entries, err := os.ReadDir(d.instances)
+	err := d.live.Prune(d.instances, func(path string) bool {
+		_, err := os.Stat(filepath.Join(path, stateFile))
+		return err != nil
+	})
 	if err != nil {
 		return fmt.Errorf("process: %w", err)
 	}
-	var ended []fs.FileInfo
-	for _, entry := range entries {
-		if _, live := d.live[entry.Name()]; live || !entry.IsDir() {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(d.instances, entry.Name(), stateFile)); err == nil {
-			continue // another run's, or one that could not be cleaned
-		}
-		if info, err := entry.Info(); err == nil {
-			ended = append(ended, info)
-		}
-	}
-	slices.SortFunc(ended, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
-	var errs []error
-	for _, old := range ended[min(keepEnded, len(ended)):] {
-		errs = append(errs, os.RemoveAll(filepath.Join(d.instances, old.Name())))
-	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // cleanInstance removes the files of an instance whose processes have ended. The state goes last: until then the
 // instance is found by a Sweep.
-func cleanInstance(folder string, s state) error {
+func cleanInstance(ctx context.Context, folder string, s state) error {
 	var errs []error
 	if s.Display > 0 {
 		errs = append(errs, removeDisplaySocket(s.Display))
@@ -138,7 +116,7 @@ func cleanInstance(folder string, s state) error {
 		}
 	}
 	if group := groupOf(s); group != nil {
-		errs = append(errs, group.Remove())
+		errs = append(errs, group.Remove(ctx))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("process: %w", err)

@@ -14,10 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/lifetime"
 )
 
 // agent is a parent that is killed: it launches an instance in the data folder given, and tells when it runs.
-func agent() {
+func agent(ctx context.Context) {
 	d, err := New(Config{Data: os.Args[2], Self: os.Args[0], Streamer: []string{os.Args[0], "role:stubborn"}})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -25,7 +26,7 @@ func agent() {
 	}
 	s := spec(app("streamstack", "role:daemon"))
 	s.Session = os.Args[3]
-	if _, err := d.Launch(context.Background(), s); err != nil {
+	if _, err := d.Launch(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -121,12 +122,12 @@ func TestSweepSparesAReusedPid(t *testing.T) {
 
 func TestOldLogsAreDropped(t *testing.T) {
 	d := newDriver(t, "role:sleep")
-	for i := range keepEnded + 5 {
+	for i := range lifetime.KeepEnded + 5 {
 		require.NoError(t, os.Mkdir(filepath.Join(d.instances, fmt.Sprintf("ended-%d", i)), 0o700))
 	}
 	_, err := d.Sweep(t.Context())
 	require.NoError(t, err)
 	left, err := filepath.Glob(filepath.Join(d.instances, "ended-*"))
 	require.NoError(t, err)
-	require.Len(t, left, keepEnded)
+	require.Len(t, left, lifetime.KeepEnded)
 }

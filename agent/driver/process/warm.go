@@ -8,28 +8,24 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"streamstack/agent/application"
 	"streamstack/agent/driver"
+	"streamstack/agent/driver/lifetime"
 )
 
 var _ driver.Warmer = (*Driver)(nil)
 
 // warm is an instance that waits for a session; it implements driver.Warm. One goroutine owns it, [warm.wait], until Claim does.
 type warm struct {
+	*lifetime.Wait
+
 	d  *Driver
 	in *instance
 
 	reports *os.File // what the streamer says
 	lines   *bufio.Reader
-
-	once  sync.Once
-	taken chan struct{} // closed by Claim
-	over  chan struct{} // closed when wait has ended
-	gone  chan struct{} // closed when it ended without having been claimed
-	err   error         // why; set before
 }
 
 // Warm starts an instance's display, sound and streamer; see [driver.Warmer]. It fits every application: what differs between
@@ -37,19 +33,20 @@ type warm struct {
 func (d *Driver) Warm(ctx context.Context, spec driver.WarmSpec) (driver.Warm, error) {
 	start := driver.Spec{Session: spec.ID, Application: spec.Application, Screen: spec.Screen, Streamer: driver.Streamer{Env: spec.Env}}
 	start.Application.Limits = application.Limits{} // those of the session
-	if err := checkSpec(start); err != nil {
-		return nil, driver.Because(driver.ErrRefused, "%w", err)
+	if err := start.Check(); err != nil {
+		return nil, driver.Because(driver.ErrRefused, "process: %w", err)
 	}
 	in, err := d.admit(start)
 	if err != nil {
 		return nil, err
 	}
-	w := &warm{d: d, in: in, taken: make(chan struct{}), over: make(chan struct{}), gone: make(chan struct{})}
+	w := &warm{Wait: lifetime.NewWait(in.Life), d: d, in: in}
 	if err := d.bring(ctx, in, func(ctx context.Context) error { return w.start(ctx, d.config.Streamer) }); err != nil {
 		w.close()
 		return nil, err
 	}
-	go w.wait() // ends with the instance, which Close waits for, or with Claim
+	life := context.WithoutCancel(ctx)
+	go w.Own(func() (bool, error) { return w.wait(life) }) // ends with the instance, which Close waits for, or with Claim
 	return w, nil
 }
 
@@ -90,32 +87,29 @@ func (w *warm) report(ctx context.Context, good func(driver.WarmReport) bool) (r
 }
 
 // wait owns the instance until it is claimed.
-func (w *warm) wait() {
-	defer close(w.over)
+func (w *warm) wait(ctx context.Context) (gone bool, why error) {
 	trim := time.NewTicker(logCheck)
 	defer trim.Stop()
 	for {
 		select {
 		case <-trim.C:
 			w.in.trimLogs()
-		case <-w.taken:
-			return
-		case <-w.in.stopping:
-			w.end(driver.Ending{Reason: "stopped on request", ExitCode: -1}, nil)
-			return
+		case <-w.Taken():
+			return false, nil
+		case <-w.in.Stopping():
+			w.end(ctx, driver.Ending{Reason: "stopped on request", ExitCode: -1})
+			return true, nil
 		case <-w.in.ends:
 			cause := w.in.cause()
-			w.end(cause, fmt.Errorf("process: an instance that waited has ended: %s", cause.Reason))
-			return
+			w.end(ctx, cause)
+			return true, fmt.Errorf("process: an instance that waited has ended: %s", cause.Reason)
 		}
 	}
 }
 
-func (w *warm) end(e driver.Ending, why error) {
-	w.in.finish(e)
+func (w *warm) end(ctx context.Context, e driver.Ending) {
+	w.in.finish(ctx, e)
 	w.close()
-	w.err = why
-	close(w.gone)
 }
 
 func (w *warm) close() {
@@ -124,62 +118,42 @@ func (w *warm) close() {
 	}
 }
 
-func (w *warm) ID() string            { return w.in.name }
-func (w *warm) Done() <-chan struct{} { return w.gone }
-
-func (w *warm) Err() error {
-	select {
-	case <-w.gone:
-		return w.err
-	default:
-		return nil
-	}
-}
+func (w *warm) ID() string { return w.in.name }
 
 // Fits is false where Launch has something to say that Claim would say too late.
 func (w *warm) Fits(spec driver.Spec) bool {
 	if len(w.d.config.Confine) > 0 && checkIsolated(spec.Application) != nil {
 		return false
 	}
-	return checkSpec(spec) == nil && checkCommand(spec.Application, w.d.config.Self) == nil
+	return spec.Check() == nil && checkCommand(spec.Application, w.d.config.Self) == nil
 }
 
 // Stop ends it; see [driver.Warm].
 func (w *warm) Stop(ctx context.Context) error {
-	select {
-	case <-w.taken:
-		return nil
-	default:
+	if err := w.End(ctx); err != nil {
+		return fmt.Errorf("process: instance %s that waited is %w", w.ID(), err)
 	}
-	return w.in.Stop(ctx)
+	return nil
 }
 
 // Claim makes it a session's instance; see [driver.Warm].
 func (w *warm) Claim(ctx context.Context, spec driver.Spec) (driver.Instance, error) {
-	first := false
-	w.once.Do(func() { first = true; close(w.taken) })
-	<-w.over
-	select {
-	case <-w.gone:
-		return nil, fmt.Errorf("process: it has ended: %w", driver.ErrCold)
-	default:
-	}
-	if !first {
-		return nil, fmt.Errorf("process: somebody else has it: %w", driver.ErrCold)
+	if err := w.Wait.Claim(); err != nil {
+		return nil, fmt.Errorf("process: %w", err)
 	}
 	defer w.close()
 	if err := w.d.bring(ctx, w.in, func(ctx context.Context) error { return w.become(ctx, spec) }); err != nil {
 		return nil, err
 	}
-	go w.in.supervise() // ends with the instance, which Close waits for
+	go w.in.supervise(context.WithoutCancel(ctx)) // ends with the instance, which Close waits for
 	return w.in, nil
 }
 
 // become does what a launch does that a session is needed for.
 func (w *warm) become(ctx context.Context, spec driver.Spec) error {
 	in := w.in
-	if err := checkSpec(spec); err != nil {
-		return driver.Because(driver.ErrRefused, "%w", err)
+	if err := spec.Check(); err != nil {
+		return driver.Because(driver.ErrRefused, "process: %w", err)
 	}
 	screen, err := w.fit(ctx, spec.Screen)
 	if err != nil {
@@ -225,15 +199,17 @@ func (w *warm) fit(ctx context.Context, s driver.Screen) (string, error) {
 
 // alias makes an instance known by its session, beside what it was started as.
 func (d *Driver) alias(in *instance, name, session string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if other := d.live[session]; other != nil && other != in {
-		return fmt.Errorf("process: %s: %w", session, driver.ErrExists)
+	err := d.live.Alias(session, in, func() {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.id, in.name, in.marker = session, name, d.marker(name)
+	})
+	if err == nil {
+		err = d.live.Alias(name, in, func() {}) // it has it already unless it was adopted
 	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.id, in.name, in.marker = session, name, d.marker(name)
-	d.live[session], d.live[name] = in, in
+	if err != nil {
+		return fmt.Errorf("process: %w", err)
+	}
 	return nil
 }
 

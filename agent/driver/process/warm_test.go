@@ -172,17 +172,17 @@ func TestWarmInstancesEndWithTheirDriver(t *testing.T) {
 }
 
 // agentWarm is an agent with one instance that a session has claimed, and one that waits.
-func agentWarm() {
+func agentWarm(ctx context.Context) {
 	d, err := New(Config{Data: os.Args[2], Self: os.Args[0], Streamer: []string{os.Args[0], "role:warm"}})
 	for _, id := range []string{"warm-one", "warm-two"} {
 		var w driver.Warm
 		if err == nil {
-			w, err = d.Warm(context.Background(), driver.WarmSpec{ID: id, Application: app("xterm"), Screen: driver.Screen{Width: 640, Height: 360, FPS: 30}})
+			w, err = d.Warm(ctx, driver.WarmSpec{ID: id, Application: app("xterm"), Screen: driver.Screen{Width: 640, Height: 360, FPS: 30}})
 		}
 		if err == nil && id == "warm-one" {
 			s := spec(app("streamstack", "role:daemon"))
 			s.Session = os.Args[3]
-			_, err = w.Claim(context.Background(), s)
+			_, err = w.Claim(ctx, s)
 		}
 	}
 	if err != nil {
@@ -214,13 +214,13 @@ func TestAfterTheDeathOfAnAgentWithWarmInstances(t *testing.T) {
 }
 
 // agentMidst is an agent whose launch does not come to its end.
-func agentMidst() {
+func agentMidst(ctx context.Context) {
 	d, err := New(Config{Data: os.Args[2], Self: os.Args[0], Streamer: []string{os.Args[0], "role:held"}})
 	if err == nil {
 		s := spec(app("streamstack", "role:sleep"))
 		s.Session = os.Args[3]
 		s.BeforeStreamer = func(context.Context) error { fmt.Println("launched"); select {} }
-		_, err = d.Launch(context.Background(), s)
+		_, err = d.Launch(ctx, s)
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
@@ -251,9 +251,9 @@ func startAgentAs(t *testing.T, role, data, session string) *exec.Cmd {
 }
 
 // heldStreamer ends with the agent that holds it: what it then does is streamer/instance's.
-func heldStreamer() {
+func heldStreamer(ctx context.Context) {
 	if text, _ := io.ReadAll(os.Stdin); len(text) == 0 {
-		_ = killAll(func() ([]processInfo, error) {
+		_ = killAll(ctx, func() ([]processInfo, error) {
 			return belonging(nil, func(marker string) bool { return marker == os.Getenv(markerVariable) })
 		})
 		return

@@ -101,13 +101,21 @@ func (e *Engine) Up() {
 	e.cmd.Env, e.cmd.Stdout, e.cmd.Stderr = e.env, e.said, e.said
 	e.cmd.Dir = e.folder // conmon leaves a file "oom" where it was started when a container is out of memory
 	require.NoError(e.t, e.cmd.Start())
-	for deadline := time.Now().Add(startTime); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := new(net.Dialer).DialContext(context.WithoutCancel(e.t.Context()), "unix", strings.TrimPrefix(e.Socket, "unix://"))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.t.Context()), startTime)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(e.Socket, "unix://"))
 		if err == nil {
 			_ = conn.Close() // it was only to see that it is there
 			return
 		}
-		require.True(e.t, time.Now().Before(deadline), "podman's service is not up: %v", err)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			require.NoError(e.t, err, "podman's service is not up within %s", startTime)
+		}
 	}
 }
 

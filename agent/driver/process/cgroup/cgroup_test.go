@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -38,7 +39,7 @@ func made(t *testing.T, h *Host, l Limits) *Group {
 		for _, pid := range pids {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		require.NoError(t, g.Remove())
+		require.NoError(t, g.Remove(context.WithoutCancel(t.Context())))
 		for _, folder := range g.Folders() {
 			require.NoDirExists(t, folder)
 		}

@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -46,7 +47,7 @@ func (h *Host) Group(name string) *Group {
 func (h *Host) Make(name string, l Limits) (*Group, error) {
 	g := h.Group(name)
 	if err := errors.Join(g.make(), g.Limit(l)); err != nil {
-		return nil, errors.Join(err, g.Remove())
+		return nil, errors.Join(err, g.remove())
 	}
 	return g, nil
 }
@@ -221,17 +222,32 @@ func (g *Group) Members() (pids []int, err error) {
 // removeTime bounds how long a group may take to be empty once its processes have ended: a zombie is a member until it has been waited for.
 const removeTime = 3 * time.Second
 
-// Remove removes the group, whose processes have ended.
-func (g *Group) Remove() error {
-	for deadline := time.Now().Add(removeTime); ; time.Sleep(5 * time.Millisecond) {
-		var errs []error
-		for _, folder := range g.Folders() {
-			if err := syscall.Rmdir(folder); err != nil && !errors.Is(err, os.ErrNotExist) {
-				errs = append(errs, fmt.Errorf("cgroup: remove %s: %w", folder, err))
-			}
+// Remove removes the group, whose processes have ended. It waits for [removeTime] at most, and no longer than ctx.
+func (g *Group) Remove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, removeTime)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := g.remove()
+		if err == nil {
+			return nil
 		}
-		if len(errs) == 0 || time.Now().After(deadline) {
-			return errors.Join(errs...)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
 		}
 	}
+}
+
+// remove removes the group if it is empty.
+func (g *Group) remove() error {
+	var errs []error
+	for _, folder := range g.Folders() {
+		if err := syscall.Rmdir(folder); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("cgroup: remove %s: %w", folder, err))
+		}
+	}
+	return errors.Join(errs...)
 }

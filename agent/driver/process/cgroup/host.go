@@ -49,7 +49,7 @@ func Open() (*Host, error) {
 		}
 	}
 	probe := h.Group("streamstack-probe-" + strconv.Itoa(os.Getpid()))
-	if err := errors.Join(probe.make(), probe.Remove()); err != nil {
+	if err := errors.Join(probe.make(), probe.remove()); err != nil {
 		return nil, fmt.Errorf("cgroup: %w: %w; run the agent as root, or as a systemd service with Delegate=yes", ErrUnavailable, err)
 	}
 	return h, nil
