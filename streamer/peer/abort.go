@@ -41,8 +41,17 @@ func checkField(in reflect.Type, name string, want reflect.Type) error {
 
 // abort sends the ABORT and returns when the association has ended. It returns errNoAssociation if there was none yet.
 func abort(transport *webrtc.SCTPTransport, reason Reason) error {
-	if err := CheckAbort(); err != nil {
+	association, err := associationOf(transport)
+	if err != nil {
 		return err
+	}
+	association.Abort(string(reason))
+	return nil
+}
+
+func associationOf(transport *webrtc.SCTPTransport) (*sctp.Association, error) {
+	if err := CheckAbort(); err != nil {
+		return nil, err
 	}
 	value := reflect.ValueOf(transport).Elem()
 	lock := (*sync.RWMutex)(unsafe.Pointer(value.FieldByName(lockField).UnsafeAddr())) //nolint:gosec // type checked above
@@ -50,10 +59,9 @@ func abort(transport *webrtc.SCTPTransport, reason Reason) error {
 	association := *(**sctp.Association)(unsafe.Pointer(value.FieldByName(associationField).UnsafeAddr())) //nolint:gosec // as above
 	lock.RUnlock()
 	if association == nil {
-		return errNoAssociation
+		return nil, errNoAssociation
 	}
-	association.Abort(string(reason))
-	return nil
+	return association, nil
 }
 
 var errNoAssociation = errors.New("peer: no SCTP association yet")

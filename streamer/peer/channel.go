@@ -21,15 +21,16 @@ const (
 // is not received here makes the client's queue grow (SCTP flow control, RFC 9260, section 6.1), and Send waits while ours is
 // full. Receive is for one goroutine; Send may be called from several.
 //
-// All channels of a client share one receive window: a channel that nobody receives from holds back the others, control too,
-// once a mebibyte waits in it.
+// All channels of a client share one receive window, the control channel's too, so back-pressure on one delays the input: see
+// inbox for how that is bounded.
 type Channel struct {
 	label string
 	peer  *Peer
 	dc    *webrtc.DataChannel
 	raw   rawChannel
 
-	buffer []byte // of Receive
+	buffer []byte // of read
+	inbox  *inbox // of what was read
 
 	sending sync.Mutex    // held by the one Send that waits
 	low     chan struct{} // holds a token when the queue may have become short
@@ -44,7 +45,7 @@ type rawChannel interface {
 }
 
 func newChannel(p *Peer, dc *webrtc.DataChannel, raw rawChannel) *Channel {
-	c := &Channel{label: dc.Label(), peer: p, dc: dc, raw: raw, low: make(chan struct{}, 1), gone: make(chan struct{})}
+	c := &Channel{label: dc.Label(), peer: p, dc: dc, raw: raw, inbox: newInbox(), low: make(chan struct{}, 1), gone: make(chan struct{})}
 	dc.SetBufferedAmountLowThreshold(sendLow)
 	dc.OnBufferedAmountLow(func() {
 		select {
@@ -64,6 +65,39 @@ func (c *Channel) Done() <-chan struct{} { return c.gone }
 // Receive waits for the next message of the client, up to 256 KiB; data is the caller's. text tells a string from binary. It
 // returns io.EOF when the channel or the connection has ended, in whatever way; Peer.Close ends it.
 func (c *Channel) Receive() (data []byte, text bool, err error) {
+	m, ok := c.inbox.take()
+	if !ok {
+		return nil, false, io.EOF
+	}
+	return m.data, m.text, nil
+}
+
+// fill reads the channel until it has ended, so that what the client sent does not take the others' part of the window. Nobody
+// waits for it but for room in the inbox. It goes on after Close: the client may not have heard of that.
+func (c *Channel) fill() {
+	defer c.inbox.refuse() // what waits can still be received
+	behind := false        // the client may have been told that there is no room
+	for {
+		data, text, err := c.read()
+		if err != nil {
+			return
+		}
+		if behind {
+			c.peer.tellWindow()
+		}
+		full := c.inbox.put(channelMessage{data, text})
+		behind = full || behind && !c.inbox.short()
+		if full && !c.inbox.waitForRoom(c.peer.ctx, inboxPatience) {
+			c.peer.log.Warn("data channel closed: nobody takes what the page sends, and the input would have to wait for it",
+				"label", cut(c.label), "waiting", inboxSize)
+			c.inbox.refuse()
+			c.close()
+		}
+	}
+}
+
+// read waits for the next message on the wire.
+func (c *Channel) read() (data []byte, text bool, err error) {
 	if c.buffer == nil {
 		c.buffer = make([]byte, maxReceived)
 	}
@@ -110,8 +144,13 @@ func (c *Channel) Send(ctx context.Context, data []byte, text bool) error {
 	return nil
 }
 
-// Close ends the channel; the client sees it close. It may be called again.
+// Close ends the channel; the client sees it close, and what was not received is dropped. It may be called again.
 func (c *Channel) Close() {
+	c.inbox.end()
+	c.close()
+}
+
+func (c *Channel) close() {
 	c.peer.channels.drop(c.dc)
 	c.end.Do(func() { close(c.gone) })
 	if err := c.dc.Close(); err != nil {

@@ -114,28 +114,41 @@ func (p *Peer) onDataChannel(channel *webrtc.DataChannel) {
 	if err != nil {
 		p.log.Warn("data channel refused", "label", cut(label), "reason", err)
 		// pion can close a channel on the wire only once it is open.
-		channel.OnOpen(func() {
-			if err := channel.Close(); err != nil {
-				p.log.Debug("refused data channel not closed", "error", err)
-			}
-		})
+		channel.OnOpen(func() { p.openChannel(channel, p.refuseChannel) })
 		return
 	}
-	channel.OnOpen(func() {
-		raw, err := channel.Detach()
-		if err != nil {
-			p.log.Error("data channel cannot be read", "label", cut(label), "error", err)
-			return
-		}
-		p.serveChannel(channel, raw)
-	})
+	channel.OnOpen(func() { p.openChannel(channel, p.serveChannel) })
+}
+
+func (p *Peer) openChannel(channel *webrtc.DataChannel, take func(*Channel)) {
+	raw, err := channel.Detach()
+	if err != nil {
+		p.log.Error("data channel cannot be read", "label", cut(channel.Label()), "error", err)
+		return
+	}
+	take(newChannel(p, channel, raw))
+}
+
+// refuseChannel closes a channel, and reads what the client sends on it all the same: it would take the others' part of the window.
+func (p *Peer) refuseChannel(c *Channel) {
+	c.Close()
+	p.onChannel(c.fill)
+}
+
+// onChannel runs what reads a channel, until the channel's end.
+func (p *Peer) onChannel(read func()) {
+	p.signalling.Lock()
+	defer p.signalling.Unlock()
+	if p.step != stepClosed { // Close waits for the goroutines after that
+		p.goroutines.Go(read)
+	}
 }
 
 // serveChannel hands an open channel to the owner, or reads it for the owner's Message handler.
-func (p *Peer) serveChannel(channel *webrtc.DataChannel, raw rawChannel) {
-	c := newChannel(p, channel, raw)
+func (p *Peer) serveChannel(c *Channel) {
 	if take := p.cfg.Handlers.Channel; take != nil && c.label != ControlChannel {
 		p.dispatcher.post(func() { take(c) })
+		p.onChannel(c.fill)
 		return
 	}
 	p.tell(func(h *Handlers) {
@@ -143,16 +156,13 @@ func (p *Peer) serveChannel(channel *webrtc.DataChannel, raw rawChannel) {
 			h.ChannelOpen(c.label)
 		}
 	})
-	p.signalling.Lock()
-	defer p.signalling.Unlock()
-	if p.step != stepClosed { // Close waits for the goroutines after that
-		p.goroutines.Go(func() { p.readChannel(c) })
-	}
+	p.onChannel(func() { p.readChannel(c) })
 }
 
+// readChannel reads a channel as fast as its messages are handled.
 func (p *Peer) readChannel(c *Channel) {
 	for {
-		data, text, err := c.Receive()
+		data, text, err := c.read()
 		if err != nil {
 			return
 		}

@@ -61,7 +61,7 @@ func newClient(t *testing.T, options clientOptions) *client {
 	registry := &interceptor.Registry{}
 	require.NoError(t, webrtc.RegisterDefaultInterceptors(media, registry))
 	c := &client{}
-	engine := webrtc.SettingEngine{}
+	engine := webrtc.SettingEngine{LoggerFactory: pionLog{testLog()}}
 	engine.SetIncludeLoopbackCandidate(true)
 	if options.tcp {
 		engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4})

@@ -32,6 +32,7 @@ func newAPI(cfg *Config, network *Network, estimator *estimator, repeats *repeat
 		return nil, fmt.Errorf("peer: set up RTP and RTCP: %w", err)
 	}
 	engine := webrtc.SettingEngine{LoggerFactory: pionLog{cfg.Log}}
+	engine.SetSCTPMaxReceiveBufferSize(receiveWindow)
 	engine.DetachDataChannels() // pion's own reading ends a channel, without a word to the client, at a message of 64 KiB
 	if err := network.apply(&engine); err != nil {
 		return nil, err

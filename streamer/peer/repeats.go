@@ -2,9 +2,22 @@ package peer
 
 import (
 	"sync"
+	"time"
 
 	"github.com/pion/interceptor"
 	"github.com/pion/rtp"
+
+	"streamstack/streamer/pacer"
+)
+
+const (
+	// repeatWait is how long repeats may take at the rate of the moment. More are not taken: they are asked for again.
+	repeatWait = 250 * time.Millisecond
+	// doubleLoss is the loss from which a repeat goes twice. Where a picture has thirty packets and one in twenty is lost, every tenth
+	// picture loses one twice, and a browser that sends nothing knows no round trip time and waits 100 ms before it asks again.
+	doubleLoss = 0.015
+	// oldest is before how many packets a key frame counts as of then: nothing is repeated that is as old (see nackBuffer).
+	oldest = 1 << 14
 )
 
 // repeats stands below the buffer of sent packets and takes what that sends again because the receiver asked for it (RFC
@@ -53,3 +66,38 @@ func (r *repeats) BindLocalStream(_ *interceptor.StreamInfo, next interceptor.RT
 
 // after tells whether a sequence number comes after another, as they wrap.
 func after(a, b uint16) bool { return int16(a-b) > 0 }
+
+// repeat takes a packet that is asked for again. One of before the last key frame helps nobody, and fills a path that has lost
+// something already.
+func (s *sender) repeat(r repeat) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.live || s.out || s.outdated(r) || s.superseded(r) || s.pacer.Bytes(pacer.Repeat) > s.within(repeatWait) {
+		return
+	}
+	s.putRepeat(r, false)
+	if s.path.state().Loss >= doubleLoss {
+		s.putRepeat(r, true)
+	}
+	s.signal()
+}
+
+// putRepeat has a repeat sent. A copy is one that the receiver's SRTP drops if it has the other (RFC 3711, section 3.3.2), without a
+// word in its feedback.
+func (s *sender) putRepeat(r repeat, isCopy bool) {
+	p := packet{r.header.Clone(), r.payload} // each gets stamps of its own
+	if s.pacer.Put(pacer.Repeat, outgoing{packet: p, again: r.next, says: sending{repeat: true, isCopy: isCopy}}, p.size()) {
+		s.counters.repeats.Add(1)
+	}
+}
+
+// superseded tells that the packet is of a picture that the key frame that is awaited will take the place of.
+func (s *sender) superseded(r repeat) bool {
+	video := s.video.packetizer()
+	return video != nil && r.header.SSRC == video.header.SSRC && !s.pictures.Flowing()
+}
+
+func (s *sender) outdated(r repeat) bool {
+	video := s.video.packetizer()
+	return video != nil && r.header.SSRC == video.header.SSRC && s.padding && after(s.keySeq, r.header.SequenceNumber)
+}

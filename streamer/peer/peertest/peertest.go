@@ -2,10 +2,12 @@
 package peertest
 
 import (
+	"io"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/pion/logging"
 	"github.com/pion/webrtc/v3"
 	"github.com/stretchr/testify/require"
 
@@ -29,7 +31,9 @@ type Client struct {
 func Connect(t *testing.T, cfg peer.Config) (*peer.Peer, *Client) {
 	t.Helper()
 	c := &Client{Channels: map[string]*webrtc.DataChannel{}}
-	engine := webrtc.SettingEngine{}
+	quiet := logging.NewDefaultLoggerFactory()
+	quiet.Writer = io.Discard // such as each packet of a channel that the peer has ended
+	engine := webrtc.SettingEngine{LoggerFactory: quiet}
 	engine.SetIncludeLoopbackCandidate(true)
 	var err error
 	media := &webrtc.MediaEngine{}

@@ -75,36 +75,6 @@ type repeat struct {
 	item packet
 }
 
-// Frame is a picture of a call.
-type Frame struct {
-	Captured time.Duration
-	// Shown is when it could be shown: it and all before it back to a key frame had arrived; 0 for never.
-	Shown     time.Duration
-	Key       bool
-	packets   int
-	got       int
-	completed time.Duration
-}
-
-// Result is how a call went.
-type Result struct {
-	Frames  []Frame
-	Points  []Point
-	Dropped int // pictures
-	Keys    int
-	Probes  int
-	// Padding is in bytes.
-	Padding int
-}
-
-// Point is a moment, every 20 ms.
-type Point struct {
-	At        time.Duration
-	State     rate.State
-	Target    rate.Target
-	Delivered int // bytes that arrived since the point before
-}
-
 var epoch = time.Unix(1_700_000_000, 0)
 
 // TB is what a call needs of a test.
@@ -300,22 +270,4 @@ func (c *Call) put(item packet, size, probe int, padding bool) {
 		// The receiver sees the gap and asks for the packet again.
 		c.repeats = append(c.repeats, repeat{c.now + 2*c.Path.Delay + 15*time.Millisecond, item})
 	}
-}
-
-// shown finds when each picture could be shown.
-func (c *Call) shown() []Frame {
-	var before time.Duration
-	whole := false
-	for i := range c.frames {
-		f := &c.frames[i]
-		if f.packets < 0 {
-			continue // dropped before it was packed
-		}
-		whole = (whole || f.Key) && f.got >= f.packets
-		if whole {
-			before = max(before, f.completed)
-			f.Shown = before
-		}
-	}
-	return c.frames
 }
