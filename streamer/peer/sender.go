@@ -43,6 +43,7 @@ type sender struct {
 	keyframes    *keyframeGate
 	freezes      *freezeMeter
 	path         *estimator
+	wire         *outlet
 	video, audio *track
 	dropped      func(pictures int) // tells of an overflow
 
@@ -77,8 +78,8 @@ type outgoing struct {
 func newSender(log *slog.Logger, counters *counters, keyframes *keyframeGate, freezes *freezeMeter, path *estimator, video, audio *track) *sender {
 	return &sender{
 		log: log, counters: counters, keyframes: keyframes, freezes: freezes, path: path, video: video, audio: audio,
-		dropped: func(int) {},
-		rate:    path.state().Estimate, pacer: pacer.New[outgoing](padOnWire), wake: make(chan struct{}, 1),
+		dropped: func(int) {}, wire: &outlet{},
+		rate: path.state().Estimate, pacer: pacer.New[outgoing](padOnWire), wake: make(chan struct{}, 1),
 	}
 }
 
@@ -211,7 +212,7 @@ func (s *sender) repeat(r repeat) {
 // putRepeat has a repeat sent. A copy is one that the receiver's SRTP drops if it has the other (RFC 3711, section 3.3.2), without a
 // word in its feedback.
 func (s *sender) putRepeat(r repeat, isCopy bool) {
-	p := packet{r.header.Clone(), r.payload} // each gets stamps of its own
+	p := packet{r.header.Clone(), r.payload, time.Now()} // each gets stamps of its own
 	if s.pacer.Put(pacer.Repeat, outgoing{packet: p, again: r.next, says: sending{repeat: true, isCopy: isCopy}}, p.size()) {
 		s.counters.repeats.Add(1)
 	}
@@ -349,6 +350,7 @@ func (s *sender) packPicture(now time.Time) {
 
 func (s *sender) transmit(out outgoing) {
 	s.path.says(out.says)
+	s.wire.waited(out.packet.made, time.Now())
 	var err error
 	switch {
 	case out.pad && out.of == nil:
