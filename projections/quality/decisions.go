@@ -17,6 +17,7 @@ const (
 const (
 	kindTarget, kindKeyframe, kindDrop   = "target", "keyframe", "drop"
 	kindOutage, kindResume, kindFallback = "outage", "resume", "fallback"
+	kindBounds                           = "bounds"
 )
 
 // Decisions is what a streamer decided about what it sent, over all events folded.
@@ -37,10 +38,12 @@ type Decisions struct {
 	Away    time.Duration
 	// Fallbacks counts how often an encoder was replaced that had failed.
 	Fallbacks uint64
+	// Bounds counts how often the instance gave the bitrate other bounds.
+	Bounds uint64
 	// Other counts decisions of kinds that this version does not know.
 	Other uint64
-	// Moments are the first decisions that explain what somebody saw: drops, outages and their ends, fallbacks, and targets that fell
-	// at once. More is how many came after those.
+	// Moments are the first decisions that explain what somebody saw: drops, outages and their ends, fallbacks, other bounds, and targets
+	// that fell at once. More is how many came after those.
 	Moments []Moment
 	More    uint64
 	// Omitted is how many decisions the streamer did not tell.
@@ -57,7 +60,7 @@ type Moment struct {
 
 // Empty tells whether nothing was decided.
 func (d Decisions) Empty() bool {
-	return d.Targets+d.Drops+d.Outages+d.Fallbacks+d.Other+d.Omitted+d.More == 0 && len(d.Keyframes)+len(d.Moments) == 0
+	return d.Targets+d.Drops+d.Outages+d.Fallbacks+d.Bounds+d.Other+d.Omitted+d.More == 0 && len(d.Keyframes)+len(d.Moments) == 0
 }
 
 // decisionFold is the state: of one client, or of all. The zero value is empty.
@@ -110,6 +113,9 @@ func (f *decisionFold) add(d events.DecisionData) {
 		f.moment(m)
 	case kindFallback:
 		told.Fallbacks++
+		f.moment(m)
+	case kindBounds:
+		told.Bounds++
 		f.moment(m)
 	default:
 		told.Other++

@@ -32,6 +32,7 @@ func TestDecisions(t *testing.T) {
 		events.DecisionData{Kind: "drop", Cause: "overflow", Pictures: 7}, events.DecisionData{Kind: "keyframe", Cause: "overflow"},
 		events.DecisionData{Kind: "outage", Cause: "silence", Pictures: 2}, events.DecisionData{Kind: "resume"},
 		events.DecisionData{Kind: "fallback", Cause: "failed", From: "nvh264enc", To: "x264enc"}, events.DecisionData{Kind: "of tomorrow"},
+		events.DecisionData{Kind: "bounds", Cause: "set", MinKbps: 500, MaxKbps: 800},
 	)
 	d.Omitted = 3
 	c.Decide(d)
@@ -39,7 +40,7 @@ func TestDecisions(t *testing.T) {
 	c.Decide(d) // again: it counts once
 
 	told := c.Decided("p")
-	require.EqualValues(t, []uint64{4, 1, 9, 1, 1, 1, 3, 0}, []uint64{told.Targets, told.Drops, told.Pictures, told.Outages, told.Fallbacks, told.Other, told.Omitted, told.More})
+	require.EqualValues(t, []uint64{4, 1, 9, 1, 1, 1, 1, 3, 0}, []uint64{told.Targets, told.Drops, told.Pictures, told.Outages, told.Fallbacks, told.Bounds, told.Other, told.Omitted, told.More})
 	require.Equal(t, map[string]uint64{"start": 1, "increase": 1, "delay": 2}, told.TargetCauses)
 	require.Equal(t, map[string]uint64{"start": 1, "overflow": 1}, told.Keyframes)
 	require.Equal(t, []float64{900, 2400}, []float64{told.TargetKbps.Min(), told.TargetKbps.Max()})
@@ -49,7 +50,7 @@ func TestDecisions(t *testing.T) {
 	for _, m := range told.Moments {
 		kinds = append(kinds, m.Kind)
 	}
-	require.Equal(t, []string{"target", "drop", "outage", "resume", "fallback"}, kinds, "2400 to 2100 is a step, 2100 to 900 a fall")
+	require.Equal(t, []string{"target", "drop", "outage", "resume", "fallback", "bounds"}, kinds, "2400 to 2100 is a step, 2100 to 900 a fall")
 	require.Equal(t, 2100, told.Moments[0].BeforeKbps)
 	require.Equal(t, []events.PeerID{"p", "another"}, c.Peers())
 	require.Nil(t, c.Of("p"), "there were no samples")

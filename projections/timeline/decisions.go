@@ -77,6 +77,8 @@ func moment(m quality.Moment) string {
 		s = "nothing is heard of the client, so that nothing is sent"
 	case m.Kind == "resume":
 		s = "the client is heard again"
+	case m.Kind == "bounds":
+		return fmt.Sprintf("the instance bounds the bitrate to %d to %d kbit/s", m.MinKbps, m.MaxKbps)
 	case m.From != "" || m.To != "":
 		return s + " from " + m.From + " to " + m.To
 	case m.BeforeKbps > 0:

@@ -38,6 +38,8 @@ type Config struct {
 	FPS int
 	// Log must not be nil.
 	Log *slog.Logger
+	// Tracer, if not nil, is shown every packet's header and what is thought of the path.
+	Tracer Tracer
 	// Handlers are the callbacks, each of which may be nil.
 	Handlers Handlers
 }

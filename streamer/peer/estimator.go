@@ -51,8 +51,7 @@ type sending struct {
 type use struct{ pictures, other uint64 }
 
 func newEstimator(cfg *Config) (*estimator, error) {
-	high := int(repeatRoom*float64(cfg.MaxBitrate)) + soundBits
-	low := min(leastEstimate, high)
+	low, high := wireBounds(cfg.MaxBitrate)
 	start := min(max(cfg.StartBitrate*107/100+soundBits, low), high)
 	r, err := rate.New(rate.Config{Min: low, Start: start, Max: high})
 	if err != nil {

@@ -33,6 +33,7 @@ func (p *Peer) readFeedback(ctx context.Context, sender *webrtc.RTPSender, kind 
 			p.log.Debug("unreadable RTCP", "error", err)
 			continue
 		}
+		p.wire.traceFeedback(packets)
 		for _, encoding := range sender.GetParameters().Encodings {
 			p.takeFeedback(packets, uint32(encoding.SSRC), kind == webrtc.RTPCodecTypeVideo)
 		}
@@ -56,9 +57,16 @@ func (p *Peer) takeFeedback(packets []rtcp.Packet, ssrc uint32, video bool) {
 			}
 		case *rtcp.TransportLayerNack:
 			if packet.MediaSSRC == ssrc {
+				if video {
+					p.counters.nackPackets.Add(1)
+				}
 				for _, pair := range packet.Nacks {
 					p.counters.nacks.Add(uint64(len(pair.PacketList())))
 				}
+			}
+		case *rtcp.SliceLossIndication:
+			if video && packet.MediaSSRC == ssrc {
+				p.counters.slis.Add(1)
 			}
 		case *rtcp.TransportLayerCC:
 			if err := p.estimator.feed(packet); err != nil {

@@ -52,6 +52,9 @@ type Peer struct {
 	dispatcher   *dispatcher
 	counters     counters
 
+	wire   *outlet
+	bounds atomic.Pointer[bounds] // to be applied by followRate, nil for none
+
 	ctx        context.Context // ends with Close; it has no values
 	cancel     context.CancelFunc
 	goroutines sync.WaitGroup
@@ -140,11 +143,13 @@ func (p *Peer) connectTo(network *Network) error {
 		return fmt.Errorf("peer: %w", err)
 	}
 	p.sender = newSender(p.log, &p.counters, p.keyframes, p.freezes, p.estimator, p.video, p.audio)
+	p.wire = &outlet{trace: p.cfg.Tracer}
+	p.sender.wire = p.wire
 	p.sender.dropped = func(pictures int) {
 		p.decided(Decision{At: time.Now(), Kind: DecidedDrop, Cause: string(KeyframeOverflow), Pictures: pictures}, p.estimator.state())
 	}
 	p.sender.setPace(rate.PaceOf(p.estimator.state(), p.targeter.Told()))
-	api, err := newAPI(&p.cfg, network, p.estimator, &repeats{take: p.sender.repeat})
+	api, err := newAPI(&p.cfg, network, p.estimator, &repeats{take: p.sender.repeat}, p.wire)
 	if err == nil {
 		p.pc, err = api.NewPeerConnection(webrtc.Configuration{
 			ICEServers: p.cfg.ICEServers, SDPSemantics: webrtc.SDPSemanticsUnifiedPlan,
@@ -172,6 +177,7 @@ func (p *Peer) Stats() Stats {
 	s := p.counters.stats()
 	s.Keyframes, s.Estimate = p.keyframes.answered(), p.estimator.state().Estimate
 	s.Freezes, s.Frozen = p.freezes.stats(time.Now())
+	s.Wire = p.wire.stats()
 	return s
 }
 

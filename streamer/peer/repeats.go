@@ -85,7 +85,7 @@ func (s *sender) repeat(r repeat) {
 // putRepeat has a repeat sent. A copy is one that the receiver's SRTP drops if it has the other (RFC 3711, section 3.3.2), without a
 // word in its feedback.
 func (s *sender) putRepeat(r repeat, isCopy bool) {
-	p := packet{r.header.Clone(), r.payload} // each gets stamps of its own
+	p := packet{r.header.Clone(), r.payload, time.Now()} // each gets stamps of its own
 	if s.pacer.Put(pacer.Repeat, outgoing{packet: p, again: r.next, says: sending{repeat: true, isCopy: isCopy}}, p.size()) {
 		s.counters.repeats.Add(1)
 	}

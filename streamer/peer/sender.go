@@ -30,6 +30,7 @@ type sender struct {
 	keyframes    *keyframeGate
 	freezes      *freezeMeter
 	path         *estimator
+	wire         *outlet
 	video, audio *track
 	dropped      func(pictures int) // tells of an overflow
 
@@ -64,8 +65,8 @@ type outgoing struct {
 func newSender(log *slog.Logger, counters *counters, keyframes *keyframeGate, freezes *freezeMeter, path *estimator, video, audio *track) *sender {
 	return &sender{
 		log: log, counters: counters, keyframes: keyframes, freezes: freezes, path: path, video: video, audio: audio,
-		dropped: func(int) {},
-		rate:    path.state().Estimate, pacer: pacer.New[outgoing](padOnWire), wake: make(chan struct{}, 1),
+		dropped: func(int) {}, wire: &outlet{},
+		rate: path.state().Estimate, pacer: pacer.New[outgoing](padOnWire), wake: make(chan struct{}, 1),
 	}
 }
 

@@ -131,6 +131,7 @@ func (s *sender) packPicture(now time.Time) {
 
 func (s *sender) transmit(out outgoing) {
 	s.path.says(out.says)
+	s.wire.waited(out.packet.made, time.Now())
 	var err error
 	switch {
 	case out.pad && out.of == nil:

@@ -22,6 +22,11 @@ type Stats struct {
 	Repeats uint64
 	// NACKs counts packets the client asked for again; PLIs and FIRs its requests for key frames.
 	NACKs, PLIs, FIRs uint64
+	// NACKPackets counts the packets of feedback (RFC 4585, section 6.2.1) that asked for those of the pictures, SLIs its reports of
+	// lost slices (section 6.3.2), which nothing is done about: browsers send none.
+	NACKPackets, SLIs uint64
+	// Wire counts what went out of the pictures.
+	Wire WireStats
 	// RTT is the round trip time by the last receiver report (RFC 3550, section 6.4.1), 0 before it.
 	RTT time.Duration
 	// Loss is the part of the video packets lost between the last two receiver reports, 0 to 1.
@@ -50,6 +55,7 @@ type counters struct {
 	video, audio      streamCounter
 	dropped           atomic.Uint64
 	nacks, plis, firs atomic.Uint64
+	nackPackets, slis atomic.Uint64
 	overflows         atomic.Uint64
 	repeats           atomic.Uint64
 	target            atomic.Pointer[Target]
@@ -63,7 +69,7 @@ func (c *counters) stats() Stats {
 	defer c.mu.Unlock()
 	s := Stats{
 		Video: c.video.stats(), Audio: c.audio.stats(), FramesDropped: c.dropped.Load(),
-		NACKs: c.nacks.Load(), PLIs: c.plis.Load(), FIRs: c.firs.Load(),
+		NACKs: c.nacks.Load(), PLIs: c.plis.Load(), FIRs: c.firs.Load(), NACKPackets: c.nackPackets.Load(), SLIs: c.slis.Load(),
 		Overflows: c.overflows.Load(), Repeats: c.repeats.Load(), RTT: c.rtt, Loss: c.loss,
 	}
 	if t := c.target.Load(); t != nil {

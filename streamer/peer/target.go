@@ -49,6 +49,8 @@ type Decision struct {
 	Queue    time.Duration
 	// Pictures were dropped.
 	Pictures int
+	// Min and Max are new bounds, bit/s, of the kind DecidedBounds.
+	Min, Max int
 }
 
 // followRate turns feedback and time into the pace of the sender, probes, and targets for the encoder, until ctx ends.
@@ -76,7 +78,9 @@ type follower struct {
 
 func (f *follower) look(now time.Time) {
 	p := f.p
+	f.rebound(now)
 	s, probe, ok := p.estimator.tick()
+	p.wire.traceEstimate(s)
 	use := f.meter.add(now, p.estimator.used(), p.counters.video.bytes.Load())
 	if t, tell := p.targeter.Next(now, s, use); tell {
 		target := Target{Bitrate: t.Bitrate, FPS: t.FPS}

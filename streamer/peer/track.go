@@ -123,6 +123,7 @@ type packetizer struct {
 type packet struct {
 	header  rtp.Header
 	payload []byte
+	made    time.Time // of those of pictures, zero of others
 }
 
 // size is what it takes on the wire.
@@ -142,6 +143,10 @@ func (p *packetizer) pack(data []byte, pts time.Duration, capturedAt time.Time) 
 	p.counter.frames.Add(1)
 	p.header.Timestamp = p.base + ticks(pts, p.rate)
 	packets := make([]packet, 0, len(payloads))
+	var made time.Time
+	if p.marker {
+		made = time.Now()
+	}
 	for i, payload := range payloads {
 		header := p.header.Clone()
 		header.Marker = p.marker && i == len(payloads)-1
@@ -152,7 +157,7 @@ func (p *packetizer) pack(data []byte, pts time.Duration, capturedAt time.Time) 
 		if err := p.extend(&header, i == 0, capturedAt); err != nil {
 			return nil, fmt.Errorf("peer: RTP header: %w", err)
 		}
-		packets = append(packets, packet{header, payload})
+		packets = append(packets, packet{header, payload, made})
 	}
 	return packets, nil
 }

@@ -233,6 +233,6 @@ func (e *Estimator) Bound(low, high int) error {
 		return errors.New("rate: give 0 < low <= high")
 	}
 	e.low, e.high = float64(low), float64(high)
-	e.set(e.estimate, CauseStart)
+	e.set(e.estimate, CauseBounds)
 	return nil
 }

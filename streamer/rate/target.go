@@ -62,6 +62,8 @@ type Targeter struct {
 	toldAt time.Time
 	fpsAt  time.Time
 	begun  bool
+	// bounded tells that the bounds are new since the last target.
+	bounded bool
 }
 
 // NewTargeter makes a targeter.
@@ -96,7 +98,11 @@ func (t *Targeter) Next(now time.Time, s State, u Use) (Target, bool) {
 	}
 	wanted := Target{Bitrate: min(int(free), t.cfg.Max), FPS: t.fps(now, free, floor), Cause: s.Cause}
 	wanted.Bitrate = max(wanted.Bitrate, t.cfg.Min*wanted.FPS/t.cfg.FPS)
-	if !t.due(now, wanted) {
+	due := t.due(now, wanted)
+	if t.bounded {
+		wanted.Cause, t.bounded = CauseBounds, false
+	}
+	if !due {
 		return Target{}, false
 	}
 	if wanted.FPS != t.told.FPS {
@@ -113,6 +119,8 @@ func (t *Targeter) due(now time.Time, wanted Target) bool {
 		return true
 	case change == 0:
 		return false
+	case t.bounded:
+		return true
 	case change > leapPart*told:
 		return now.Sub(t.toldAt) >= leapTime
 	default:
