@@ -98,7 +98,8 @@ func watchOnce(b *testing.B, s *stack.Stack, c g2g.Config) (r glassRun) {
 		r.watched.Rate(), r.watched.Invalid, len(r.watched.Freezes(freezeLimit)), r.pressed.Input().Photon, r.pressed.Input().Missed,
 		r.watched.Stream.Codec, r.watched.Stream.Kbps, r.watched.Stream.Keyframes, r.watched.Cost.P50, r.used["streamer"].CPU, r.used["browser"].CPU, r.used[g2g.Others].CPU)
 	in := r.pressed.Input()
-	b.Logf("%s: pictures a second: %s; input to the application %s ms, from there to the picture %s ms", nameOf(c), r.stages(), in.Up, in.Down)
+	b.Logf("%s: pictures a second: %s; lead p10 %.1f, p50 %.1f, p90 %.1f ms; input to the application %s ms, from there to the picture %s ms", nameOf(c), r.stages(),
+		r.watched.Lead().P10, r.watched.Lead().P50, r.watched.Lead().P90, in.Up, in.Down)
 	return r
 }
 
