@@ -193,7 +193,7 @@ func TestModules(t *testing.T) {
 			require.NotNil(t, r, ms)
 			require.InDelta(t, 50./3, r.Period, 1e-6, ms)
 			apart := math.Mod(r.Lead-want.Lead+1.5*r.Period, r.Period) - r.Period/2 // the shorter way around
-			require.InDelta(t, 0, apart, 0.1, "%s: %v", ms, r)
+			require.InDelta(t, 0, apart, 0.2, "%s: %v", ms, r)
 			require.InDelta(t, want.Spread, r.Spread, 0.05, ms)
 			require.True(t, r.Lead >= 0 && r.Lead < r.Period, ms)
 		}
