@@ -208,6 +208,24 @@ func (k *captures) keyframe() {
 	}
 }
 
+// acted tells the video that the client has done something.
+func (k *captures) acted() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.video != nil {
+		k.video.Acted()
+	}
+}
+
+// follow tells the video how its pictures meet the client's display.
+func (k *captures) follow(r frame.Rhythm) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.video != nil {
+		k.video.Follow(r)
+	}
+}
+
 // answered notes that a key frame is on its way: it is what was asked for before. An encoder's first picture is one by itself,
 // so that the start of a stream needs no second.
 func (k *captures) answered() {

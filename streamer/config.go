@@ -34,6 +34,10 @@ type Video interface {
 	SetBitrate(kbps int) error
 	// SetFrameRate sets how many pictures a second there are at most, up to the screen's rate.
 	SetFrameRate(fps int) error
+	// Acted tells that the client has just done something: the next change on the screen may be what it waits for.
+	Acted()
+	// Follow tells how pictures meet the client's display.
+	Follow(r frame.Rhythm)
 	Done() <-chan struct{}
 	Err() error
 	Close() error

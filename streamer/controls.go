@@ -140,6 +140,8 @@ func (k *controls) act(ctx context.Context, m control.Message) {
 			k.drop(dropNowhere, errors.New("no gamepads on this machine"))
 		} else if err := extras.Gamepads.Handle(m); err != nil {
 			k.drop(dropNowhere, err)
+		} else {
+			k.c.captures.acted()
 		}
 	case control.Acceleration, control.Gyroscope, control.Orientation, control.Location, control.ScreenOrientation, control.IMEAction:
 		if extras.Sensors == nil {
@@ -149,10 +151,14 @@ func (k *controls) act(ctx context.Context, m control.Message) {
 		}
 	case control.ClipboardText:
 		k.paste(ctx, m)
+	case control.DisplayRhythm:
+		k.c.captures.follow(m.Rhythm)
 	default:
 		if err := k.c.s.cfg.Input.Handle(ctx, m); err != nil {
 			k.drop(dropLate, err)
+			return
 		}
+		k.c.captures.acted()
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"streamstack/events"
 	"streamstack/events/eventstest"
 	"streamstack/streamer/control"
+	"streamstack/streamer/frame"
 )
 
 func TestBucket(t *testing.T) {
@@ -123,6 +124,7 @@ func TestControls(t *testing.T) {
 		`{"type":"clipboard::text","data":{"text":"to","more":true}}`, `{"type":"clipboard::text","data":{"text":"gether"}}`,
 		`{"type":"sensor:event","data":{"sensor":"acceleration","x":-9.81,"y":0,"z":0}}`,
 		`{"type":"input::gamepad-button","data":{"id":0,"index":0,"pressed":true}}`,
+		`{"type":"display::rhythm","data":{"period":16,"lead":2,"spread":0.5}}`,
 		`{"type":"input::key","data":{"code":4,"pressed":true}}`, `{"type":"input::key","data":{}}`, `{`, `{"type":"telepathy"}`,
 	} {
 		b.send(text)
@@ -138,6 +140,9 @@ func TestControls(t *testing.T) {
 		return ""
 	})
 	require.Equal(t, []string{"together"}, clip.texts)
+	eventstest.Wait(t, patience, func() string {
+		return r.screen.heard(1, frame.Rhythm{Period: 16 * time.Millisecond, Lead: 2 * time.Millisecond, Spread: time.Millisecond / 2})
+	})
 	clip.copied <- "from an application"
 	hear(`{"type":"clipboard::text","data":"{\"text\":\"from an application\"}"}`)
 	part := `{"type":"clipboard::text","data":{"more":true,"text":"` + strings.Repeat("x", 60<<10) + `"}}`

@@ -69,6 +69,8 @@ type playing struct {
 	fps    int // 0 before it was set
 	keys   int
 	closed bool
+	acts   int
+	rhythm frame.Rhythm
 }
 
 func (s *screen) StartVideo(_ context.Context, e Encoder, size events.Screen, kbps int, sink func(frame.Video)) (Video, error) {
@@ -152,6 +154,34 @@ func (p *playing) SetFrameRate(fps int) error {
 	defer p.mu.Unlock()
 	p.fps = fps
 	return nil
+}
+
+func (p *playing) Acted() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.acts++
+}
+
+func (p *playing) Follow(r frame.Rhythm) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rhythm = r
+}
+
+// heard says what is missing of what the picture is to have been told: that the client has done something so often, and the rhythm of its display.
+func (s *screen) heard(acts int, rhythm frame.Rhythm) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.videos) == 0 {
+		return "a picture"
+	}
+	p := s.videos[len(s.videos)-1]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.acts != acts || p.rhythm != rhythm {
+		return fmt.Sprintf("told of %d inputs and %v: %d, %v", acts, rhythm, p.acts, p.rhythm)
+	}
+	return ""
 }
 
 func (p *playing) Done() <-chan struct{} { return p.done }

@@ -76,8 +76,9 @@ type glassRun struct {
 func (r glassRun) stages() string {
 	w := r.watched
 	rate := func(n int) float64 { return float64(n) / w.Seconds() }
+	read := func(n int) float64 { return float64(n) / w.Stream.Seconds }
 	return fmt.Sprintf("drawn %.1f, received %.1f, decoded %.1f, composed %.1f, called back %.1f, seen %.1f",
-		r.drawn, rate(w.Stream.Received), rate(w.Stream.Decoded), rate(w.Presented), rate(w.Callbacks), w.Rate())
+		r.drawn, read(w.Stream.Received), read(w.Stream.Decoded), rate(w.Presented), rate(w.Callbacks), w.Rate())
 }
 
 func watchOnce(b *testing.B, s *stack.Stack, c g2g.Config) (r glassRun) {
@@ -96,7 +97,9 @@ func watchOnce(b *testing.B, s *stack.Stack, c g2g.Config) (r glassRun) {
 		nameOf(c), r.watched.Latency(), r.watched.Up(), r.watched.Wait(), r.watched.Down(), r.watched.Stream.DecodeMs, r.watched.Stream.BufferMs,
 		r.watched.Rate(), r.watched.Invalid, len(r.watched.Freezes(freezeLimit)), r.pressed.Input().Photon, r.pressed.Input().Missed,
 		r.watched.Stream.Codec, r.watched.Stream.Kbps, r.watched.Stream.Keyframes, r.watched.Cost.P50, r.used["streamer"].CPU, r.used["browser"].CPU, r.used[g2g.Others].CPU)
-	b.Logf("%s: pictures a second: %s", nameOf(c), r.stages())
+	in := r.pressed.Input()
+	b.Logf("%s: pictures a second: %s; lead p10 %.1f, p50 %.1f, p90 %.1f ms; input to the application %s ms, from there to the picture %s ms", nameOf(c), r.stages(),
+		r.watched.Lead().P10, r.watched.Lead().P50, r.watched.Lead().P90, in.Up, in.Down)
 	return r
 }
 

@@ -3,6 +3,7 @@ package console
 import (
 	_ "embed"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -175,6 +176,31 @@ func TestModules(t *testing.T) {
 			b.Eval(`import('./wheel.js').then((m) => { const [deltaX, deltaY, deltaMode] = [`+deltas+`]; return JSON.stringify(m.Wheel.way({deltaX, deltaY, deltaMode})); })`, &got)
 			require.Equal(t, want, got, deltas)
 		}
+	})
+
+	t.Run("a display's rhythm", func(t *testing.T) {
+		type rhythm struct{ Period, Lead, Spread float64 }
+		read := func(shown string) (r *rhythm) {
+			t.Helper()
+			b.Eval(`import('./rhythm.js').then((m) => m.rhythmOf(`+shown+`))`, &r)
+			return r
+		}
+		at := func(ms string) string { // 30 refreshes at 60 Hz, without every tenth, pictures so long before them
+			return `Array.from({length: 30}, (_, i) => ({tick: 1000 + i * 50 / 3, ready: 1000 + i * 50 / 3 - (` + ms + `)})).filter((_, i) => i % 10)`
+		}
+		for ms, want := range map[string]rhythm{`4`: {Lead: 4}, `3 + i % 2 * 2`: {Lead: 4, Spread: 1}, `i % 2 ? 0.5 : -0.5`: {Lead: 0, Spread: 0.5}, `-1`: {Lead: 50./3 - 1}} {
+			r := read(at(ms))
+			require.NotNil(t, r, ms)
+			require.InDelta(t, 50./3, r.Period, 1e-6, ms)
+			apart := math.Mod(r.Lead-want.Lead+1.5*r.Period, r.Period) - r.Period/2 // the shorter way around
+			require.InDelta(t, 0, apart, 0.2, "%s: %v", ms, r)
+			require.InDelta(t, want.Spread, r.Spread, 0.05, ms)
+			require.True(t, r.Lead >= 0 && r.Lead < r.Period, ms)
+		}
+		require.Greater(t, read(at(`i * 50 / 90`)).Spread, 5., "all over the period")
+		require.Nil(t, read(`[]`))
+		require.Nil(t, read(`Array(30).fill({tick: 5, ready: 1})`), "no time passes")
+		require.Nil(t, read(`Array.from({length: 60}, (_, i) => ({tick: Math.ceil(i * 144 / 60) * 1000 / 144, ready: 0}))`), "144 Hz: two refreshes, then three")
 	})
 
 	t.Run("layouts", func(t *testing.T) {

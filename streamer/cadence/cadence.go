@@ -4,7 +4,8 @@
 // looks dead. So there are four reasons for a picture:
 //
 //   - change: something on the screen is new. It is taken at once, or, when pictures follow each other, as soon as the frame rate allows,
-//     in step with a program that draws evenly: its picture is taken when it has just been drawn.
+//     in step with a program that draws evenly: its picture is taken when it has just been drawn. The answer to an input does not wait
+//     for its turn (Acted), and pictures at the rate of the client's display are taken in step with that (Follow).
 //   - request: a key frame was asked for. It is made of whatever is on the screen, at once: a client that joins a still screen has nothing to show.
 //   - refinement: a picture of a moving screen gets few bits. When it has come to rest the same picture is encoded some more times, each
 //     time sharper, until the encoder has nothing to add.
@@ -36,6 +37,10 @@ const (
 	// where one is more than stale old when its picture is due, the next is worth waiting for, up to late longer than it should take.
 	steadyGaps, steadyShare = 4, 4
 	stale, late             = 3 * time.Millisecond, 2 * time.Millisecond
+	// effect is for how long after an input a change counts as its answer: programs draw it with their next picture or the one after.
+	// nearest is the part of a turn that lies between any two pictures of change: less than half, so that at 30 pictures a second of a
+	// program that draws 60 the next one is near enough.
+	effect, nearest = 100 * time.Millisecond, 3
 )
 
 // Picture is why a picture was taken.
@@ -60,8 +65,10 @@ type Cadence struct {
 	gaps   [steadyGaps]time.Duration
 	turn   int
 	asked  bool
-	left   int // pictures of refinement to come
-	calm   int // of them in a row that added nothing
+	acted  time.Time // when the client last did something
+	beat   beat      // of the client's display
+	left   int       // pictures of refinement to come
+	calm   int       // of them in a row that added nothing
 }
 
 // New makes a cadence of at most fps pictures a second of change, which must be positive.
@@ -71,7 +78,11 @@ func New(fps int) *Cadence { return &Cadence{interval: time.Second / time.Durati
 func (c *Cadence) SetRate(fps int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.interval = time.Second / time.Duration(fps)
+	interval := time.Second / time.Duration(fps)
+	if interval == c.interval {
+		return // what was taken before its turn is still owed
+	}
+	c.interval, c.beat = interval, beat{}
 	if most := c.last.Add(c.interval); c.due.After(most) {
 		c.due = most
 	}
@@ -115,6 +126,31 @@ func (c *Cadence) afresh(at time.Time) time.Time {
 	return next
 }
 
+// Acted tells that the client has just done something. A change that comes soon after it is taken up to a whole turn before its own, since
+// somebody waits for it. The turns that follow come later by as much: the mean rate is kept.
+func (c *Cadence) Acted(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.acted = now
+}
+
+// answers tells whether the last change may be the answer to an input.
+func (c *Cadence) answers() bool {
+	after := c.latest.Sub(c.acted)
+	return after >= 0 && after < effect
+}
+
+// next is when a change is taken that has settled at a time.
+func (c *Cadence) next(settled time.Time) time.Time {
+	if at, ok := c.beat.next(c.last, c.changed, c.latest, settled); ok {
+		return at
+	}
+	if c.answers() {
+		return later(settled, later(c.due.Add(-c.interval), c.last.Add(c.interval/nearest)))
+	}
+	return c.afresh(later(settled, c.due.Add(-c.interval/2)))
+}
+
 // Ask tells that a key frame is wanted.
 func (c *Cadence) Ask() {
 	c.mu.Lock()
@@ -132,7 +168,7 @@ func (c *Cadence) Next() time.Time {
 	case !c.changed.IsZero():
 		// A program that draws without a pause is not waited for.
 		settled := earlier(c.latest.Add(settle), c.changed.Add(c.interval))
-		return earlier(c.afresh(later(settled, c.due.Add(-c.interval/2))), c.last.Add(KeepAlive))
+		return earlier(c.next(settled), c.last.Add(KeepAlive))
 	case c.left == refineMost:
 		return c.last.Add(max(refineAfter, c.interval))
 	case c.left > 0:
@@ -152,7 +188,8 @@ func (c *Cadence) Taken(now time.Time) Picture {
 	case c.left > 0:
 		c.left--
 	}
-	c.last, c.due, c.changed, c.asked = now, later(c.due, now).Add(c.interval), time.Time{}, false
+	// In step with a display that is a little faster, due runs ahead of the pictures: not further than a turn.
+	c.last, c.due, c.changed, c.asked = now, earlier(later(c.due, now), now.Add(c.interval)).Add(c.interval), time.Time{}, false
 	return p
 }
 

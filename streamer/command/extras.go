@@ -51,7 +51,7 @@ func extras(ctx context.Context, cmd *cli.Command, display string, device *input
 			f()
 		}
 	}
-	e.Capabilities = []string{"text"}
+	e.Capabilities = []string{"text", "display-rhythm"}
 	if device.Touch() {
 		e.Capabilities = append(e.Capabilities, "touch")
 	}

@@ -1,6 +1,10 @@
 package control
 
-import "time"
+import (
+	"time"
+
+	"streamstack/streamer/frame"
+)
 
 // Message is one parsed message of the client: one of the exported struct types of this package, always by value.
 // The set is closed; a type switch with a default case is the way to use it.
@@ -134,6 +138,10 @@ type ClipboardText struct {
 	More bool
 }
 
+// DisplayRhythm tells how pictures meet the refreshes of the client's display, an extension of ours, sent only where the streamer announces the
+// capability "display-rhythm".
+type DisplayRhythm struct{ frame.Rhythm }
+
 // Disconnect announces that the client leaves. It is best effort and does not delete the session.
 type Disconnect struct{}
 
@@ -158,4 +166,5 @@ func (Orientation) message()       {}
 func (Location) message()          {}
 func (ScreenOrientation) message() {}
 func (ClipboardText) message()     {}
+func (DisplayRhythm) message()     {}
 func (Disconnect) message()        {}

@@ -54,6 +54,7 @@ var parsers = map[string]parser{
 	"location::update-position":  object(parseLocation),
 	"screen::change_orientation": object(parseScreenOrientation),
 	ClipboardType:                object(parseClipboard),
+	RhythmType:                   object(parseRhythm),
 	"stream::disconnect":         func(json.RawMessage) (Message, error) { return Disconnect{}, nil },
 }
 

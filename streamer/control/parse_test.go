@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"streamstack/streamer/frame"
 )
 
 func ptr(v float64) *float64 { return &v }
@@ -34,6 +36,7 @@ var valid = map[string]struct {
 	"scrolled":              {`{"type":"input::mouse-scroll","data":{"x":-0.5,"y":12000}}`, MouseScroll{X: -0.5, Y: 12000}},
 	"clipboard":             {`{"type":"clipboard::text","data":{"text":"hé\n"}}`, ClipboardText{Text: "hé\n"}},
 	"clipboard, a part":     {`{"type":"clipboard::text","data":{"text":"","more":true}}`, ClipboardText{More: true}},
+	"rhythm":                {`{"type":"display::rhythm","data":{"period":16.666,"lead":0,"spread":1.25}}`, DisplayRhythm{frame.Rhythm{Period: 16666 * time.Microsecond, Spread: 1250 * time.Microsecond}}},
 	"key down":              {`{"type":"input::key","data":{"code":20,"pressed":true}}`, Key{Code: 20, Pressed: true}},
 	"key up":                {`{"type":"input::key","data":{"code":20,"pressed":false}}`, Key{Code: 20}},
 	"touch-start":           {`{"type":"input::touch-start","data":{"id":0,"x":125,"y":750}}`, TouchStart{X: 125, Y: 750}},
@@ -116,6 +119,13 @@ var invalid = map[string]string{
 	"wheel, none":             `{"type":"input::mouse-wheel","data":{"x":0,"y":0}}`,
 	"wheel, two steps":        `{"type":"input::mouse-wheel","data":{"x":0,"y":2}}`,
 	"wheel, pixels":           `{"type":"input::mouse-wheel","data":{"x":-120,"y":0}}`,
+	"rhythm without lead":     `{"type":"display::rhythm","data":{"period":16.7,"spread":1}}`,
+	"rhythm, too fast":        `{"type":"display::rhythm","data":{"period":1.9,"lead":1,"spread":1}}`,
+	"rhythm, too slow":        `{"type":"display::rhythm","data":{"period":1e300,"lead":1,"spread":1}}`,
+	"rhythm, lead a period":   `{"type":"display::rhythm","data":{"period":16,"lead":16,"spread":1}}`,
+	"rhythm, lead below 0":    `{"type":"display::rhythm","data":{"period":16,"lead":-0.1,"spread":1}}`,
+	"rhythm, spread below 0":  `{"type":"display::rhythm","data":{"period":16,"lead":1,"spread":-1}}`,
+	"rhythm, spread too wide": `{"type":"display::rhythm","data":{"period":16,"lead":1,"spread":1001}}`,
 	"scroll, none":            `{"type":"input::mouse-scroll","data":{"x":0,"y":0}}`,
 	"scroll, too far":         `{"type":"input::mouse-scroll","data":{"x":0,"y":12001}}`,
 	"scroll without y":        `{"type":"input::mouse-scroll","data":{"x":1}}`,

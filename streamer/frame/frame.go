@@ -49,6 +49,16 @@ type Stages struct {
 	Capture, Convert, Encode time.Duration
 }
 
+// Rhythm is how pictures meet the refreshes of the display that they are shown on, as the client sees it.
+type Rhythm struct {
+	// Period is the time between two refreshes.
+	Period time.Duration
+	// Lead is how long before a refresh pictures are ready, on the mean around the period: from 0 to less than Period.
+	Lead time.Duration
+	// Spread is the standard deviation of Lead, around the period; 0 or more.
+	Spread time.Duration
+}
+
 // Audio is one Opus packet. Data is owned by the receiver.
 type Audio struct {
 	Data       []byte

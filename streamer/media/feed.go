@@ -24,6 +24,8 @@ const (
 	maxPointerRate = 60
 	pointerRest    = time.Second
 	idlePointer    = time.Second / 20
+	// lookSoon is when it is looked for the pointer after an input: played, that has been by then.
+	lookSoon = 2 * time.Millisecond
 	// remembered is for how many pictures it is known when they were taken: far more than any encoder keeps.
 	remembered = 64
 )
@@ -39,6 +41,7 @@ type feed struct {
 	step   time.Duration
 	stamps stamps        // when pictures came to the encoder
 	wake   chan struct{} // something was asked for
+	acted  chan struct{} // the client has done something
 
 	mu    sync.Mutex
 	count uint64 // of pictures pushed
@@ -66,7 +69,7 @@ func newFeed(ctx context.Context, cfg VideoConfig, end ending) (*feed, error) {
 	}
 	return &feed{
 		screen: screen, cadence: cadence.New(cfg.FPS), end: end, step: time.Second / time.Duration(cfg.FPS),
-		wake: make(chan struct{}, 1), done: make(chan struct{}), stop: func() {},
+		wake: make(chan struct{}, 1), acted: make(chan struct{}, 1), done: make(chan struct{}), stop: func() {},
 	}, nil
 }
 
@@ -111,7 +114,7 @@ func (f *feed) ask() {
 
 func (f *feed) run(ctx context.Context) error {
 	lookEvery, moved := max(f.step, time.Second/maxPointerRate), time.Now()
-	look := time.NewTimer(lookEvery)
+	look, soon := time.NewTimer(lookEvery), false
 	defer look.Stop()
 	next, hear := time.NewTimer(0), time.NewTimer(hearAgain)
 	defer next.Stop()
@@ -123,6 +126,11 @@ func (f *feed) run(ctx context.Context) error {
 		case <-f.screen.Done():
 			return f.screen.Err() //nolint:wrapcheck // start does
 		case <-f.wake:
+		case <-f.acted:
+			if !soon { // and not later and later, while inputs follow each other
+				look.Reset(lookSoon)
+				soon = true
+			}
 		case <-f.screen.Changed():
 			f.cadence.Change(time.Now())
 			hear.Reset(hearAgain)
@@ -131,6 +139,7 @@ func (f *feed) run(ctx context.Context) error {
 				return err //nolint:wrapcheck // start does
 			}
 		case <-look.C:
+			soon = false
 			seen, err := f.look(ctx)
 			if err != nil {
 				return err

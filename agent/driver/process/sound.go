@@ -44,14 +44,18 @@ log-target = stderr
 log-level = notice
 `
 
+// nullSink are the arguments of a sink. While nobody listens such a sink plays in blocks, of two seconds unless it does without rewinding (of
+// 50 ms then), and who begins to record hears nothing until the block is over: the sound came up to two seconds after the picture.
+const nullSink = " rate=48000 channels=2 channel_map=front-left,front-right norewinds=1\n"
+
 // startSound starts the instance's PulseAudio daemon and returns once clients can connect.
 //
 // Whoever reaches the socket may use it: it is in a folder of mode 0700, so no cookie is needed.
 func (in *instance) startSound(ctx context.Context) error {
 	conf, script := in.runtimeFile("daemon.conf"), in.runtimeFile("default.pa")
 	// The socket comes last: when it is there, the sink is.
-	commands := "load-module module-null-sink sink_name=" + SinkName + " rate=48000 channels=2 channel_map=front-left,front-right\n" +
-		"load-module module-null-sink sink_name=" + MicrophoneSink + " rate=48000 channels=2 channel_map=front-left,front-right\n" +
+	commands := "load-module module-null-sink sink_name=" + SinkName + nullSink +
+		"load-module module-null-sink sink_name=" + MicrophoneSink + nullSink +
 		"load-module module-remap-source source_name=" + MicrophoneSource + " master=" + MicrophoneSink + ".monitor source_properties=device.description=Microphone\n" +
 		"set-default-sink " + SinkName + "\n" +
 		"set-default-source " + MicrophoneSource + "\n" +

@@ -8,8 +8,8 @@ import (
 
 // Distribution is of some times, in milliseconds. The zero value is that of none.
 type Distribution struct {
-	N                       int
-	P50, P90, P95, P99, Max float64
+	N                            int
+	P10, P50, P90, P95, P99, Max float64
 }
 
 func (d Distribution) String() string {
@@ -30,7 +30,7 @@ func distribute(ms []float64) Distribution {
 		low := int(place)
 		return sorted[low] + (sorted[min(low+1, len(sorted)-1)]-sorted[low])*(place-float64(low))
 	}
-	return Distribution{N: len(sorted), P50: at(0.5), P90: at(0.9), P95: at(0.95), P99: at(0.99), Max: at(1)}
+	return Distribution{N: len(sorted), P10: at(0.1), P50: at(0.5), P90: at(0.9), P95: at(0.95), P99: at(0.99), Max: at(1)}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -74,6 +74,11 @@ func (r Recording) Wait() Distribution {
 // Down is from the last packet to the callback: jitter buffer, decoding, the wait for the browser's next frame.
 func (r Recording) Down() Distribution {
 	return r.times(func(f Frame) (from, to time.Time) { return f.Received, f.Shown })
+}
+
+// Lead is how long before a refresh of the page pictures were ready: what is left of that to jitter before one is shown late, or not at all.
+func (r Recording) Lead() Distribution {
+	return r.times(func(f Frame) (from, to time.Time) { return f.Ready, f.Refresh })
 }
 
 // Decode is what the browser says of the time in its decoder.

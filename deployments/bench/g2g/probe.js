@@ -82,7 +82,7 @@
   }
 
   const video = settings.video();
-  const look = (_, data) => {
+  const look = (tick, data) => {
     const now = performance.now();
     if (!state.on) return;
     video.requestVideoFrameCallback(look);
@@ -92,7 +92,7 @@
     // Whether the next picture had replaced the one that the callback is about: its own callback is still to come.
     const replaced = Math.abs(frame.timestamp - data.mediaTime * 1e6) > 2000;
     const cost = performance.now() - now, row = { shown: now, replaced, cost,
-      expected: data.expectedDisplayTime, presented: data.presentedFrames, received: data.receiveTime ?? null, captured: data.captureTime ?? null,
+      tick, ready: data.presentationTime, expected: data.expectedDisplayTime, presented: data.presentedFrames, received: data.receiveTime ?? null, captured: data.captureTime ?? null,
       decodeMs: data.processingDuration === undefined ? null : data.processingDuration * 1000 };
     state.rows.push(row); // in the order of the callbacks
     read(frame).then((code) => Object.assign(row, code), (error) => { state.error = String(error); });

@@ -9,6 +9,9 @@ type Frame struct {
 	// Received is when its last packet had come to the browser, Captured when the streamer says that it was captured, by
 	// the browser's estimate of the streamer's clock. Zero when the browser does not know.
 	Received, Captured time.Time
+	// Ready is when the browser had it for its compositor, Refresh the beginning of the refresh of the page with which it was shown, which may
+	// have come a little before.
+	Ready, Refresh time.Time
 	// Decode is what the browser says of receiving and decoding it; 0 when it does not know.
 	Decode time.Duration
 	// Replaced tells that the next picture had already taken this one's place when the callback ran: what was read is the
@@ -54,6 +57,7 @@ type rawRecording struct {
 // rawRow is a row of probe.js: times in milliseconds of the page's clock, codes as painted.
 type rawRow struct {
 	Shown, Cost, Expected        float64
+	Tick, Ready                  float64
 	Presented                    int
 	Received, Captured, DecodeMs *float64
 	Replaced                     bool
@@ -75,7 +79,7 @@ func (raw rawRecording) recording() (r Recording) {
 	costs := make([]float64, 0, len(raw.Rows))
 	for _, row := range raw.Rows {
 		costs = append(costs, row.Cost)
-		f := Frame{Shown: wall(row.Shown), Received: wallOf(row.Received), Captured: wallOf(row.Captured), Replaced: row.Replaced, Presses: -1}
+		f := Frame{Shown: wall(row.Shown), Received: wallOf(row.Received), Captured: wallOf(row.Captured), Ready: wall(row.Ready), Refresh: wall(row.Tick), Replaced: row.Replaced, Presses: -1}
 		if row.Painted != nil {
 			f.Painted = near(f.Shown, *row.Painted)
 		}

@@ -27,6 +27,7 @@ type streamStats struct {
 // StreamFigures are differences over a recording. Times are in milliseconds a frame.
 type StreamFigures struct {
 	Codec                                   string
+	Seconds                                 float64 // between the two readings, some more than the recording has
 	Width, Height                           int
 	Kbps                                    float64
 	Received, Decoded, Dropped, Keyframes   int
@@ -46,7 +47,7 @@ func (s streamStats) since(b streamStats) StreamFigures {
 	}
 	decoded, emitted := s.FramesDecoded-b.FramesDecoded, s.JitterBufferEmittedCount-b.JitterBufferEmittedCount
 	return StreamFigures{
-		Codec: s.Codec, Width: s.FrameWidth, Height: s.FrameHeight,
+		Codec: s.Codec, Seconds: (s.Timestamp - b.Timestamp) / 1000, Width: s.FrameWidth, Height: s.FrameHeight,
 		Kbps:     each((s.BytesReceived-b.BytesReceived)*8/1000, s.Timestamp-b.Timestamp),
 		Received: int(s.FramesReceived - b.FramesReceived), Decoded: int(decoded), Dropped: int(s.FramesDropped - b.FramesDropped),
 		Keyframes: int(s.KeyFramesDecoded - b.KeyFramesDecoded),

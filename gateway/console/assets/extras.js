@@ -9,6 +9,7 @@ import { DeviceSensors } from './deviceSensors.js';
 import { Gamepads } from './gamepads.js';
 import { Handheld } from './handheld.js';
 import { page } from './page.js';
+import { Rhythm } from './rhythm.js';
 import { TextInput } from './text.js';
 
 /** What a live stream has beside mouse and keyboard. */
@@ -22,6 +23,8 @@ export class Extras {
   #handheld;
   /** @type {Gamepads | null} */
   #gamepads = null;
+  /** @type {Rhythm | null} */
+  #rhythm = null;
 
   /**
    * @param {import('./stream.js').Stream} stream
@@ -36,6 +39,7 @@ export class Extras {
     this.#clipboard = new SharedClipboard(send);
     this.#sensors = new DeviceSensors(send);
     this.#handheld = new Handheld(send);
+    if (can.has('display-rhythm')) this.#rhythm = new Rhythm(page.video, send);
     if (can.has('gamepad')) this.#gamepads = new Gamepads(send);
     input.listenToKeys(page.text, true);
     if (can.has('text')) {
@@ -62,6 +66,7 @@ export class Extras {
     this.#sensors.stop();
     this.#handheld.stop();
     this.#gamepads?.stop();
+    this.#rhythm?.stop();
     page.textButton.hidden = true;
     page.lock.hidden = true;
     if (document.pointerLockElement === page.video) document.exitPointerLock();
