@@ -251,6 +251,10 @@ func (p *playing) SetBitrate(int) error { return nil }
 // SetFrameRate does nothing: what was recorded comes as it was.
 func (p *playing) SetFrameRate(int) error { return nil }
 
+// Acted and Follow do nothing likewise.
+func (p *playing) Acted()              {}
+func (p *playing) Follow(frame.Rhythm) {}
+
 func (p *playing) Done() <-chan struct{} { return p.done }
 func (p *playing) Err() error            { return nil }
 
