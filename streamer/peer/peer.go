@@ -144,7 +144,7 @@ func (p *Peer) connectTo(network *Network) error {
 		p.decided(Decision{At: time.Now(), Kind: DecidedDrop, Cause: string(KeyframeOverflow), Pictures: pictures}, p.estimator.state())
 	}
 	p.sender.setPace(rate.PaceOf(p.estimator.state(), p.targeter.Told()))
-	api, err := newAPI(&p.cfg, network, p.estimator, &repeats{take: p.sender.repeat})
+	api, err := newAPI(&p.cfg, network, newFeedbackLimit(time.Now, &p.counters.feedbackDropped), p.estimator, &repeats{take: p.sender.repeat})
 	if err == nil {
 		p.pc, err = api.NewPeerConnection(webrtc.Configuration{
 			ICEServers: p.cfg.ICEServers, SDPSemantics: webrtc.SDPSemanticsUnifiedPlan,

@@ -47,6 +47,9 @@ type sender struct {
 	keySeq    uint16 // of the first packet of the last key frame, or oldest packets ago
 	begunAt   int    // rate when the picture that is being sent was begun
 	trickled  time.Time
+	// repeated are the bytes of repeats beyond their share of the path, as of repeatedAt.
+	repeated   float64
+	repeatedAt time.Time
 
 	wake      chan struct{}
 	lastError time.Time

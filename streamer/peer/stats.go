@@ -22,6 +22,8 @@ type Stats struct {
 	Repeats uint64
 	// NACKs counts packets the client asked for again; PLIs and FIRs its requests for key frames.
 	NACKs, PLIs, FIRs uint64
+	// FeedbackDropped counts packets of the client's RTCP that were not looked into, because there were too many.
+	FeedbackDropped uint64
 	// RTT is the round trip time by the last receiver report (RFC 3550, section 6.4.1), 0 before it.
 	RTT time.Duration
 	// Loss is the part of the video packets lost between the last two receiver reports, 0 to 1.
@@ -52,6 +54,7 @@ type counters struct {
 	nacks, plis, firs atomic.Uint64
 	overflows         atomic.Uint64
 	repeats           atomic.Uint64
+	feedbackDropped   atomic.Uint64
 	target            atomic.Pointer[Target]
 	mu                sync.Mutex
 	rtt               time.Duration
@@ -64,7 +67,7 @@ func (c *counters) stats() Stats {
 	s := Stats{
 		Video: c.video.stats(), Audio: c.audio.stats(), FramesDropped: c.dropped.Load(),
 		NACKs: c.nacks.Load(), PLIs: c.plis.Load(), FIRs: c.firs.Load(),
-		Overflows: c.overflows.Load(), Repeats: c.repeats.Load(), RTT: c.rtt, Loss: c.loss,
+		Overflows: c.overflows.Load(), Repeats: c.repeats.Load(), FeedbackDropped: c.feedbackDropped.Load(), RTT: c.rtt, Loss: c.loss,
 	}
 	if t := c.target.Load(); t != nil {
 		s.Target = *t
