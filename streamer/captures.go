@@ -22,6 +22,8 @@ type captures struct {
 	video   Video
 	target  peer.Target // asked for before the video was there, zero for nothing
 	wantKey bool        // likewise, and not answered yet
+	keys    keySpacing
+	later   *time.Timer // for a key frame that has to wait, nil for none
 	sound   Audio
 	loss    int // of the client's network, that the sound was told, percent
 
@@ -161,8 +163,9 @@ func (k *captures) keepVideo(v Video) bool {
 	}
 	k.video = v
 	k.tell()
+	k.keys = keySpacing{} // a new encoder, and a client that has nothing it could show
 	if k.wantKey {
-		v.RequestKeyframe()
+		k.askKey(true)
 	}
 	return true
 }
@@ -198,24 +201,6 @@ func (k *captures) fail(ctx context.Context, err error) {
 	}
 }
 
-// keyframe asks for a key frame, at once or as soon as there is a picture.
-func (k *captures) keyframe() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.wantKey = true
-	if k.video != nil {
-		k.video.RequestKeyframe()
-	}
-}
-
-// answered notes that a key frame is on its way: it is what was asked for before. An encoder's first picture is one by itself,
-// so that the start of a stream needs no second.
-func (k *captures) answered() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.wantKey = false
-}
-
 // aim sets the encoder's target.
 func (k *captures) aim(t peer.Target) {
 	k.mu.Lock()
@@ -237,6 +222,9 @@ func (k *captures) tell() {
 func (k *captures) close() {
 	k.mu.Lock()
 	k.closed = true
+	if k.later != nil {
+		k.later.Stop()
+	}
 	cancel := k.cancel
 	k.mu.Unlock()
 	if cancel != nil {
