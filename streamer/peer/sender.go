@@ -32,6 +32,7 @@ type sender struct {
 	path         *estimator
 	video, audio *track
 	dropped      func(pictures int) // tells of an overflow
+	redundancy   func(copies int, why RedundancyCause)
 
 	mu       sync.Mutex
 	live     bool // connected
@@ -67,8 +68,8 @@ type outgoing struct {
 func newSender(log *slog.Logger, counters *counters, keyframes *keyframeGate, freezes *freezeMeter, path *estimator, video, audio *track) *sender {
 	return &sender{
 		log: log, counters: counters, keyframes: keyframes, freezes: freezes, path: path, video: video, audio: audio,
-		dropped: func(int) {},
-		rate:    path.state().Estimate, pacer: pacer.New[outgoing](padOnWire), wake: make(chan struct{}, 1),
+		dropped: func(int) {}, redundancy: func(int, RedundancyCause) {},
+		rate: path.state().Estimate, pacer: pacer.New[outgoing](padOnWire), wake: make(chan struct{}, 1),
 	}
 }
 
