@@ -53,7 +53,7 @@ func (k *captures) startVideo(ctx context.Context, encoders []Encoder, kbps int)
 		var before *failure
 		for i, again := 0, false; ; {
 			e, begun := encoders[i], time.Now()
-			ran, err := k.play(life, e, kbps, before)
+			ended, ran, err := k.play(life, e, kbps, before)
 			switch last := i+1 == len(encoders); {
 			case life.Err() != nil:
 				return
@@ -65,7 +65,7 @@ func (k *captures) startVideo(ctx context.Context, encoders []Encoder, kbps int)
 			default:
 				i++
 			}
-			before = k.failed(life, e, err)
+			before = k.failed(life, e, err, ended)
 		}
 	})
 }
@@ -80,9 +80,9 @@ type failure struct {
 	at      time.Time
 }
 
-// play runs one encoder until it fails, and tells why, or until life ends; ran tells that there were pictures. before is the failure of the
+// play runs one encoder until it fails, and tells when and why, or until life ends; ran tells that there were pictures. before is the failure of the
 // encoder in whose place it is, if any.
-func (k *captures) play(life context.Context, e Encoder, kbps int, before *failure) (ran bool, err error) {
+func (k *captures) play(life context.Context, e Encoder, kbps int, before *failure) (ended time.Time, ran bool, err error) {
 	start, cancel := context.WithTimeout(life, captureTime)
 	defer cancel()
 	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.screen, k.wanted(kbps), func(f frame.Video) {
@@ -94,21 +94,21 @@ func (k *captures) play(life context.Context, e Encoder, kbps int, before *failu
 		k.c.showVideo(f)
 	})
 	if err != nil {
-		return false, err
+		return time.Now(), false, err
 	}
 	defer func() { k.ignore(v.Close()) }()
 	if before != nil {
 		k.replaced(life, *before, e)
 	}
 	if !k.keepVideo(v) {
-		return true, nil
+		return ended, true, nil
 	}
 	defer k.keepVideo(nil)
 	select {
 	case <-v.Done():
-		return true, orElse(v.Err(), "it ended")
+		return time.Now(), true, orElse(v.Err(), "it ended") // before its closing, which is a part of the pause
 	case <-life.Done():
-		return true, nil
+		return ended, true, nil
 	}
 }
 
@@ -128,8 +128,8 @@ func (k *captures) nominal() int {
 }
 
 // failed keeps an encoder that has failed from being the first choice for the next client.
-func (k *captures) failed(ctx context.Context, e Encoder, cause error) *failure {
-	f := &failure{e, cause, time.Now()}
+func (k *captures) failed(ctx context.Context, e Encoder, cause error, at time.Time) *failure {
+	f := &failure{e, cause, at}
 	k.c.s.log.Warn("an encoder failed, another takes over", "encoder", e.Element, "err", cause)
 	k.c.s.post(ctx, func(context.Context) error {
 		k.c.s.failed[e.Element] = true
