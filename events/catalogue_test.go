@@ -33,6 +33,7 @@ func TestGoldenOfTheOtherStreams(t *testing.T) {
 					{UnixMs: at.UnixMilli(), Kind: "drop", Cause: "overflow", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, QueueMs: 120, Pictures: 7},
 					{UnixMs: at.UnixMilli(), Kind: "fallback", Cause: "failed", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, From: "nvh264enc", To: "x264enc"},
 					{UnixMs: at.UnixMilli(), Kind: "bounds", Cause: "set", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, MinKbps: 500, MaxKbps: 1500},
+					{UnixMs: at.UnixMilli(), Kind: "redundancy", Cause: "loss", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, Copies: 1},
 				},
 			}),
 		},

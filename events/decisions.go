@@ -33,11 +33,12 @@ type DecisionData struct {
 	UnixMs int64 `json:"unix_ms"`
 	// Kind is what was decided on: target, of the encoder; keyframe, which was asked for; drop, of pictures that came faster than
 	// they could be sent; outage, that nothing is sent because nothing is heard of the client, and resume, the end of that; fallback,
-	// to the next encoder; bounds, that the instance gave the bitrate others. Readers are to expect others.
+	// to the next encoder; bounds, that the instance gave the bitrate others; redundancy, of how many packets before its own each packet
+	// of sound carries. Readers are to expect others.
 	Kind string `json:"kind"`
 	// Cause is why. Of a target what moved the estimate: start, increase, probe, delay, drained, loss, resumed or bounds. Of a key
 	// frame: start, pli, fir, overflow or outage. Of a fallback: failed; the error itself is in the session's encoder_changed. Of
-	// bounds: set.
+	// bounds: set. Of redundancy: loss, calm (nothing was lost of late) or narrow (the path has no room for more).
 	Cause        string `json:"cause"`
 	TargetKbps   int    `json:"target_kbps"`   // what the encoder is to make since then in all, kbit/s
 	FPS          int    `json:"fps"`           // and how many pictures a second; 0 for both before the first target
@@ -49,6 +50,8 @@ type DecisionData struct {
 	MinKbps int `json:"min_kbps,omitempty"`
 	// MaxKbps is the most.
 	MaxKbps int `json:"max_kbps,omitempty"`
+	// Copies is how many packets before its own each packet of sound carries since a decision on redundancy (RFC 2198).
+	Copies int `json:"copies,omitempty"`
 	// From is the encoder that failed before a fallback, as GStreamer names the element.
 	From string `json:"from,omitempty"`
 	// To is the one that took over.

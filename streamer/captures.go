@@ -22,6 +22,8 @@ type captures struct {
 	video   Video
 	target  peer.Target // asked for before the video was there, zero for nothing
 	wantKey bool        // likewise, and not answered yet
+	keys    keySpacing
+	later   *time.Timer // for a key frame that has to wait, nil for none
 	sound   Audio
 	loss    int // of the client's network, that the sound was told, percent
 
@@ -51,7 +53,7 @@ func (k *captures) startVideo(ctx context.Context, encoders []Encoder, kbps int)
 		var before *failure
 		for i, again := 0, false; ; {
 			e, begun := encoders[i], time.Now()
-			ran, err := k.play(life, e, kbps, before)
+			ended, ran, err := k.play(life, e, kbps, before)
 			switch last := i+1 == len(encoders); {
 			case life.Err() != nil:
 				return
@@ -63,7 +65,7 @@ func (k *captures) startVideo(ctx context.Context, encoders []Encoder, kbps int)
 			default:
 				i++
 			}
-			before = k.failed(life, e, err)
+			before = k.failed(life, e, err, ended)
 		}
 	})
 }
@@ -78,9 +80,9 @@ type failure struct {
 	at      time.Time
 }
 
-// play runs one encoder until it fails, and tells why, or until life ends; ran tells that there were pictures. before is the failure of the
+// play runs one encoder until it fails, and tells when and why, or until life ends; ran tells that there were pictures. before is the failure of the
 // encoder in whose place it is, if any.
-func (k *captures) play(life context.Context, e Encoder, kbps int, before *failure) (ran bool, err error) {
+func (k *captures) play(life context.Context, e Encoder, kbps int, before *failure) (ended time.Time, ran bool, err error) {
 	start, cancel := context.WithTimeout(life, captureTime)
 	defer cancel()
 	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.screen, k.wanted(kbps), func(f frame.Video) {
@@ -92,21 +94,21 @@ func (k *captures) play(life context.Context, e Encoder, kbps int, before *failu
 		k.c.showVideo(f)
 	})
 	if err != nil {
-		return false, err
+		return time.Now(), false, err
 	}
 	defer func() { k.ignore(v.Close()) }()
 	if before != nil {
 		k.replaced(life, *before, e)
 	}
 	if !k.keepVideo(v) {
-		return true, nil
+		return ended, true, nil
 	}
 	defer k.keepVideo(nil)
 	select {
 	case <-v.Done():
-		return true, orElse(v.Err(), "it ended")
+		return time.Now(), true, orElse(v.Err(), "it ended") // before its closing, which is a part of the pause
 	case <-life.Done():
-		return true, nil
+		return ended, true, nil
 	}
 }
 
@@ -126,8 +128,8 @@ func (k *captures) nominal() int {
 }
 
 // failed keeps an encoder that has failed from being the first choice for the next client.
-func (k *captures) failed(ctx context.Context, e Encoder, cause error) *failure {
-	f := &failure{e, cause, time.Now()}
+func (k *captures) failed(ctx context.Context, e Encoder, cause error, at time.Time) *failure {
+	f := &failure{e, cause, at}
 	k.c.s.log.Warn("an encoder failed, another takes over", "encoder", e.Element, "err", cause)
 	k.c.s.post(ctx, func(context.Context) error {
 		k.c.s.failed[e.Element] = true
@@ -161,8 +163,9 @@ func (k *captures) keepVideo(v Video) bool {
 	}
 	k.video = v
 	k.tell()
+	k.keys = keySpacing{} // a new encoder, and a client that has nothing it could show
 	if k.wantKey {
-		v.RequestKeyframe()
+		k.askKey(true)
 	}
 	return true
 }
@@ -198,16 +201,6 @@ func (k *captures) fail(ctx context.Context, err error) {
 	}
 }
 
-// keyframe asks for a key frame, at once or as soon as there is a picture.
-func (k *captures) keyframe() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.wantKey = true
-	if k.video != nil {
-		k.video.RequestKeyframe()
-	}
-}
-
 // acted tells the video that the client has done something.
 func (k *captures) acted() {
 	k.mu.Lock()
@@ -224,14 +217,6 @@ func (k *captures) follow(r frame.Rhythm) {
 	if k.video != nil {
 		k.video.Follow(r)
 	}
-}
-
-// answered notes that a key frame is on its way: it is what was asked for before. An encoder's first picture is one by itself,
-// so that the start of a stream needs no second.
-func (k *captures) answered() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.wantKey = false
 }
 
 // aim sets the encoder's target.
@@ -255,6 +240,9 @@ func (k *captures) tell() {
 func (k *captures) close() {
 	k.mu.Lock()
 	k.closed = true
+	if k.later != nil {
+		k.later.Stop()
+	}
 	cancel := k.cancel
 	k.mu.Unlock()
 	if cancel != nil {

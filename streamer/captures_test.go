@@ -21,7 +21,8 @@ func TestOneKeyframeAtTheStart(t *testing.T) {
 		return v.keys
 	}
 	require.Equal(t, 0, asked())
-	require.Equal(t, 0, asked((*captures).keyframe, (*captures).answered), "the client was there first")
-	require.Equal(t, 1, asked((*captures).answered, (*captures).keyframe), "the picture was there first, and nobody got it")
-	require.Equal(t, 1, asked((*captures).keyframe))
+	keyframe := func(k *captures) { k.keyframe(true) }
+	require.Equal(t, 0, asked(keyframe, (*captures).answered), "the client was there first")
+	require.Equal(t, 1, asked((*captures).answered, keyframe), "the picture was there first, and nobody got it")
+	require.Equal(t, 1, asked(keyframe))
 }

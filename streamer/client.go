@@ -117,7 +117,7 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 		}
 	}
 	h.Track = func(remote *webrtc.TrackRemote) { c.track(ctx, remote, post) }
-	h.Keyframe = func(peer.KeyframeCause) { c.captures.keyframe() }
+	h.Keyframe = func(cause peer.KeyframeCause) { c.captures.keyframe(cause == peer.KeyframeStart) }
 	h.Target, h.Decision = c.captures.aim, c.decisions.add
 	h.Message = func(label string, data []byte, _ bool) {
 		if label == peer.ControlChannel {

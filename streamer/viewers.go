@@ -58,7 +58,7 @@ func newViewing(log *slog.Logger) viewing {
 	source := &atomic.Pointer[captures]{}
 	return viewing{viewers: map[events.PeerID]*viewer{}, source: source, audience: newAudience(log, func() {
 		if k := source.Load(); k != nil {
-			k.keyframe()
+			k.keyframe(false)
 		}
 	})}
 }

@@ -24,7 +24,7 @@ func TestEncoderDies(t *testing.T) {
 	require.Equal(t, "H264 x264enc openh264enc", d.Codec+" "+d.From+" "+d.To)
 	require.Contains(t, d.Reason, "Failed after iterations as requested", "GStreamer's own words")
 	t.Logf("the picture was back %d ms after the failure", d.PauseMs)
-	require.Less(t, d.PauseMs, int64(20_000), "a second, and much for a slow machine")
+	require.Less(t, d.PauseMs, int64(1000), "from GStreamer's error to the first picture of the next encoder, as the streamer measures it")
 	checkPicture(t, v)
 	before := v.stats().FramesDecoded
 	stack.Eventually(t, liveTime, func() string {

@@ -17,7 +17,7 @@ const (
 const (
 	kindTarget, kindKeyframe, kindDrop   = "target", "keyframe", "drop"
 	kindOutage, kindResume, kindFallback = "outage", "resume", "fallback"
-	kindBounds                           = "bounds"
+	kindBounds, kindRedundancy           = "bounds", "redundancy"
 )
 
 // Decisions is what a streamer decided about what it sent, over all events folded.
@@ -40,10 +40,13 @@ type Decisions struct {
 	Fallbacks uint64
 	// Bounds counts how often the instance gave the bitrate other bounds.
 	Bounds uint64
+	// Redundant counts how often sound began to carry copies of its packets, Copied is the time that it did, where it has ended.
+	Redundant uint64
+	Copied    time.Duration
 	// Other counts decisions of kinds that this version does not know.
 	Other uint64
-	// Moments are the first decisions that explain what somebody saw: drops, outages and their ends, fallbacks, other bounds, and targets
-	// that fell at once. More is how many came after those.
+	// Moments are the first decisions that explain what somebody saw: drops, outages and their ends, fallbacks, other bounds, targets that
+	// fell at once, and sound that began to carry copies. More is how many came after those.
 	Moments []Moment
 	More    uint64
 	// Omitted is how many decisions the streamer did not tell.
@@ -60,7 +63,7 @@ type Moment struct {
 
 // Empty tells whether nothing was decided.
 func (d Decisions) Empty() bool {
-	return d.Targets+d.Drops+d.Outages+d.Fallbacks+d.Bounds+d.Other+d.Omitted+d.More == 0 && len(d.Keyframes)+len(d.Moments) == 0
+	return d.Targets+d.Drops+d.Outages+d.Fallbacks+d.Bounds+d.Redundant+d.Other+d.Omitted+d.More == 0 && len(d.Keyframes)+len(d.Moments) == 0
 }
 
 // decisionFold is the state: of one client, or of all. The zero value is empty.
@@ -68,6 +71,7 @@ type decisionFold struct {
 	at       events.Seq
 	told     Decisions
 	outSince time.Time // zero while the client is heard
+	copying  time.Time // since when, zero while sound goes alone
 }
 
 func (f *decisionFold) apply(q events.QualityDecisions) {
@@ -117,8 +121,23 @@ func (f *decisionFold) add(d events.DecisionData) {
 	case kindBounds:
 		told.Bounds++
 		f.moment(m)
+	case kindRedundancy:
+		f.redundancy(m)
 	default:
 		told.Other++
+	}
+}
+
+// redundancy takes a number of copies.
+func (f *decisionFold) redundancy(m Moment) {
+	switch {
+	case m.Copies > 0 && f.copying.IsZero():
+		f.told.Redundant++
+		f.copying = m.Time
+		f.moment(m)
+	case m.Copies <= 0 && !f.copying.IsZero():
+		f.told.Copied += min(max(0, m.Time.Sub(f.copying)), maxInterval)
+		f.copying = time.Time{}
 	}
 }
 

@@ -31,8 +31,9 @@ func TestDecisions(t *testing.T) {
 		target(900, "delay"),
 		events.DecisionData{Kind: "drop", Cause: "overflow", Pictures: 7}, events.DecisionData{Kind: "keyframe", Cause: "overflow"},
 		events.DecisionData{Kind: "outage", Cause: "silence", Pictures: 2}, events.DecisionData{Kind: "resume"},
-		events.DecisionData{Kind: "fallback", Cause: "failed", From: "nvh264enc", To: "x264enc"}, events.DecisionData{Kind: "of tomorrow"},
-		events.DecisionData{Kind: "bounds", Cause: "set", MinKbps: 500, MaxKbps: 800},
+		events.DecisionData{Kind: "fallback", Cause: "failed", From: "nvh264enc", To: "x264enc"}, events.DecisionData{Kind: "bounds", Cause: "set", MinKbps: 500, MaxKbps: 800},
+		events.DecisionData{Kind: "redundancy", Cause: "loss", Copies: 1}, events.DecisionData{Kind: "redundancy", Cause: "loss", Copies: 2},
+		events.DecisionData{Kind: "redundancy", Cause: "calm"}, events.DecisionData{Kind: "redundancy", Cause: "calm"}, events.DecisionData{Kind: "of tomorrow"},
 	)
 	d.Omitted = 3
 	c.Decide(d)
@@ -46,11 +47,13 @@ func TestDecisions(t *testing.T) {
 	require.Equal(t, []float64{900, 2400}, []float64{told.TargetKbps.Min(), told.TargetKbps.Max()})
 	require.Equal(t, []int{900, 30}, []int{told.LastKbps, told.LastFPS})
 	require.Equal(t, time.Second, told.Away)
+	require.EqualValues(t, 1, told.Redundant)
+	require.Equal(t, 2*time.Second, told.Copied)
 	kinds := []string{}
 	for _, m := range told.Moments {
 		kinds = append(kinds, m.Kind)
 	}
-	require.Equal(t, []string{"target", "drop", "outage", "resume", "fallback", "bounds"}, kinds, "2400 to 2100 is a step, 2100 to 900 a fall")
+	require.Equal(t, []string{"target", "drop", "outage", "resume", "fallback", "bounds", "redundancy"}, kinds, "2400 to 2100 is a step, 2100 to 900 a fall")
 	require.Equal(t, 2100, told.Moments[0].BeforeKbps)
 	require.Equal(t, []events.PeerID{"p", "another"}, c.Peers())
 	require.Nil(t, c.Of("p"), "there were no samples")
@@ -62,8 +65,9 @@ func anyDecisions(n int) *rapid.Generator[events.QualityDecisions] {
 		list := make([]events.DecisionData, rapid.IntRange(0, 5).Draw(t, "decisions"))
 		for i := range list {
 			list[i] = events.DecisionData{
-				UnixMs: rapid.Int64().Draw(t, "at"), Kind: rapid.SampledFrom([]string{"target", "keyframe", "drop", "outage", "resume", "fallback", "x"}).Draw(t, "kind"),
+				UnixMs: rapid.Int64().Draw(t, "at"), Kind: rapid.SampledFrom([]string{"target", "keyframe", "drop", "outage", "resume", "fallback", "redundancy", "x"}).Draw(t, "kind"),
 				Cause: rapid.String().Draw(t, "cause"), TargetKbps: rapid.Int().Draw(t, "kbps"), FPS: rapid.Int().Draw(t, "fps"), Pictures: rapid.Int().Draw(t, "pictures"),
+				Copies: rapid.IntRange(-1, 3).Draw(t, "copies"),
 			}
 		}
 		return events.QualityDecisions{Sequence: events.Seq(n), DecisionsData: events.DecisionsData{
@@ -92,7 +96,7 @@ func TestDecisionsAreFoldedOnceAndBounded(t *testing.T) {
 			if !reflect.DeepEqual(d, again.Decided(p)) {
 				t.Fatalf("folded %+v, expected %+v", again.Decided(p), d)
 			}
-			if len(d.Moments) > maxMoments || len(d.TargetCauses) > maxCauses+1 || len(d.Keyframes) > maxCauses+1 || d.Away < 0 {
+			if len(d.Moments) > maxMoments || len(d.TargetCauses) > maxCauses+1 || len(d.Keyframes) > maxCauses+1 || d.Away < 0 || d.Copied < 0 {
 				t.Fatalf("%d moments, %d and %d causes, away for %v", len(d.Moments), len(d.TargetCauses), len(d.Keyframes), d.Away)
 			}
 		}

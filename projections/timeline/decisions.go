@@ -52,6 +52,13 @@ func decided(d quality.Decisions) (lines []string) {
 	if d.Outages > 0 {
 		parts = append(parts, plural(d.Outages, "outage")+" of "+duration(d.Away)+" in all")
 	}
+	if d.Redundant > 0 {
+		part := "sound with copies " + plural(d.Redundant, "time")
+		if d.Copied > 0 {
+			part += ", for " + duration(d.Copied)
+		}
+		parts = append(parts, part)
+	}
 	for _, x := range []struct {
 		n        uint64
 		of, what string
@@ -79,6 +86,8 @@ func moment(m quality.Moment) string {
 		s = "the client is heard again"
 	case m.Kind == "bounds":
 		return fmt.Sprintf("the instance bounds the bitrate to %d to %d kbit/s", m.MinKbps, m.MaxKbps)
+	case m.Kind == "redundancy":
+		s = "packets of sound carry " + plural(uint64(max(0, m.Copies)), "packet") + " before them as well (" + m.Cause + ")"
 	case m.From != "" || m.To != "":
 		return s + " from " + m.From + " to " + m.To
 	case m.BeforeKbps > 0:

@@ -61,6 +61,8 @@ func narrow() []events.DecisionData {
 		{Kind: "resume", Cause: "resumed", TargetKbps: 800, FPS: 20, EstimateKbps: 1000},
 		{Kind: "fallback", Cause: "failed", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, From: "nvh264enc", To: "x264enc"},
 		{Kind: "bounds", Cause: "set", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, MinKbps: 300, MaxKbps: 900},
+		{Kind: "redundancy", Cause: "loss", TargetKbps: 800, FPS: 20, EstimateKbps: 1000, Copies: 1},
+		{Kind: "redundancy", Cause: "calm", TargetKbps: 800, FPS: 20, EstimateKbps: 1000},
 	}
 }
 
@@ -133,7 +135,7 @@ func TestQualityKeepsTheEvents(t *testing.T) {
 			clients.Decide(events.QualityDecisions{Sequence: events.Seq(i + 1), DecisionsData: events.DecisionsData{
 				Peer: rapid.SampledFrom([]events.PeerID{peer1, peer2, "p", "", "\x1b[2J"}).Draw(t, "peer"), Omitted: rapid.Uint64().Draw(t, "omitted"),
 				List: []events.DecisionData{{
-					UnixMs: rapid.Int64().Draw(t, "at"), Kind: rapid.SampledFrom([]string{"target", "keyframe", "drop", "outage", "fallback", "bounds", "\x1b[2J"}).Draw(t, "kind"),
+					UnixMs: rapid.Int64().Draw(t, "at"), Kind: rapid.SampledFrom([]string{"target", "keyframe", "drop", "outage", "fallback", "bounds", "redundancy", "\x1b[2J"}).Draw(t, "kind"),
 					Cause: rapid.String().Draw(t, "cause"), TargetKbps: rapid.Int().Draw(t, "target"), Pictures: rapid.Int().Draw(t, "pictures"), From: rapid.String().Draw(t, "encoder"),
 				}},
 			}})

@@ -180,6 +180,8 @@ type mutedConn struct {
 	muted bool
 	deaf  bool // likewise in the other direction
 	lose  int  // RTP packets to lose on the way in
+	// refuse tells of a packet on the way in whether it is lost; nil for none.
+	refuse func(packet []byte) bool
 }
 
 func (m *mutedConn) loseNext(packets int) {
@@ -192,7 +194,7 @@ func (m *mutedConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := m.PacketConn.ReadFrom(b)
 		m.mu.Lock()
-		if m.deaf && err == nil {
+		if err == nil && (m.deaf || m.refuse != nil && m.refuse(b[:n])) {
 			m.mu.Unlock()
 			continue
 		}

@@ -22,13 +22,13 @@ const (
 const nackBuffer = 2048
 
 // newAPI builds pion's factory for one peer.
-func newAPI(cfg *Config, network *Network, estimator *estimator, repeats *repeats, wire *outlet) (*webrtc.API, error) {
+func newAPI(cfg *Config, network *Network, limit *feedbackLimit, estimator *estimator, repeats *repeats, wire *outlet) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	if err := registerMedia(media, cfg); err != nil {
 		return nil, fmt.Errorf("peer: register codecs and extensions: %w", err)
 	}
 	registry := &interceptor.Registry{}
-	if err := registerInterceptors(media, registry, cfg, estimator, repeats, wire); err != nil {
+	if err := registerInterceptors(media, registry, cfg, limit, estimator, repeats, wire); err != nil {
 		return nil, fmt.Errorf("peer: set up RTP and RTCP: %w", err)
 	}
 	engine := webrtc.SettingEngine{LoggerFactory: pionLog{cfg.Log}}
@@ -76,9 +76,11 @@ func registerMedia(media *webrtc.MediaEngine, cfg *Config) error {
 // registerInterceptors sets up the chain a packet passes on its way out, the last registered first: sender reports, the
 // buffer for repeats, the way of repeats back to the pacer, the send stamp, the transport-wide number, the estimator, the count of
 // what is sent, the wire.
-// Repeats thus get a stamp and a number of their own, which is what the receiver's feedback refers to.
-func registerInterceptors(media *webrtc.MediaEngine, registry *interceptor.Registry, cfg *Config, estimator *estimator, repeats *repeats, wire *outlet) error {
+// Repeats thus get a stamp and a number of their own, which is what the receiver's feedback refers to. What comes in passes the first
+// registered first.
+func registerInterceptors(media *webrtc.MediaEngine, registry *interceptor.Registry, cfg *Config, limit *feedbackLimit, estimator *estimator, repeats *repeats, wire *outlet) error {
 	log := pionLog{cfg.Log}
+	registry.Add(limit)
 	registry.Add(wire)
 	registry.Add(estimator)
 	if err := webrtc.ConfigureTWCCHeaderExtensionSender(media, registry); err != nil {

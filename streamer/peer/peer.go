@@ -148,8 +148,11 @@ func (p *Peer) connectTo(network *Network) error {
 	p.sender.dropped = func(pictures int) {
 		p.decided(Decision{At: time.Now(), Kind: DecidedDrop, Cause: string(KeyframeOverflow), Pictures: pictures}, p.estimator.state())
 	}
+	p.sender.redundancy = func(copies int, why RedundancyCause) {
+		p.decided(Decision{At: time.Now(), Kind: DecidedRedundancy, Cause: string(why), Copies: copies}, p.estimator.state())
+	}
 	p.sender.setPace(rate.PaceOf(p.estimator.state(), p.targeter.Told()))
-	api, err := newAPI(&p.cfg, network, p.estimator, &repeats{take: p.sender.repeat}, p.wire)
+	api, err := newAPI(&p.cfg, network, newFeedbackLimit(time.Now, &p.counters.feedbackDropped), p.estimator, &repeats{take: p.sender.repeat}, p.wire)
 	if err == nil {
 		p.pc, err = api.NewPeerConnection(webrtc.Configuration{
 			ICEServers: p.cfg.ICEServers, SDPSemantics: webrtc.SDPSemanticsUnifiedPlan,

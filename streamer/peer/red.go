@@ -123,19 +123,40 @@ func (r *redundancy) blocks(timestamp uint32, room int) []soundBlock {
 type soundLoss struct {
 	worst float64
 	at    time.Time // when that was
+	// before is how many copies there were last.
+	before int
 }
 
+// RedundancyCause is why sound has as many copies as it has.
+type RedundancyCause string
+
+const (
+	// RedundancyLoss is that packets are being lost.
+	RedundancyLoss RedundancyCause = "loss"
+	// RedundancyCalm is that none, or fewer, were lost of late.
+	RedundancyCalm RedundancyCause = "calm"
+	// RedundancyNarrow is that the path has no room for as many as its loss asks for.
+	RedundancyNarrow RedundancyCause = "narrow"
+)
+
 // copies takes the loss of late, 0 to 1, and what the path is thought to carry, bit/s.
-func (s *soundLoss) copies(now time.Time, loss float64, estimate int) int {
+func (s *soundLoss) copies(now time.Time, loss float64, estimate int) (n int, why RedundancyCause) {
 	if loss >= s.worst || now.Sub(s.at) > redHold {
 		s.worst, s.at = loss, now
 	}
-	n := 0
+	why = RedundancyCalm
 	switch {
 	case s.worst >= redMoreAt:
-		n = 2
+		n, why = 2, RedundancyLoss
 	case s.worst >= redAt:
-		n = 1
+		n, why = 1, RedundancyLoss
 	}
-	return min(n, int(redShare*float64(estimate))/soundBits)
+	switch room := int(redShare*float64(estimate)) / soundBits; {
+	case room < n:
+		n, why = room, RedundancyNarrow
+	case n < s.before:
+		why = RedundancyCalm
+	}
+	s.before = n
+	return n, why
 }

@@ -122,14 +122,48 @@ func TestCopiesFollowTheLoss(t *testing.T) {
 	var s soundLoss
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	const wide, narrow = 10_000_000, 1_200_000
-	require.Zero(t, s.copies(now, 0, wide))
-	require.Zero(t, s.copies(now, 0.004, wide))
-	require.Equal(t, 1, s.copies(now, 0.02, wide))
-	require.Equal(t, 2, s.copies(now.Add(time.Second), 0.06, wide))
-	require.Equal(t, 2, s.copies(now.Add(2*time.Second), 0, wide), "losses come in clusters")
-	require.Equal(t, 1, s.copies(now.Add(3*time.Second), 0, narrow))
-	require.Zero(t, s.copies(now.Add(4*time.Second), 0, narrow/2))
-	require.Zero(t, s.copies(now.Add(7*time.Second), 0, wide))
+	decide := func(after time.Duration, loss float64, estimate, want int, why RedundancyCause, says ...any) {
+		t.Helper()
+		n, cause := s.copies(now.Add(after), loss, estimate)
+		require.Equal(t, want, n, says...)
+		require.Equal(t, why, cause, says...)
+	}
+	decide(0, 0, wide, 0, RedundancyCalm)
+	decide(0, 0.004, wide, 0, RedundancyCalm)
+	decide(0, 0.02, wide, 1, RedundancyLoss)
+	decide(time.Second, 0.06, wide, 2, RedundancyLoss)
+	decide(2*time.Second, 0, wide, 2, RedundancyLoss, "losses come in clusters")
+	decide(3*time.Second, 0, narrow, 1, RedundancyNarrow)
+	decide(4*time.Second, 0, narrow/2, 0, RedundancyNarrow)
+	decide(5*time.Second, 0, wide, 2, RedundancyLoss)
+	decide(7*time.Second, 0.02, wide, 1, RedundancyCalm)
+	decide(13*time.Second, 0, wide, 0, RedundancyCalm)
+}
+
+// That sound begins to carry copies, and why, is told once; not of a client that does not take them.
+func TestRedundancyIsADecision(t *testing.T) {
+	t.Parallel()
+	for _, takes := range []bool{true, false} {
+		s, _, _, audio := newTestSender(t)
+		var told []string
+		s.redundancy = func(copies int, why RedundancyCause) { told = append(told, fmt.Sprintf("%d %s", copies, why)) }
+		if takes {
+			s.audio.packetizer().red.payloadType = redPayloadType
+		}
+		s.start()
+		loseOneInTen(t, s.path)
+		for n := range 10 {
+			s.writeAudio(frame.Audio{Data: []byte{1}, PTS: time.Duration(n) * 10 * time.Millisecond})
+			flush(s, time.Now())
+		}
+		require.Len(t, audio.packets, 10)
+		if takes {
+			require.Equal(t, []string{"2 loss"}, told)
+			require.EqualValues(t, redPayloadType, audio.packets[9].PayloadType)
+		} else {
+			require.Empty(t, told)
+		}
+	}
 }
 
 // lossyConn loses packets of sound on their way out, as many of a hundred as it is told, once it is told to.

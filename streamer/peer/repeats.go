@@ -13,6 +13,8 @@ import (
 const (
 	// repeatWait is how long repeats may take at the rate of the moment. More are not taken: they are asked for again.
 	repeatWait = 250 * time.Millisecond
+	// repeatShare of the path is for repeats, on a lasting basis: however much is asked for, pictures go on.
+	repeatShare = 0.5
 	// doubleLoss is the loss from which a repeat goes twice. Where a picture has thirty packets and one in twenty is lost, every tenth
 	// picture loses one twice, and a browser that sends nothing knows no round trip time and waits 100 ms before it asks again.
 	doubleLoss = 0.015
@@ -45,18 +47,24 @@ func (r *repeats) BindLocalStream(_ *interceptor.StreamInfo, next interceptor.RT
 	var mu sync.Mutex
 	var begun bool
 	var newest uint16
-	isNew := func(seq uint16) bool {
+	var resent resends
+	isNew := func(seq uint16) (isNew, again bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		if begun && !after(seq, newest) {
-			return false
+			return false, resent.again(time.Now(), seq)
 		}
 		begun, newest = true, seq
-		return true
+		resent.sent(seq)
+		return true, false
 	}
 	return interceptor.RTPWriterFunc(func(header *rtp.Header, payload []byte, a interceptor.Attributes) (int, error) {
-		if isNew(header.SequenceNumber) {
+		isNew, again := isNew(header.SequenceNumber)
+		switch {
+		case isNew:
 			return next.Write(header, payload, a)
+		case !again:
+			return len(payload), nil
 		}
 		// Both belong to the buffer, which uses them again.
 		r.take(repeat{header.Clone(), append([]byte(nil), payload...), next})
@@ -72,7 +80,8 @@ func after(a, b uint16) bool { return int16(a-b) > 0 }
 func (s *sender) repeat(r repeat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.live || s.out || s.outdated(r) || s.superseded(r) || s.pacer.Bytes(pacer.Repeat) > s.within(repeatWait) {
+	if !s.live || s.out || s.outdated(r) || s.superseded(r) || s.pacer.Bytes(pacer.Repeat) > s.within(repeatWait) ||
+		!s.affords(time.Now(), r.header.MarshalSize()+len(r.payload)) {
 		return
 	}
 	s.putRepeat(r, false)
@@ -80,6 +89,18 @@ func (s *sender) repeat(r repeat) {
 		s.putRepeat(r, true)
 	}
 	s.signal()
+}
+
+// affords tells whether the repeats' share of the path has room for so many bytes, and takes that.
+func (s *sender) affords(now time.Time, size int) bool {
+	most := float64(s.within(repeatWait)) // a path that has become narrower forgets what was more
+	s.repeated = max(0, min(s.repeated, most+mtu)-repeatShare*float64(s.within(now.Sub(s.repeatedAt))))
+	s.repeatedAt = now
+	if s.repeated >= most {
+		return false
+	}
+	s.repeated += float64(size)
+	return true
 }
 
 // putRepeat has a repeat sent. A copy is one that the receiver's SRTP drops if it has the other (RFC 3711, section 3.3.2), without a

@@ -33,6 +33,7 @@ type sender struct {
 	wire         *outlet
 	video, audio *track
 	dropped      func(pictures int) // tells of an overflow
+	redundancy   func(copies int, why RedundancyCause)
 
 	mu       sync.Mutex
 	live     bool // connected
@@ -48,6 +49,9 @@ type sender struct {
 	keySeq    uint16 // of the first packet of the last key frame, or oldest packets ago
 	begunAt   int    // rate when the picture that is being sent was begun
 	trickled  time.Time
+	// repeated are the bytes of repeats beyond their share of the path, as of repeatedAt.
+	repeated   float64
+	repeatedAt time.Time
 
 	wake      chan struct{}
 	lastError time.Time
@@ -65,7 +69,7 @@ type outgoing struct {
 func newSender(log *slog.Logger, counters *counters, keyframes *keyframeGate, freezes *freezeMeter, path *estimator, video, audio *track) *sender {
 	return &sender{
 		log: log, counters: counters, keyframes: keyframes, freezes: freezes, path: path, video: video, audio: audio,
-		dropped: func(int) {}, wire: &outlet{},
+		dropped: func(int) {}, redundancy: func(int, RedundancyCause) {}, wire: &outlet{},
 		rate: path.state().Estimate, pacer: pacer.New[outgoing](padOnWire), wake: make(chan struct{}, 1),
 	}
 }

@@ -87,7 +87,12 @@ func (s *sender) packSound(now time.Time, path rate.State) {
 		return
 	}
 	if of := s.audio.packetizer(); of != nil {
-		of.red.copies = s.soundLoss.copies(now, path.Loss, path.Estimate)
+		if copies, why := s.soundLoss.copies(now, path.Loss, path.Estimate); copies != of.red.copies {
+			of.red.copies = copies
+			if of.red.payloadType != 0 { // the client takes them
+				s.redundancy(copies, why)
+			}
+		}
 		for _, a := range s.sound {
 			packets, err := of.pack(a.Data, a.PTS, a.CapturedAt)
 			s.note(err)

@@ -27,6 +27,8 @@ type Stats struct {
 	NACKPackets, SLIs uint64
 	// Wire counts what went out of the pictures.
 	Wire WireStats
+	// FeedbackDropped counts packets of the client's RTCP that were not looked into, because there were too many.
+	FeedbackDropped uint64
 	// RTT is the round trip time by the last receiver report (RFC 3550, section 6.4.1), 0 before it.
 	RTT time.Duration
 	// Loss is the part of the video packets lost between the last two receiver reports, 0 to 1.
@@ -58,6 +60,7 @@ type counters struct {
 	nackPackets, slis atomic.Uint64
 	overflows         atomic.Uint64
 	repeats           atomic.Uint64
+	feedbackDropped   atomic.Uint64
 	target            atomic.Pointer[Target]
 	mu                sync.Mutex
 	rtt               time.Duration
@@ -70,7 +73,7 @@ func (c *counters) stats() Stats {
 	s := Stats{
 		Video: c.video.stats(), Audio: c.audio.stats(), FramesDropped: c.dropped.Load(),
 		NACKs: c.nacks.Load(), PLIs: c.plis.Load(), FIRs: c.firs.Load(), NACKPackets: c.nackPackets.Load(), SLIs: c.slis.Load(),
-		Overflows: c.overflows.Load(), Repeats: c.repeats.Load(), RTT: c.rtt, Loss: c.loss,
+		Overflows: c.overflows.Load(), Repeats: c.repeats.Load(), FeedbackDropped: c.feedbackDropped.Load(), RTT: c.rtt, Loss: c.loss,
 	}
 	if t := c.target.Load(); t != nil {
 		s.Target = *t

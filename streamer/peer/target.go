@@ -34,13 +34,15 @@ const (
 	// DecidedOutage is that nothing is sent because nothing is heard, DecidedResume the end of that.
 	DecidedOutage DecisionKind = "outage"
 	DecidedResume DecisionKind = "resume"
+	// DecidedRedundancy is how many packets before its own each packet of sound carries from then on.
+	DecidedRedundancy DecisionKind = "redundancy"
 )
 
 // Decision is one of the sender's, with what it rests on.
 type Decision struct {
 	At   time.Time
 	Kind DecisionKind
-	// Cause is why: a [rate.Cause] for targets, a [KeyframeCause] for key frames.
+	// Cause is why: a [rate.Cause] for targets, a [KeyframeCause] for key frames, a RedundancyCause for redundancy.
 	Cause string
 	// Target is that of the encoder from then on.
 	Target Target
@@ -51,6 +53,8 @@ type Decision struct {
 	Pictures int
 	// Min and Max are new bounds, bit/s, of the kind DecidedBounds.
 	Min, Max int
+	// Copies is of redundancy: 0 to 2.
+	Copies int
 }
 
 // followRate turns feedback and time into the pace of the sender, probes, and targets for the encoder, until ctx ends.
