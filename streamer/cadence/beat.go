@@ -81,11 +81,12 @@ func (b *beat) hear(now time.Time, r frame.Rhythm) {
 
 // onOrAfter is the first beat that is not before a time.
 func (b *beat) onOrAfter(t time.Time) time.Time {
-	n := (t.Sub(b.at) + b.period - 1) / b.period
-	if t.Before(b.at) {
-		n = t.Sub(b.at) / b.period // rounded towards zero
+	since := t.Sub(b.at)
+	on := since.Truncate(b.period) // towards zero
+	if on < since {
+		on += b.period
 	}
-	return b.at.Add(n * b.period)
+	return b.at.Add(on)
 }
 
 // next is when a change is taken, the first after the picture before, where a beat is followed. One after a pause is taken as soon as it
