@@ -20,8 +20,9 @@ const (
 	beatLife = 3 * time.Second
 	// beatLate is how late after a beat a change is still taken in it. It comes out of the lead that pictures have.
 	beatLate = 2 * time.Millisecond
-	// Pictures should come twice the spread of their times before a refresh, at least leastLead and at most half of a period.
-	leastLead, spreads = 2500 * time.Microsecond, 2
+	// Pictures should come spreads/2 times the spread of their times before a refresh, so that one of a hundred is late, but at least leastLead.
+	// At most 1/mostLead of a period: beyond that a missing picture is the lesser evil.
+	leastLead, spreads, mostLead = 1500 * time.Microsecond, 5, 4
 	// A path whose spread is more than 1/widest of a period, doubts messages in a row, is not worth it: in step with the program pictures are
 	// younger. It is tried again after beatRest.
 	widest, doubts = 5, 4
@@ -65,7 +66,7 @@ func (b *beat) hear(now time.Time, r frame.Rhythm) {
 		return
 	}
 	b.wide = 0
-	lead := min(max(leastLead, spreads*r.Spread), r.Period/2)
+	lead := min(max(leastLead, spreads*r.Spread/2), r.Period/mostLead)
 	// How much sooner pictures should come, the shorter way around.
 	sooner := (lead - r.Lead + r.Period/2) % r.Period
 	if sooner < 0 {
@@ -80,11 +81,12 @@ func (b *beat) hear(now time.Time, r frame.Rhythm) {
 
 // onOrAfter is the first beat that is not before a time.
 func (b *beat) onOrAfter(t time.Time) time.Time {
-	n := (t.Sub(b.at) + b.period - 1) / b.period
-	if t.Before(b.at) {
-		n = t.Sub(b.at) / b.period // rounded towards zero
+	since := t.Sub(b.at)
+	on := since.Truncate(b.period) // towards zero
+	if on < since {
+		on += b.period
 	}
-	return b.at.Add(n * b.period)
+	return b.at.Add(on)
 }
 
 // next is when a change is taken, the first after the picture before, where a beat is followed. One after a pause is taken as soon as it

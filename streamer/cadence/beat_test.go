@@ -79,7 +79,12 @@ func (s screening) show(k *clock, draws float64, length time.Duration) (seen, ta
 
 // refresh is the first one not before a time.
 func (s screening) refresh(at time.Duration) time.Duration {
-	return s.offset + (at - s.offset + s.period - 1).Truncate(s.period)
+	since := at - s.offset
+	on := since.Truncate(s.period)
+	if on < since {
+		on += s.period
+	}
+	return s.offset + on
 }
 
 // In step with the display all pictures are seen, wherever its refreshes lie, and they are no older for it.
@@ -88,7 +93,7 @@ func TestInStepWithTheDisplay(t *testing.T) {
 	for _, period := range []time.Duration{time.Second / 60, time.Second * 1001 / 60000, 16600 * time.Microsecond} {
 		for offset := time.Duration(0); offset < period; offset += period / 5 {
 			for _, jitter := range []time.Duration{300 * time.Microsecond, time.Millisecond} {
-				s := screening{period: period, path: 9 * time.Millisecond, jitter: jitter, offset: offset, random: rand.New(rand.NewPCG(1, 2))} // the same in each run
+				s := screening{period: period, path: 9 * time.Millisecond, jitter: jitter, offset: offset, random: rand.New(rand.NewPCG(1, 2))}
 				free, _, age := s.show(start(60), 61, 30*time.Second)
 				s.tells = true
 				seen, of, inStep := s.show(start(60), 61, 30*time.Second)
@@ -105,7 +110,7 @@ func TestInStepWithTheDisplay(t *testing.T) {
 // A path that scatters pictures over the whole period is not followed, and neither is a display that refreshes at another rate.
 func TestNotInStep(t *testing.T) {
 	t.Parallel()
-	s := screening{period: time.Second / 60, path: 40 * time.Millisecond, jitter: 8 * time.Millisecond, tells: true, random: rand.New(rand.NewPCG(1, 2))} // likewise
+	s := screening{period: time.Second / 60, path: 40 * time.Millisecond, jitter: 8 * time.Millisecond, tells: true, random: rand.New(rand.NewPCG(1, 2))}
 	k := start(60)
 	s.show(k, 61, 20*time.Second)
 	require.True(t, k.beat.at.IsZero())

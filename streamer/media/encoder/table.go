@@ -95,6 +95,8 @@ func software() []Row {
 			Rate: Rate{Property: "target-bitrate", BitsPerUnit: 1, Unflagged: unflaggedVPX},
 		},
 		{
+			// Of one core a picture of 1280x720 takes 4 to 23 ms at speed 10 (libaom 3.6, an easy and a hard one), 5 to 28 at 8, up to 35 at 7, more
+			// than there is at 30 pictures a second.
 			Codec: frame.AV1, Vendor: CPU, Element: AOM, Package: "libaom3",
 			Chain: chain(raw("I420"), AOM, []Property{
 				{Name: "cpu-used", Value: "10"}, {Name: "target-bitrate", Value: "{bitrate}"}, {Name: "threads", Value: "{threads}"},
