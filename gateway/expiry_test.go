@@ -86,7 +86,7 @@ func TestShareExpiresOnce(t *testing.T) {
 	c := r.create()
 	s.ready(c.ID, r, other)
 	stays := r.newShare(c.ID)
-	second, first := r.newShare(c.ID, expires(6*time.Second)), other.newShare(c.ID, expires(2*time.Second))
+	second, first := r.newShare(c.ID, expires(15*time.Second)), other.newShare(c.ID, expires(4*time.Second))
 	require.Equal(t, events.ShareRevokedData{ID: first.ID, Reason: events.ShareExpired}, s.revoked(c.ID, 1))
 	require.GreaterOrEqual(t, time.Now().Unix(), first.ExpiryAt)
 	require.Equal(t, http.StatusUnauthorized, r.open(first.URL).StatusCode)
@@ -105,7 +105,7 @@ func TestShareExpiryOutlivesTheGateways(t *testing.T) {
 	other := s.gateway()
 	c := r.create()
 	s.ready(c.ID, r, other)
-	x := r.newShare(c.ID, expires(5*time.Second))
+	x := r.newShare(c.ID, expires(soon+2*time.Second))
 	at, due := projections.DeadlineSubjects(region, c.ID, projections.DeadlineShare)
 	s.scheduled(at, time.Unix(x.ExpiryAt, 0))
 	require.NoError(t, r.stop())
@@ -143,12 +143,12 @@ func TestPatchMovesTheExpiry(t *testing.T) {
 		require.Equal(t, http.StatusOK, a.StatusCode, a.Error)
 		s.scheduled(at, to.Truncate(time.Second))
 	}
-	x := r.newShare(c.ID, expires(15*time.Second))
+	x := r.newShare(c.ID, expires(30*time.Second))
 	move(x, time.Now().Add(time.Hour))
 	require.NoError(t, r.shareDue(t.Context(), region, c.ID)) // as if the first one had fired
 	names, _ := s.history(c.ID)
 	require.NotContains(t, names, "gateway.share_revoked")
-	move(x, time.Now().Add(2*time.Second))
+	move(x, time.Now().Add(soon))
 	require.Equal(t, events.ShareExpired, s.revoked(c.ID, 1).Reason)
 	s.settled()
 	s.revoked(c.ID, 1)
@@ -162,14 +162,14 @@ func TestTokenExpiry(t *testing.T) {
 	s := r.stack
 	admin := client.NewAdmin(r.admin)
 	until := func(d time.Duration) time.Time { return time.Now().Add(d).Truncate(time.Second) }
-	_, err := r.CreateAccount(t.Context(), "renewed", until(6*time.Second))
+	_, err := r.CreateAccount(t.Context(), "renewed", until(soon+2*time.Second))
 	require.NoError(t, err)
 	_, err = r.CreateAccount(t.Context(), "renewed", until(time.Hour))
 	require.NoError(t, err)
-	_, err = r.CreateAccount(t.Context(), "deleted", until(6*time.Second))
+	_, err = r.CreateAccount(t.Context(), "deleted", until(soon+2*time.Second))
 	require.NoError(t, err)
 	require.NoError(t, admin.Delete(t.Context(), "deleted"))
-	expiry := until(4 * time.Second)
+	expiry := until(soon)
 	tok, err := r.CreateAccount(t.Context(), "kim", expiry)
 	require.NoError(t, err)
 	at, _ := projections.AccountDeadlineSubjects("kim")
@@ -214,7 +214,7 @@ func TestTokenExpiry(t *testing.T) {
 // the third attempt it ends. What the agent says of an attempt that was given up changes nothing.
 func TestLaunchDeadline(t *testing.T) {
 	t.Parallel()
-	clock := ahead(projections.LaunchTime - 2*time.Second)
+	clock := ahead(projections.LaunchTime - 4*time.Second)
 	r := house(t, clock)
 	s := r.stack
 	s.gateway(clock)

@@ -31,11 +31,12 @@ func TestAgentLost(t *testing.T) {
 	other := r.stack.gateway(soonLost)
 	s := r.stack
 	mine, theirs, waits := r.create(), r.create(), r.create()
-	s.beat("a2", time.Second)
+	s.beat("a2", time.Hour)
 	other.sees("a2", true)
 	r.sees("a2", true)
 	s.say(mine.ID, events.Agent, events.Claimed, events.ClaimedData{Agent: "a2", Attempt: 1}, r, other)
 	s.claim(theirs.ID, r, other)
+	s.beat("a2", time.Second) // its last
 	r.sees("a2", false)
 	var d events.EndedData
 	require.NoError(t, s.awaits(mine.ID, "gateway.agent_lost", 1).Decode(&d))
@@ -55,12 +56,13 @@ func TestAgentLost(t *testing.T) {
 // An agent that is back in time keeps its sessions, and so does one that was back before a gateway came to look.
 func TestAgentBackInTime(t *testing.T) {
 	t.Parallel()
-	r := house(t, func(g *Gateway) { g.times.lostAfter = 2 * time.Second })
+	r := house(t, func(g *Gateway) { g.times.lostAfter = soon })
 	s := r.stack
 	c := r.create()
-	s.beat("a2", time.Second)
+	s.beat("a2", time.Hour)
 	r.sees("a2", true)
 	s.say(c.ID, events.Agent, events.Claimed, events.ClaimedData{Agent: "a2", Attempt: 1}, r)
+	s.beat("a2", time.Second)
 	r.sees("a2", false)
 	s.beat("a2", time.Hour)
 	r.sees("a2", true)

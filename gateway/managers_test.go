@@ -13,6 +13,9 @@ import (
 	"streamstack/projections"
 )
 
+// soon is when a deadline fires before which a test has something to do: in time also on a machine that does other things.
+const soon = 8 * time.Second
+
 // ahead makes a gateway's clock go before by so much: deadlines are told to JetStream as a distance on that clock.
 func ahead(d time.Duration) func(*Gateway) {
 	return func(g *Gateway) { g.now = func() time.Time { return time.Now().Add(d) } }
@@ -102,9 +105,9 @@ func (s *stack) settled() {
 // two gateways each deadline has one effect.
 func TestIdleDeadlines(t *testing.T) {
 	t.Parallel()
-	r := house(t, ahead(projections.NobodyTime-2*time.Second))
+	r := house(t, ahead(projections.NobodyTime-soon))
 	s := r.stack
-	s.gateway(ahead(projections.NobodyTime - 2*time.Second))
+	s.gateway(ahead(projections.NobodyTime - soon))
 	nobody, streamed, left, never := r.create(), r.create(), r.create(`{"app":"testcard","joinable":false}`), r.create(`{"app":"testcard","idle_time_min":0}`)
 	idle := r.create(`{"app":"testcard","idle_time_min":5}`)
 	for _, c := range []created{nobody, streamed, left, never, idle} {
@@ -140,7 +143,7 @@ func TestIdleDeadlines(t *testing.T) {
 // A deadline set before a gateway stopped fires after another one has started: none lives in a process's memory.
 func TestDeadlineOutlivesTheGateway(t *testing.T) {
 	t.Parallel()
-	clock := ahead(projections.QueueTime - 3*time.Second)
+	clock := ahead(projections.QueueTime - soon)
 	r := house(t, clock)
 	s := r.stack
 	c := r.create()
@@ -180,9 +183,9 @@ func TestDeadlineOutlivesNATS(t *testing.T) {
 		running bool          // the gateways, while NATS restarts
 		left    time.Duration // of the deadline, when NATS is stopped
 	}{
-		"gateways start after it":            {false, 6 * time.Second},
-		"gateways run":                       {true, 6 * time.Second},
-		"gateways run, due while it is down": {true, 2 * time.Second},
+		"gateways start after it":            {false, soon + 4*time.Second},
+		"gateways run":                       {true, soon + 4*time.Second},
+		"gateways run, due while it is down": {true, soon},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -209,7 +212,7 @@ func TestDeadlineOutlivesNATS(t *testing.T) {
 			names, _ := s.history(session.ID)
 			require.NotContains(t, names, "gateway.expired")
 			s.nats.Stop()
-			if c.left < 6*time.Second {
+			if c.left == soon {
 				<-time.After(time.Until(fires)) // its time passes, and nobody is there
 			}
 			s.nats.Restart()

@@ -2,6 +2,7 @@ package streamer
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -54,7 +55,8 @@ func TestDecisionsAreRecorded(t *testing.T) {
 		return ""
 	})
 	require.Positive(t, told.TargetKbps)
-	require.Equal(t, r.cfg.Screen.FPS, told.FPS)
+	require.Positive(t, told.FPS)
+	require.LessOrEqual(t, told.FPS, r.cfg.Screen.FPS, "less where the machine does other things")
 	require.GreaterOrEqual(t, told.EstimateKbps, told.TargetKbps)
 	var last time.Time
 	for _, d := range r.decided(b.id) {
@@ -64,10 +66,17 @@ func TestDecisionsAreRecorded(t *testing.T) {
 	}
 	videos, _ := r.screen.open()
 	eventstest.Wait(t, patience, func() string {
+		for _, d := range r.decided(b.id) {
+			for _, one := range d.List {
+				if one.Kind == "target" {
+					told = one
+				}
+			}
+		}
 		videos[0].mu.Lock()
 		defer videos[0].mu.Unlock()
-		if videos[0].fps != r.cfg.Screen.FPS || videos[0].kbps <= 0 {
-			return "the target at the encoder"
+		if videos[0].fps != told.FPS || videos[0].kbps <= 0 {
+			return fmt.Sprintf("the last target at the encoder: it has %d pictures a second, and was told %d", videos[0].fps, told.FPS)
 		}
 		return ""
 	})

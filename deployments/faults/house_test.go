@@ -121,7 +121,9 @@ func (a *worker) start() {
 	out, err := a.cmd.StdoutPipe()
 	require.NoError(a.h.t, err)
 	require.NoError(a.h.t, a.cmd.Start())
+	late := time.AfterFunc(patience, func() { _ = a.cmd.Process.Kill() }) // which ends the reading
 	line, err := bufio.NewReader(out).ReadString('\n')
+	late.Stop()
 	require.NoError(a.h.t, err, "%s", a.said)
 	require.Equal(a.h.t, "ready\n", line)
 }
@@ -213,21 +215,22 @@ func (h *house) create(app string) events.SessionID {
 // say appends an event of the gateway's.
 func (h *house) say(id events.SessionID, n events.Name, data any) {
 	h.t.Helper()
-	_, err := h.log.Append(h.t.Context(), events.NewDraft(region, id, events.Gateway, n, data))
-	require.NoError(h.t, err)
+	eventstest.Append(h.t, h.log, events.NewDraft(region, id, events.Gateway, n, data))
 }
 
 // terminate asks for a session's end, if it has none and nobody has asked.
 func (h *house) terminate(id events.SessionID) {
 	h.t.Helper()
-	_, _, err := projections.Decide(h.t.Context(), h.log, region, id, func(s projections.Session) (*events.Draft, error) {
-		if s.Ended() || s.Status == projections.StatusTerminating {
-			return nil, nil
-		}
-		d := events.NewDraft(region, id, events.Gateway, events.Terminating, events.TerminatingData{By: "account:test", Reason: "deleted by test"})
-		return &d, nil
-	})
-	require.NoError(h.t, err)
+	require.NoError(h.t, eventstest.Answered(func() error {
+		_, _, err := projections.Decide(h.t.Context(), h.log, region, id, func(s projections.Session) (*events.Draft, error) {
+			if s.Ended() || s.Status == projections.StatusTerminating {
+				return nil, nil
+			}
+			d := events.NewDraft(region, id, events.Gateway, events.Terminating, events.TerminatingData{By: "account:test", Reason: "deleted by test"})
+			return &d, nil
+		})
+		return err
+	}))
 }
 
 // until waits for a session's first event of a name.
@@ -258,7 +261,13 @@ func (h *house) verify(ended bool) verify.Summary {
 		h.t.Error(b)
 		return nil
 	}}
-	require.NoError(h.t, h.log.Read(h.t.Context(), events.SessionsStream, "", 0, c.Add))
+	seen := events.Seq(0)
+	require.NoError(h.t, eventstest.Answered(func() error {
+		return h.log.Read(h.t.Context(), events.SessionsStream, "", seen+1, func(e events.Event) error {
+			seen = e.Sequence
+			return c.Add(e)
+		})
+	}))
 	sum, err := c.Finish()
 	require.NoError(h.t, err)
 	return sum
@@ -267,7 +276,15 @@ func (h *house) verify(ended bool) verify.Summary {
 // status is the session's, as the API shows it.
 func (h *house) status(id events.SessionID) projections.Status {
 	h.t.Helper()
-	s, _, err := projections.Load(h.t.Context(), h.log, region, id)
-	require.NoError(h.t, err)
-	return s.Status
+	return h.session(id).Status
+}
+
+// session is what the log says of it.
+func (h *house) session(id events.SessionID) (s projections.Session) {
+	h.t.Helper()
+	require.NoError(h.t, eventstest.Answered(func() (err error) {
+		s, _, err = projections.Load(h.t.Context(), h.log, region, id)
+		return err
+	}))
+	return s
 }

@@ -57,9 +57,7 @@ func TestManySessions(t *testing.T) {
 	ids := c.ids
 	endings := map[events.Name]int{}
 	for _, id := range ids {
-		s, _, err := projections.Load(t.Context(), h.log, region, id)
-		require.NoError(t, err)
-		endings[s.Ending]++
+		endings[h.session(id).Ending]++
 	}
 	for _, a := range all[1:] {
 		a.nothingLeft()
@@ -125,8 +123,7 @@ func (c *crowd) look() {
 	c.t.Helper()
 	var open []events.SessionID
 	for _, id := range c.open {
-		s, _, err := projections.Load(c.t.Context(), c.log, region, id)
-		require.NoError(c.t, err)
+		s := c.session(id)
 		c.at[id] = s
 		if s.Live() {
 			open = append(open, id)

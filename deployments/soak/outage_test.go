@@ -40,7 +40,11 @@ func TestNATSRestarts(t *testing.T) {
 	starters := make(chan struct{}, startersAtOnce)
 	for i := range viewers {
 		h.Balancer.Prefer(i % 2)
-		starters <- struct{}{}
+		select {
+		case starters <- struct{}{}:
+		case <-time.After(2 * patience):
+			t.Fatalf("of %d clients none gets to its step any more", i)
+		}
 		grant, err := h.Client.Create(t.Context(), client.CreateRequest{App: app})
 		require.NoError(t, err)
 		step := 1 + random.IntN(lastOutageStep)

@@ -61,7 +61,7 @@ func (h *house) newViewer(url string, step func(int)) *viewer {
 
 // watch signals until the stream is up, sees a picture and leaves. An error says why it did not.
 func (v *viewer) watch(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	ctx, cancel := context.WithTimeout(ctx, 6*patience) // some wait for all the others
 	defer cancel()
 	defer func() {
 		if v.pc != nil {

@@ -160,11 +160,12 @@ func Wait(t testing.TB, within time.Duration, missing func() string) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for end := time.Now().Add(within); ; {
+		last := time.Now().After(end) // so that a machine which stood still gets one look more
 		what := missing()
 		if what == "" {
 			return
 		}
-		if time.Now().After(end) {
+		if last {
 			t.Fatalf("still missing after %s: %s", within, what)
 		}
 		<-tick.C

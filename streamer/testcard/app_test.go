@@ -160,5 +160,5 @@ func TestProcessorTime(t *testing.T) {
 	p.ended(t)
 	used := p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 	t.Logf("%v of processor time for %d frames, with start and font: %.1f %% of one core", used, frames, 100*used.Seconds()/(frames/30.0))
-	assert.Less(t, used, 2*time.Second)
+	assert.Less(t, used, 4*time.Second, "0.6 s on a machine at rest")
 }

@@ -293,20 +293,18 @@ func Command(t testing.TB, args ...string) (string, int) {
 // Eventually polls until missing says that nothing is missing any more.
 func Eventually(t testing.TB, within time.Duration, missing func() string) {
 	t.Helper()
-	deadline := time.NewTimer(within)
-	defer deadline.Stop()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for {
+	for end := time.Now().Add(within); ; {
+		last := time.Now().After(end) // so that a machine which stood still gets one look more
 		what := missing()
 		if what == "" {
 			return
 		}
-		select {
-		case <-deadline.C:
+		if last {
 			t.Fatalf("still missing after %s: %s", within, what)
-		case <-tick.C:
 		}
+		<-tick.C
 	}
 }
 

@@ -4,6 +4,7 @@ package browsertest
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -19,6 +20,8 @@ import (
 const (
 	// browserTimeout ends a test or a benchmark whose browser hangs.
 	browserTimeout = 5 * time.Minute
+	// startTimeout is for a browser's start, which takes half a second on a machine at rest.
+	startTimeout = time.Minute
 	// waitTimeout is how long a test waits for one thing, pollEvery how often it looks.
 	waitTimeout = 40 * time.Second
 	pollEvery   = 50 * time.Millisecond
@@ -40,6 +43,7 @@ func Open(t testing.TB, more ...chromedp.ExecAllocatorOption) *Browser {
 	options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], more, []chromedp.ExecAllocatorOption{
 		chromedp.NoSandbox, // the tests may run as root
 		chromedp.DisableGPU,
+		chromedp.WSURLReadTimeout(startTimeout),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
 		// A microphone that beeps and a camera that shows a pattern, and nobody who has to allow them.
@@ -65,6 +69,18 @@ func Open(t testing.TB, more ...chromedp.ExecAllocatorOption) *Browser {
 	_, err := chromedp.Call(tab, log.Enable, cdp.Empty{})
 	require.NoError(t, err)
 	return b
+}
+
+// Folder is for what a browser keeps (the flag user-data-dir), and is removed with the test. Unlike t.TempDir's its removal is tried again:
+// processes of Chromium may still write when their first one has ended.
+func Folder(t testing.TB) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "browser-") //nolint:usetesting // as the comment says
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool { return os.RemoveAll(folder) == nil }, waitTimeout, pollEvery, "%s is written to", folder)
+	})
+	return folder
 }
 
 // note keeps uncaught exceptions and breaches of the content security policy.
