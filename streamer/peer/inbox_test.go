@@ -65,7 +65,9 @@ func TestInboxWaitsForRoom(t *testing.T) {
 			}
 		})
 		require.True(t, b.waitForRoom(t.Context()))
+		b.mu.Lock()
 		require.LessOrEqual(t, b.held, inboxSize-inboxRoom)
+		b.mu.Unlock()
 		taking.Wait()
 		cancelled, cancel := context.WithCancel(t.Context())
 		for !b.put(channelMessage{data: []byte{1}}) {
@@ -246,13 +248,12 @@ func TestARefusedChannelDoesNotHoldTheInputUp(t *testing.T) {
 	c := newClient(t, clientOptions{})
 	connect(t, p, r, c)
 	refused := c.channel(t, "unknown")
-	refused.OnOpen(func() {
-		for range 3 * receiveWindow / (32 << 10) {
-			if refused.Send(make([]byte, 32<<10)) != nil {
-				return
-			}
+	until(t, c.missing("unknown opened"))
+	for range 3 * receiveWindow / (32 << 10) {
+		if refused.Send(make([]byte, 32<<10)) != nil {
+			break // it has been closed already
 		}
-	})
+	}
 	until(t, c.missing("unknown closed"))
 	require.NoError(t, c.control.SendText("still here"))
 	until(t, func() string {
