@@ -87,7 +87,7 @@ func (c *Channel) fill() {
 		}
 		full := c.inbox.put(channelMessage{data, text})
 		behind = full || behind && !c.inbox.short()
-		if full && !c.inbox.waitForRoom(c.peer.ctx, inboxPatience) {
+		if full && !c.inbox.waitForRoom(c.peer.ctx) {
 			c.peer.log.Warn("data channel closed: nobody takes what the page sends, and the input would have to wait for it",
 				"label", cut(c.label), "waiting", inboxSize)
 			c.inbox.refuse()

@@ -189,7 +189,6 @@ func TestAFloodOfFeedback(t *testing.T) {
 	})
 	stats := p.Stats()
 	require.LessOrEqual(t, float64(stats.NACKs), requestRate*(time.Since(begun).Seconds()+1))
-	require.LessOrEqual(t, stats.Repeats, uint64(5*resendsMost), "of five packets")
 	t.Logf("%.1f s: %d dropped, %d packets asked for in the rest, %d sent again", time.Since(begun).Seconds(), stats.FeedbackDropped, stats.NACKs, stats.Repeats)
 	until(t, func() string {
 		require.NoError(t, c.pc.WriteRTCP([]rtcp.Packet{&rtcp.FullIntraRequest{MediaSSRC: seen.SSRC, FIR: []rtcp.FIREntry{{SSRC: seen.SSRC}}}}))

@@ -61,9 +61,9 @@ func (b *inbox) short() bool {
 	return b.held < inboxSize/2 && !b.refused && !b.ended
 }
 
-// waitForRoom waits for room, or for the end of the inbox or of ctx. It returns false when there is none of them in time.
-func (b *inbox) waitForRoom(ctx context.Context, patience time.Duration) bool {
-	late := time.NewTimer(patience)
+// waitForRoom waits for room, or for the end of the inbox or of ctx. It returns false when there is none of them within inboxPatience.
+func (b *inbox) waitForRoom(ctx context.Context) bool {
+	late := time.NewTimer(inboxPatience)
 	defer late.Stop()
 	for {
 		b.mu.Lock()

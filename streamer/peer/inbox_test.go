@@ -55,7 +55,7 @@ func TestInboxWaitsForRoom(t *testing.T) {
 		require.Equal(t, inboxSize/(messageCost+1)+1, n)
 		require.False(t, b.short())
 		begun := time.Now()
-		require.False(t, b.waitForRoom(t.Context(), inboxPatience))
+		require.False(t, b.waitForRoom(t.Context()))
 		require.Equal(t, inboxPatience, time.Since(begun))
 		var taking sync.WaitGroup
 		taking.Go(func() {
@@ -64,16 +64,18 @@ func TestInboxWaitsForRoom(t *testing.T) {
 				b.take()
 			}
 		})
-		require.True(t, b.waitForRoom(t.Context(), inboxPatience))
+		require.True(t, b.waitForRoom(t.Context()))
+		b.mu.Lock()
 		require.LessOrEqual(t, b.held, inboxSize-inboxRoom)
+		b.mu.Unlock()
 		taking.Wait()
 		cancelled, cancel := context.WithCancel(t.Context())
 		for !b.put(channelMessage{data: []byte{1}}) {
 		}
 		cancel()
-		require.True(t, b.waitForRoom(cancelled, inboxPatience), "nothing holds up the end")
+		require.True(t, b.waitForRoom(cancelled), "nothing holds up the end")
 		b.end()
-		require.True(t, b.waitForRoom(t.Context(), inboxPatience))
+		require.True(t, b.waitForRoom(t.Context()))
 		_, ok := b.take()
 		require.False(t, ok)
 	})
@@ -246,13 +248,12 @@ func TestARefusedChannelDoesNotHoldTheInputUp(t *testing.T) {
 	c := newClient(t, clientOptions{})
 	connect(t, p, r, c)
 	refused := c.channel(t, "unknown")
-	refused.OnOpen(func() {
-		for range 3 * receiveWindow / (32 << 10) {
-			if refused.Send(make([]byte, 32<<10)) != nil {
-				return
-			}
+	until(t, c.missing("unknown opened"))
+	for range 3 * receiveWindow / (32 << 10) {
+		if refused.Send(make([]byte, 32<<10)) != nil {
+			break // it has been closed already
 		}
-	})
+	}
 	until(t, c.missing("unknown closed"))
 	require.NoError(t, c.control.SendText("still here"))
 	until(t, func() string {

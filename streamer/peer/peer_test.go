@@ -226,9 +226,11 @@ func TestRepeatsLostPackets(t *testing.T) {
 		if got := uint64(len(c.packets(true))); stats.Video.Frames < 6 || got < stats.Video.Packets {
 			return fmt.Sprintf("%d of %d packets", got, stats.Video.Packets)
 		}
+		if stats.NACKs < 3 { // counted after they were answered; and padding counts among what has come
+			return fmt.Sprintf("3 packets asked for again, %d were", stats.NACKs)
+		}
 		return ""
 	})
-	require.GreaterOrEqual(t, p.Stats().NACKs, uint64(3))
 }
 
 func TestChannelsRefused(t *testing.T) {
