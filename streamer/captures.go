@@ -88,6 +88,7 @@ func (k *captures) play(life context.Context, e Encoder, kbps int, before *failu
 	v, err := k.c.s.cfg.Media.StartVideo(start, e, k.c.screen, k.wanted(kbps), func(f frame.Video) {
 		k.c.quality.latency.add(f)
 		k.c.quality.stages.add(f)
+		k.c.s.inside.encoded(f, e)
 		if f.Keyframe {
 			k.answered()
 		}

@@ -14,6 +14,7 @@ import (
 	"streamstack/streamer/bitrate"
 	"streamstack/streamer/frame"
 	"streamstack/streamer/peer"
+	"streamstack/streamer/rtclog"
 )
 
 // client is the client that is served, or a viewer beside it. All its methods run on the loop's goroutine, but those that are handlers of
@@ -76,27 +77,25 @@ func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.R
 	settings.EnableSpeaker = settings.EnableSpeaker || settings.EnableMicrophone
 	c := &client{s: s, id: id, viewer: viewer, begun: time.Now(), settings: settings, sound: sound, screen: s.screen, limit: s.limit()}
 	c.captures, c.quality, c.decisions, c.controls = newCaptures(c), &sampler{c: c}, &decisions{c: c}, newControls(c)
-	low := min(c.limit.MinKbps, mostKbps) * 1000
-	if viewer {
-		low = min(low, viewerMinBitrate) // it tells how good the network is, and moves nothing
-	}
+	trace := s.inside.trace.Peer(string(id))
 	life, done := context.WithCancel(ctx)
 	c.done = done
 	c.peer, err = peer.New(ctx, peer.Config{
 		ID: string(id), Settings: settings, Codecs: codecs, Network: s.cfg.Network, Log: s.log.With("peer", id),
-		MinBitrate: low, MaxBitrate: c.maxKbps() * 1000, StartBitrate: c.startKbps() * 1000,
-		FPS:      s.screen.FPS,
-		Handlers: c.handlers(life),
+		MinBitrate: c.lowest(viewer), MaxBitrate: c.maxKbps() * 1000, StartBitrate: c.startKbps() * 1000,
+		FPS: s.screen.FPS, Tracer: trace,
+		Handlers: c.handlers(life, trace),
 	})
 	if err != nil {
 		done()
 		return nil, &errRefused{"the peer connection could not be made", err}
 	}
+	s.inside.enter(c)
 	return c, nil
 }
 
 // handlers are called by the peer on goroutines of its own.
-func (c *client) handlers(ctx context.Context) peer.Handlers {
+func (c *client) handlers(ctx context.Context, trace *rtclog.Peer) peer.Handlers {
 	post := func(f func(context.Context) error) {
 		c.s.post(ctx, func(ctx context.Context) error {
 			if !c.s.serves(c) {
@@ -118,7 +117,8 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 	}
 	h.Track = func(remote *webrtc.TrackRemote) { c.track(ctx, remote, post) }
 	h.Keyframe = func(cause peer.KeyframeCause) { c.captures.keyframe(cause == peer.KeyframeStart) }
-	h.Target, h.Decision = c.captures.aim, c.decisions.add
+	h.Target = c.captures.aim
+	h.Decision = func(d peer.Decision) { c.decisions.add(d); trace.Decided(d) }
 	h.Message = func(label string, data []byte, _ bool) {
 		if label == peer.ControlChannel {
 			c.controls.message(ctx, data, post)
@@ -131,6 +131,7 @@ func (c *client) handlers(ctx context.Context) peer.Handlers {
 func (c *client) commonHandlers(post func(func(context.Context) error)) peer.Handlers {
 	return peer.Handlers{
 		Candidate: func(i webrtc.ICECandidateInit) {
+			c.s.logCandidate(c.id, "local", i.Candidate)
 			post(func(ctx context.Context) error {
 				return c.s.say(ctx, events.Candidate, events.CandidateData{Peer: c.id, Candidate: i.Candidate, SDPMid: i.SDPMid, SDPMLineIndex: i.SDPMLineIndex})
 			})
@@ -236,6 +237,7 @@ func (c *client) candidate(e events.Event) {
 	if err := e.Decode(&d); err != nil {
 		return
 	}
+	c.s.logCandidate(c.id, "remote", d.Candidate)
 	if err := c.peer.AddCandidate(webrtc.ICECandidateInit{Candidate: d.Candidate, SDPMid: d.SDPMid, SDPMLineIndex: d.SDPMLineIndex}); err != nil {
 		c.s.log.Debug("candidate not used", "peer", c.id, "err", err)
 	}
@@ -260,6 +262,10 @@ func (c *client) chosen(ctx context.Context, codec frame.Codec) error {
 // up appends connected.
 func (c *client) up(ctx context.Context, n peer.Connection) error {
 	c.connected = true
+	c.s.inside.up(c, n)
+	if l, tuned := c.s.inside.tuned(); tuned {
+		c.decisions.tunedFrom(time.Now(), l)
+	}
 	c.quality.start(ctx)
 	c.decisions.start(ctx)
 	var element string
@@ -290,6 +296,7 @@ func (c *client) close(ctx context.Context, how peer.Reason) {
 	c.quality.close()
 	c.decisions.close()
 	c.peer.Close(how)
+	c.s.inside.leave(c)
 	c.captures.close()
 	c.channels.Wait()
 	if !c.viewer { // who has pressed nothing

@@ -72,7 +72,7 @@ type Encoder struct {
 }
 
 // Config is what a streamer is made of; all fields but Attempt, User, Resize, DisabledCodecs, Network, ADB, ClientFile,
-// DataSockets, Devices, FileInbox, FileOutbox, Extras and QualityEvery are required.
+// DataSockets, Devices, FileInbox, FileOutbox, Extras, APISocket, Traces, LogCandidates and QualityEvery are required.
 type Config struct {
 	Log     *events.Log
 	Logger  *slog.Logger
@@ -109,6 +109,11 @@ type Config struct {
 	// FileInbox and FileOutbox are the folders of files that come from the page, and that it may fetch (package files); empty means
 	// that no files are carried.
 	FileInbox, FileOutbox string
+	// APISocket is where programs of the instance find its API (package instanceapi); empty means that there is none. Traces is the folder
+	// of the RTC event log that they can switch on.
+	APISocket, Traces string
+	// LogCandidates has ICE candidates logged, with full addresses.
+	LogCandidates bool
 	// QualityEvery is the time between two samples of a client's quality; zero means [events.QualityEvery].
 	QualityEvery time.Duration
 }

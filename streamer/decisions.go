@@ -27,6 +27,7 @@ func (d *decisions) add(p peer.Decision) {
 	d.note(events.DecisionData{
 		UnixMs: p.At.UnixMilli(), Kind: string(p.Kind), Cause: p.Cause, TargetKbps: p.Target.Bitrate / 1000, FPS: p.Target.FPS,
 		EstimateKbps: p.Estimate / 1000, QueueMs: int(p.Queue.Milliseconds()), Pictures: p.Pictures, Copies: p.Copies,
+		MinKbps: p.Min / 1000, MaxKbps: p.Max / 1000,
 	})
 }
 

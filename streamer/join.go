@@ -57,6 +57,7 @@ func (s *Streamer) resize(ctx context.Context, id events.PeerID, want events.Scr
 		return nil
 	}
 	s.screen = got
+	s.inside.display(s.table())
 	return s.say(ctx, events.Resized, events.ResizedData{Peer: id, Screen: got})
 }
 

@@ -5,6 +5,8 @@ const (
 	mostKbps = 500_000
 	// unboundedKbps stands for no upper bound: more than a picture needs. usualKbps is where the bitrate begins then.
 	unboundedKbps, usualKbps = 100_000, 3_000
+	// leastKbps stands for no lower bound, as far as the upper one allows: below it there are fewer pictures, and not worse ones.
+	leastKbps = 500
 )
 
 // maxKbps is the upper bound of the bitrate.

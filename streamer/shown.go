@@ -49,6 +49,7 @@ func (s *Streamer) showAlone(ctx context.Context, codec frame.Codec) {
 	c := &client{s: s, screen: s.screen, limit: s.limit()}
 	c.captures, c.quality = newCaptures(c), &sampler{c: c}
 	s.alone, s.shown = c, codec
+	s.inside.enter(c)
 	s.source.Store(c.captures)
 	c.captures.startVideo(ctx, s.encoders(codec), c.startKbps())
 	if s.cfg.Audio {
@@ -58,6 +59,7 @@ func (s *Streamer) showAlone(ctx context.Context, codec frame.Codec) {
 
 func (s *Streamer) closeAlone() {
 	if s.alone != nil {
+		s.inside.leave(s.alone)
 		s.alone.captures.close()
 		s.alone = nil
 	}

@@ -11,9 +11,11 @@ import (
 
 	"streamstack/events"
 	"streamstack/events/bridge"
+	"streamstack/streamer/bitrate"
 	"streamstack/streamer/frame"
 	"streamstack/streamer/media/encoder"
 	"streamstack/streamer/peer"
+	"streamstack/streamer/rtclog"
 )
 
 // Streamer serves one session. Make it with [New], run it with [Streamer.Run].
@@ -30,6 +32,7 @@ type Streamer struct {
 	early  []events.Event // candidates of who is wanted, from before there was anything to use them for
 	viewing
 	screen events.Screen // of the display, as it is now
+	inside *inside
 	// failed are the encoders, by element, that failed in this session.
 	failed map[string]bool
 }
@@ -47,6 +50,10 @@ func New(cfg Config) (*Streamer, error) {
 	}
 	s := &Streamer{cfg: cfg, log: cfg.Logger.With("component", "streamer"), do: make(chan func(context.Context) error), screen: cfg.Screen, failed: map[string]bool{}}
 	s.viewing = newViewing(s.log)
+	s.inside = newInside(rtclog.New(cfg.Traces, s.log), s.table())
+	s.inside.changed = func(l bitrate.Limit) {
+		s.log.Info("the instance bounds the bitrate", "min_kbps", l.MinKbps, "max_kbps", l.MaxKbps)
+	}
 	return s, nil
 }
 
@@ -57,6 +64,7 @@ func (s *Streamer) Run(ctx context.Context) error {
 	group.Go(func() error { return ended(ctx, s.loop(ctx)) })
 	group.Go(func() error { s.audience.run(ctx); return nil })
 	group.Go(func() error { return ended(ctx, s.beat(ctx)) })
+	group.Go(func() error { s.serveInside(ctx); return nil })
 	if s.cfg.ADB != nil {
 		b := &bridge.Server{Conn: s.cfg.Log.Conn(), Region: s.cfg.Region, Session: s.cfg.Session, Dial: s.cfg.ADB, Log: s.log}
 		group.Go(func() error { return ended(ctx, b.Run(ctx)) })

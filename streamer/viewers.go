@@ -83,8 +83,11 @@ func (s *Streamer) shownCodecs() []frame.Codec {
 	return s.codecs()
 }
 
-// limit is the range of the bitrate of the screen as it is.
-func (s *Streamer) limit() bitrate.Limit {
+// limit is the range of the bitrate as it is now.
+func (s *Streamer) limit() bitrate.Limit { return s.inside.limit() }
+
+// table is the range that the screen has by itself, as it is.
+func (s *Streamer) table() bitrate.Limit {
 	return s.cfg.Bitrate.Select(s.screen.Width, s.screen.Height, s.screen.FPS)
 }
 

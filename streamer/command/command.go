@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,6 +20,7 @@ import (
 	"streamstack/streamer/adb"
 	"streamstack/streamer/input"
 	"streamstack/streamer/instance"
+	"streamstack/streamer/instanceapi"
 	"streamstack/streamer/settings"
 )
 
@@ -45,6 +47,8 @@ func Command() *cli.Command {
 			&cli.IntFlag{Name: "adb-port", Usage: "TCP port `N` of the application that shares lead to; 0 for none", Sources: connect.Env("adb-port")},
 			&cli.StringFlag{Name: "client-file", Usage: "`FILE` in which the application finds what its client asks of it", Sources: connect.Env("client-file")},
 			&cli.StringFlag{Name: "data-sockets", Usage: "`FOLDER` for the sockets of the page's own data channels", Value: dataSockets(os.Getenv("XDG_RUNTIME_DIR")), Sources: connect.Env("data-sockets")},
+			&cli.StringFlag{Name: "api-socket", Usage: "Unix socket `FILE` where programs of the instance find its API", Value: filepath.Join(dataSockets(os.Getenv("XDG_RUNTIME_DIR")), instanceapi.SocketName), Sources: connect.Env("api-socket")},
+			&cli.StringFlag{Name: "traces", Usage: "`FOLDER` of the RTC event log that programs of the instance can switch on", Value: "/var/lib/anbox/traces", Sources: connect.Env("traces")},
 			&cli.StringFlag{Name: "microphone", Usage: "`SINK` of the sound server whose monitor applications take for a microphone", Sources: connect.Env("microphone")},
 			&cli.StringFlag{Name: "camera", Usage: "v4l2loopback `DEVICE` that applications take for a camera; default the machine's first", Sources: connect.Env("camera")},
 			&cli.StringFlag{Name: "file-inbox", Usage: "`FOLDER` for files that come from the page", Sources: connect.Env("file-inbox")},
@@ -71,13 +75,14 @@ func NetworkFlags() []cli.Flag {
 		&cli.StringFlag{Name: "nat-1to1", Usage: "public `IP` that stands for this machine's own", Sources: connect.Env("nat-1to1")},
 		configFlag(),
 		&cli.StringFlag{Name: "fault", Usage: "for tests: `ELEMENT:N`, an encoder that fails after N pictures", Hidden: true, Sources: connect.Env("fault")},
+		&cli.StringFlag{Name: "features", Usage: "comma-separated `NAMES`: webrtc.enable_ice_logging logs ICE candidates with full addresses", Sources: connect.Env("features")},
 		&cli.StringFlag{Name: "clipboard", Usage: "share text with the client's clipboard: `WAY` both (the default), in (to the application), out or off", Sources: connect.Env("clipboard")},
 	}
 }
 
 // NetworkEnv are [NetworkFlags] as a streamer's environment.
 func NetworkEnv(cmd *cli.Command) (env []string) {
-	for _, f := range []string{"ice-ports", "nat-1to1", "streamer-config", "fault", "clipboard"} {
+	for _, f := range []string{"ice-ports", "nat-1to1", "streamer-config", "fault", "clipboard", "features"} {
 		if v := cmd.String(f); cmd.IsSet(f) && v != "" {
 			env = append(env, connect.EnvName(f)+"="+v)
 		}
@@ -128,6 +133,10 @@ func stream(ctx context.Context, cmd *cli.Command, known <-chan []streamer.Encod
 	if _, _, err := parseClipboard(cmd); err != nil {
 		return err
 	}
+	iceLog, err := parseFeatures(cmd, log)
+	if err != nil {
+		return err
+	}
 	if report := cmd.String("warm"); report != "" {
 		return wait(ctx, cmd, report, log)
 	}
@@ -171,8 +180,8 @@ func stream(ctx context.Context, cmd *cli.Command, known <-chan []streamer.Encod
 		},
 		Media: gst{os.Getenv("DISPLAY"), os.Getenv("PULSE_SERVER"), broken, file.NVENC, log}, Input: device, Extras: more, Encoders: <-known,
 		DisabledCodecs: file.Disabled, Bitrate: file.Bitrate, Network: n, ClientFile: cmd.String("client-file"),
-		DataSockets: cmd.String("data-sockets"),
-		Devices:     devices{os.Getenv("PULSE_SERVER"), cmd.String("microphone"), camera(cmd.String("camera")), log},
+		DataSockets: cmd.String("data-sockets"), APISocket: cmd.String("api-socket"), Traces: cmd.String("traces"), LogCandidates: iceLog,
+		Devices: devices{os.Getenv("PULSE_SERVER"), cmd.String("microphone"), camera(cmd.String("camera")), log},
 	}
 	if cmd.Bool("files") {
 		cfg.FileInbox, cfg.FileOutbox = cmd.String("file-inbox"), cmd.String("file-outbox")

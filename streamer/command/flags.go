@@ -87,6 +87,9 @@ func CheckNetworkFlags(cmd *cli.Command, slots int) error {
 	if _, _, err := parseClipboard(cmd); err != nil {
 		return err
 	}
+	if _, err := parseFeatures(cmd, slog.New(slog.DiscardHandler)); err != nil {
+		return err
+	}
 	c, err := parseNetwork(cmd, slog.New(slog.DiscardHandler))
 	switch {
 	case err != nil || c.UDPPort == 0:

@@ -11,6 +11,7 @@
 //	DATA/instances/SESSION/state.json     while it runs: who started it, its processes by pid and start time, its control group
 //	DATA/instances/SESSION/{x,sound,streamer,application}.log
 //	DATA/instances/SESSION/home           the application's HOME, while it runs; user-data.json in it
+//	DATA/instances/SESSION/traces         the RTC event log, where a program of the instance has switched it on
 //	DATA/cache                            the streamers' XDG_CACHE_HOME, shared: it holds GStreamer's registry
 //	TMPDIR/streamstack-*                  XDG_RUNTIME_DIR of an instance (0700; short, since a socket's path is at most
 //	                                      107 bytes): X authority, PulseAudio's socket, configuration of both

@@ -35,6 +35,7 @@ func (in *instance) clientEnvironment() []string {
 		// Written by the streamer, read by the application.
 		"STREAMSTACK_CLIENT_FILE="+in.clientFile(),
 		"STREAMSTACK_DATA_SOCKETS="+in.runtimeFile("anbox/sockets"),
+		"STREAMSTACK_API_SOCKET="+in.runtimeFile("anbox/sockets/api.unix"),
 		"STREAMSTACK_FILE_INBOX="+filepath.Join(in.home(), "inbox"),
 		"STREAMSTACK_FILE_OUTBOX="+filepath.Join(in.home(), "outbox"),
 		// Made by the streamer, for programs that want the client's sensors and location (package sensors).
@@ -47,7 +48,9 @@ func (in *instance) clientEnvironment() []string {
 func (in *instance) streamerEnvironment() []string {
 	screen := "STREAMSTACK_SCREEN=" + in.screen
 	input := "STREAMSTACK_INPUT_FOLDER=" + in.inputFolder()
-	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache, "STREAMSTACK_MICROPHONE="+MicrophoneSink, screen, input), in.spec.Streamer.Env...)
+	return append(append(in.clientEnvironment(), "XDG_CACHE_HOME="+in.cache, "STREAMSTACK_MICROPHONE="+MicrophoneSink,
+		// Beside the logs, for whoever has switched it on from inside.
+		"STREAMSTACK_TRACES="+filepath.Join(in.folder, "traces"), screen, input), in.spec.Streamer.Env...)
 }
 
 // applicationEnvironment adds the application's own variables, which cannot name ours (package application).

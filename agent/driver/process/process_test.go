@@ -215,7 +215,7 @@ func TestWhatPartsSee(t *testing.T) {
 		}
 	}
 	require.ElementsMatch(t, []string{"PATH", "LANG", "HOME", "XDG_RUNTIME_DIR", "STREAMSTACK_INSTANCE", "DISPLAY",
-		"XAUTHORITY", "PULSE_SERVER", "STREAMSTACK_CLIENT_FILE", "STREAMSTACK_DATA_SOCKETS", "STREAMSTACK_FILE_INBOX", "STREAMSTACK_FILE_OUTBOX", "STREAMSTACK_SENSOR_SOCKET", "STREAMSTACK_FPS", "STREAMSTACK_USER_DATA", "COLOUR"}, names)
+		"XAUTHORITY", "PULSE_SERVER", "STREAMSTACK_CLIENT_FILE", "STREAMSTACK_DATA_SOCKETS", "STREAMSTACK_API_SOCKET", "STREAMSTACK_FILE_INBOX", "STREAMSTACK_FILE_OUTBOX", "STREAMSTACK_SENSOR_SOCKET", "STREAMSTACK_FPS", "STREAMSTACK_USER_DATA", "COLOUR"}, names)
 	for _, part := range []driver.Part{driver.PartDisplay, driver.PartSound, driver.PartApplication} {
 		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", in.parts[part].PID))
 		require.NoError(t, err)
