@@ -269,7 +269,9 @@ func TestCandidatesAreLogged(t *testing.T) {
 func TestRangeProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		kbps := func(label string) uint32 { return rapid.SampledFrom([]uint32{0, 1, 500, 1000, 2500, 3000, 5000, 1 << 31}).Draw(t, label) }
+		kbps := func(label string) uint32 {
+			return rapid.SampledFrom([]uint32{0, 1, 500, 1000, 2500, 3000, 5000, 1 << 31}).Draw(t, label)
+		}
 		table := bitrate.Limit{MinKbps: 1000, MaxKbps: 3000}
 		i := newInside(rtclog.New("", slog.New(slog.DiscardHandler)), table)
 		for range rapid.IntRange(1, 20).Draw(t, "steps") {

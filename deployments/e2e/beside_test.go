@@ -24,7 +24,7 @@ import (
 )
 
 // TestBesideThePicture is what travels beside the picture, in a real browser, of one session: files both ways, the microphone, and a
-// viewer that watches and cannot do more.
+// viewer that watches and cannot do more; and what programs of the instance ask of the stream.
 func TestBesideThePicture(t *testing.T) {
 	data := stack.DataDir(t)
 	s := stack.Up(t, data)
@@ -35,6 +35,7 @@ func TestBesideThePicture(t *testing.T) {
 	checkFiles(t, v, id, home)
 	checkDevices(t, v, id)
 	checkMicrophone(t, filepath.Join(runtimeOf(t, s, id), "sound"))
+	checkInside(t, s, id)
 	checkWatching(t, v, id)
 	v.Click("#end")
 	s.Await(id, events.Agent, events.Terminated)
