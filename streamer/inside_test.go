@@ -136,9 +136,11 @@ func TestProgramsBoundTheStream(t *testing.T) {
 	p := newProgram(t, r)
 	r.start()
 	r.eventually(func() string {
-		if _, err := os.Stat(r.cfg.APISocket); err != nil {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "unix", r.cfg.APISocket)
+		if err != nil {
 			return err.Error()
 		}
+		require.NoError(t, conn.Close())
 		return ""
 	})
 	require.Equal(t, instanceapi.Settings{MinKbps: 1000, MaxKbps: 3000}, p.settings(), "the display's own")

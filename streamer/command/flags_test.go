@@ -144,3 +144,27 @@ func TestOnePortEach(t *testing.T) {
 		require.Equal(t, connect.ExitUsage, connect.ExitStatus(err))
 	}
 }
+
+// Features that are Android's are let pass, what is no feature is not.
+func TestParseFeatures(t *testing.T) {
+	parse := func(text string) (ice bool, err error) {
+		cmd := &cli.Command{Name: "x", Flags: NetworkFlags(), Action: func(_ context.Context, cmd *cli.Command) error {
+			ice, err = parseFeatures(cmd, slog.New(slog.DiscardHandler))
+			return nil
+		}}
+		require.NoError(t, cmd.Run(t.Context(), []string{"x", "--features", text}))
+		return ice, err
+	}
+	for text, want := range map[string]bool{
+		"": false, " , ": false, "enable_anbox_ime,allow_android_reboot": false, iceLogging: true, "enable_system_ui, " + iceLogging: true,
+	} {
+		ice, err := parse(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, ice, text)
+	}
+	for _, text := range []string{"webrtc", "WEBRTC.ENABLE_ICE_LOGGING", iceLogging + ";x"} {
+		_, err := parse(text)
+		require.Equal(t, connect.ExitUsage, connect.ExitStatus(err), "%q: %v", text, err)
+		require.ErrorContains(t, err, "--features takes")
+	}
+}
