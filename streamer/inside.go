@@ -125,7 +125,7 @@ func (i *inside) Settings() instanceapi.Settings {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	l := i.within(i.low, i.high)
-	s := instanceapi.Settings{RTCLog: i.trace.On(), MinKbps: uint32(l.MinKbps), MaxKbps: uint32(l.MaxKbps)} //nolint:gosec // from one, or a table's
+	s := instanceapi.Settings{RTCLog: i.trace.On(), MinKbps: uint32(l.MinKbps), MaxKbps: uint32(l.MaxKbps)}
 	for _, served := range i.served {
 		s.Active = s.Active || served.connected
 	}
@@ -138,7 +138,7 @@ func (i *inside) Change(c instanceapi.Change) error {
 	defer i.mu.Unlock()
 	low, high := chosen(i.low, c.MinKbps), chosen(i.high, c.MaxKbps)
 	if c.MinKbps != nil || c.MaxKbps != nil {
-		least, most := uint32(i.table.MinKbps), uint32(i.table.MaxKbps) //nolint:gosec // checked by its package
+		least, most := uint32(i.table.MinKbps), uint32(i.table.MaxKbps)
 		if low != nil {
 			least = *low
 		}

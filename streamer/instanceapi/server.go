@@ -52,10 +52,13 @@ func Serve(ctx context.Context, cfg Config) error {
 		MaxHeaderBytes: maxHeader, BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // of callers' mistakes
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(netutil.LimitListener(l, maxConnections)) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err = server.Serve(netutil.LimitListener(l, maxConnections))
+	}()
 	select {
-	case err = <-ended:
+	case <-ended:
 		return fmt.Errorf("instanceapi: %w", errors.Join(err, server.Close()))
 	case <-ctx.Done():
 	}

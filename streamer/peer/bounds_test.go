@@ -57,7 +57,8 @@ func TestBoundsOfARunningStream(t *testing.T) {
 // outlet counts payloads as they go out: new ones, repeats, and padding, which is a packet without any.
 func TestOutletCounts(t *testing.T) {
 	t.Parallel()
-	o := &outlet{trace: &traced{}}
+	trace := &traced{}
+	o := &outlet{trace: trace}
 	passed := 0
 	next := interceptor.RTPWriterFunc(func(*rtp.Header, []byte, interceptor.Attributes) (int, error) { passed++; return 0, nil })
 	video := o.BindLocalStream(&interceptor.StreamInfo{MimeType: "video/VP8"}, next)
@@ -76,7 +77,7 @@ func TestOutletCounts(t *testing.T) {
 	o.waited(time.Unix(1, 0), time.Unix(3, 0))
 	require.Equal(t, WireStats{Packets: 5, Bytes: 250, PacketsAgain: 1, BytesAgain: 100, Delay: 2 * time.Second}, o.stats())
 	require.Equal(t, 6, passed)
-	require.Equal(t, []bool{false, false, true, false, false, false}, o.trace.(*traced).again)
+	require.Equal(t, []bool{false, false, true, false, false, false}, trace.again)
 }
 
 // traced is a Tracer that keeps what is needed here.

@@ -78,7 +78,7 @@ func TestLog(t *testing.T) {
 	}, words)
 	require.Equal(t, "0192f1c2", lines[1]["peer"])
 	require.Equal(t, map[string]any{"ssrc": 7., "seq": 3., "ts": 0., "pt": 0., "payload": 100., "marker": true, "again": true}, lines[2]["rtp"])
-	require.Equal(t, []any{5., 6.}, lines[3]["rtcp"].(map[string]any)["seqs"])
+	require.Subset(t, lines[3]["rtcp"], map[string]any{"seqs": []any{5., 6.}})
 	info, err := os.Stat(filepath.Join(folder, "rtc_log.1.ndjson"))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())

@@ -35,6 +35,8 @@ func (c *Config) describe(spec driver.Spec, groups []string) client.ContainerCre
 		Tmpfs: map[string]string{
 			"/tmp":  fmt.Sprintf("rw,exec,nosuid,nodev,mode=1777,size=%d", tmpSize),
 			"/data": fmt.Sprintf("rw,exec,nosuid,nodev,mode=1777,size=%d", dataSize),
+			// A link to the sockets, where programs made for the original look for them (package guest).
+			"/run/user/1000": "rw,noexec,nosuid,nodev,mode=1777,size=65536",
 		},
 		ShmSize:   shmSize,
 		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": strconv.Itoa(logLimit)}},

@@ -96,6 +96,7 @@ func TestWhatAContainerMay(t *testing.T) {
 	holds("NoNewPrivs:\t1\n")
 	holds("Uid:\t10001\t10001\t10001\t10001\n")
 	holds("root: open /usr/bin/mine: read-only file system\n")
+	holds("sockets: true <nil>\n")
 	holds(`user data: {"colour":"green & <blue>"} (<nil>)`)
 	require.NotContains(t, said, "hunter2")
 	require.NotContains(t, said, "STREAMSTACK_TEST", "that is the streamer's")

@@ -32,7 +32,7 @@ const patience = time.Minute
 // roles are what the test binary does in a container, where it is /usr/bin/streamstack.
 var roles = map[string]func(context.Context) error{
 	"instance": func(ctx context.Context) error {
-		return guest.Main(ctx, guest.Config{Data: "/data", Self: os.Args[0], Streamer: []string{os.Args[0], "streamer"}, In: os.Stdin, Out: os.Stdout, Logs: os.Stderr})
+		return guest.Main(ctx, guest.Config{Data: "/data", Self: os.Args[0], Streamer: []string{os.Args[0], "streamer"}, In: os.Stdin, Out: os.Stdout, Logs: os.Stderr, Sockets: "/run/user/1000/anbox/sockets"})
 	},
 	// streamer tells the size of its secret.
 	"streamer": func(ctx context.Context) error {
@@ -63,8 +63,10 @@ var roles = map[string]func(context.Context) error{
 			}
 		}
 		fmt.Println("root:", os.WriteFile("/usr/bin/mine", nil, 0o600))
-		data, err := os.ReadFile(os.Getenv("STREAMSTACK_USER_DATA"))
-		fmt.Printf("environment: %q\nuser data: %s (%v)\nend\n", os.Environ(), data, err)
+		data, missing := os.ReadFile(os.Getenv("STREAMSTACK_USER_DATA"))
+		sockets, err := os.Readlink("/run/user/1000/anbox/sockets")
+		fmt.Println("sockets:", sockets == os.Getenv("STREAMSTACK_DATA_SOCKETS"), err)
+		fmt.Printf("environment: %q\nuser data: %s (%v)\nend\n", os.Environ(), data, missing)
 		<-ctx.Done()
 		return nil
 	},

@@ -40,6 +40,9 @@ type Config struct {
 	// Hide are files and folders that such an application does not see, besides the data folder and those for temporary files, of which it
 	// sees what is its own: the agent's credentials, where they are elsewhere. They must exist.
 	Hide []string
+	// Sockets, if not empty, becomes a link to the folder of the instance's sockets, for programs that look where the contract has them and
+	// not into their environment. It is for a container, which has one instance.
+	Sockets string
 	// Limits says what becomes of the applications' limits; empty is LimitsAuto.
 	Limits Limits
 	// Log gets what operators need; nil discards.

@@ -34,8 +34,8 @@ func (in *instance) clientEnvironment() []string {
 		"PULSE_SERVER=unix:"+in.soundSocket(),
 		// Written by the streamer, read by the application.
 		"STREAMSTACK_CLIENT_FILE="+in.clientFile(),
-		"STREAMSTACK_DATA_SOCKETS="+in.runtimeFile("anbox/sockets"),
-		"STREAMSTACK_API_SOCKET="+in.runtimeFile("anbox/sockets/api.unix"),
+		"STREAMSTACK_DATA_SOCKETS="+in.socketFolder(),
+		"STREAMSTACK_API_SOCKET="+filepath.Join(in.socketFolder(), "api.unix"),
 		"STREAMSTACK_FILE_INBOX="+filepath.Join(in.home(), "inbox"),
 		"STREAMSTACK_FILE_OUTBOX="+filepath.Join(in.home(), "outbox"),
 		// Made by the streamer, for programs that want the client's sensors and location (package sensors).

@@ -32,6 +32,7 @@ type instance struct {
 	confine []string
 	data    string        // the folder of all
 	hide    []string      // what an isolated application does not see, besides
+	sockets string        // where a link to its sockets is wanted, empty for nowhere
 	group   *cgroup.Group // nil where there are none
 
 	display int      // its number; set by prepare

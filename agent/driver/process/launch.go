@@ -93,6 +93,7 @@ func (in *instance) prepare() error {
 	if in.runtime, err = runtimeFolder(); err != nil {
 		return err
 	}
+	in.linkSockets()
 	if in.display, err = pickDisplay(); err != nil {
 		return err
 	}

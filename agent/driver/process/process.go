@@ -116,6 +116,7 @@ func (d *Driver) instance(spec driver.Spec) *instance {
 		confine: d.config.Confine,
 		data:    d.config.Data,
 		hide:    d.config.Hide,
+		sockets: d.config.Sockets,
 		parts:   make(map[driver.Part]*child),
 		ends:    make(chan struct{}, len(wholeInstance)),
 	}

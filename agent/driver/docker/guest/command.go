@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v3"
 
@@ -12,6 +13,9 @@ import (
 
 // dataFolder is where the docker driver has a file system to write to.
 const dataFolder = "/data"
+
+// runtimeFolder is where programs made for the original look for sockets; the docker driver has a file system there, too.
+const runtimeFolder = "/run/user/1000"
 
 // Command is `streamstack instance`, which images run. It is hidden: people have no use for it.
 func Command() *cli.Command {
@@ -27,7 +31,7 @@ func Command() *cli.Command {
 			if err != nil {
 				return fmt.Errorf("guest: own executable: %w", err)
 			}
-			return Main(ctx, Config{Data: cmd.String("data"), Self: self, Streamer: []string{self, "streamer"}, In: os.Stdin, Out: os.Stdout, Logs: os.Stderr})
+			return Main(ctx, Config{Data: cmd.String("data"), Self: self, Streamer: []string{self, "streamer"}, In: os.Stdin, Out: os.Stdout, Logs: os.Stderr, Sockets: filepath.Join(runtimeFolder, "anbox", "sockets")})
 		},
 	}
 }

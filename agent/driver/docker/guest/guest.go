@@ -25,7 +25,7 @@ const stopTime = 5 * time.Second
 // and the root file system cannot be written to.
 const Registry = "/usr/share/streamstack/gstreamer-registry.bin"
 
-// Config is a guest's. All is required.
+// Config is a guest's. All but Sockets is required.
 type Config struct {
 	// Data is a folder that can be written to.
 	Data string
@@ -36,6 +36,8 @@ type Config struct {
 	In   io.Reader
 	Out  io.Writer
 	Logs io.Writer
+	// Sockets is process.Config.Sockets; it may be empty.
+	Sockets string
 }
 
 // Run runs one session to its end, or until ctx ends. The error is one of the guest's own work: how the instance fared is
@@ -57,7 +59,7 @@ func run(ctx context.Context, c Config) error {
 	if err := prepare(c.Data); err != nil {
 		return err
 	}
-	d, err := process.New(process.Config{Data: c.Data, Self: c.Self, Streamer: c.Streamer, Limits: process.LimitsOff, // the container has its own
+	d, err := process.New(process.Config{Data: c.Data, Self: c.Self, Streamer: c.Streamer, Sockets: c.Sockets, Limits: process.LimitsOff, // the container has its own
 		Log: slog.New(slog.NewTextHandler(c.Logs, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		return err
