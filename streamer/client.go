@@ -42,24 +42,6 @@ type client struct {
 	done context.CancelFunc
 }
 
-// errRefused carries a text that the client may see.
-type errRefused struct {
-	text  string
-	cause error
-}
-
-func (e *errRefused) Error() string { return e.text + ": " + e.cause.Error() }
-func (e *errRefused) Unwrap() error { return e.cause }
-
-// publicText is what a refused client is told.
-func publicText(err error) string {
-	var r *errRefused
-	if errors.As(err, &r) {
-		return r.text
-	}
-	return "the negotiation failed"
-}
-
 // newClient makes the peer that a client's settings ask for.
 func (s *Streamer) newClient(ctx context.Context, id events.PeerID, raw events.Raw, viewer bool) (*client, error) {
 	settings, err := peer.ParseSettings(raw)
@@ -212,23 +194,6 @@ func (c *client) offered(ctx context.Context, e events.Event) error {
 // unexpected logs a repeated message, or one of the other version; it changes nothing.
 func (c *client) unexpected(e events.Event) {
 	c.s.log.Debug("a message that is not expected now is ignored", "event", e.Name, "peer", c.id)
-}
-
-// refusal words what is wrong with a description.
-func refusal(what string, err error) string {
-	if errors.Is(err, peer.ErrSettings) {
-		return err.Error()
-	}
-	if errors.Is(err, peer.ErrNoCommonCodec) {
-		return "no video codec in common: this browser decodes none that the server encodes"
-	}
-	return "the " + what + " was not accepted"
-}
-
-// refuse ends a negotiation that cannot go on; the next client is served as usual.
-func (c *client) refuse(ctx context.Context, text string, cause error) error {
-	c.s.log.Warn("client refused", "peer", c.id, "why", text, "err", cause)
-	return c.s.drop(ctx, c, peer.Gone, events.DisconnectedData{Reason: events.ReasonRefused, Message: text})
 }
 
 // candidate adds a candidate of the client; one that cannot be used is only logged.
