@@ -132,7 +132,7 @@ func (p *Peer) openChannel(channel *webrtc.DataChannel, take func(*Channel)) {
 // refuseChannel closes a channel, and reads what the client sends on it all the same: it would take the others' part of the window.
 func (p *Peer) refuseChannel(c *Channel) {
 	c.Close()
-	p.onChannel(c.fill)
+	p.onChannel(c.drain)
 }
 
 // onChannel runs what reads a channel, until the channel's end.
