@@ -295,3 +295,19 @@ func TestRefusedChannelsTakeNoMemory(t *testing.T) {
 	require.Empty(t, w.sizes)
 	require.Less(t, maxMade*w.buffer, 1<<20)
 }
+
+// A channel that opens just when the peer is closed is handed to nobody: with nothing that reads it, who receives from it would wait for
+// ever, and with it the streamer's loop.
+func TestNobodyWaitsOnAChannelOfAClosedPeer(t *testing.T) {
+	t.Parallel()
+	taken := make(chan *Channel, 1)
+	p, _ := newPeer(t, func(cfg *Config) { cfg.Handlers.Channel = func(c *Channel) { taken <- c } })
+	p.signalling.Lock()
+	p.step = stepClosed // Close is at its beginning
+	p.signalling.Unlock()
+	p.serveChannel(&Channel{label: "bulk", peer: p, raw: &scripted{}, inbox: newInbox(), gone: make(chan struct{})})
+	handled := make(chan struct{})
+	p.dispatcher.post(func() { close(handled) })
+	<-handled
+	require.Empty(t, taken)
+}
