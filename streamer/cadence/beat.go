@@ -16,6 +16,9 @@ const (
 	beatRate = 20 * time.Millisecond
 	// beatShare is the part of an interval by which the display's may differ from it.
 	beatShare = 64
+	// beatEvery is the least time between two messages that count. Each may bring a picture forward, and a client that moves its refreshes
+	// about all the time would get twice the rate.
+	beatEvery = 200 * time.Millisecond
 	// beatLife is how long what a client has told holds: three of its messages.
 	beatLife = 3 * time.Second
 	// beatLate is how late after a beat a change is still taken in it. It comes out of the lead that pictures have.
@@ -45,6 +48,10 @@ type beat struct {
 func (c *Cadence) Follow(now time.Time, r frame.Rhythm) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if now.Sub(c.told) < beatEvery {
+		return
+	}
+	c.told = now
 	b := &c.beat
 	switch {
 	case c.interval > beatRate, (r.Period - c.interval).Abs() > c.interval/beatShare:

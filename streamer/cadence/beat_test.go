@@ -185,3 +185,22 @@ func TestFollowAnything(t *testing.T) {
 		}
 	})
 }
+
+// A client that has its display's refreshes move about with every message, as fast as it may send them, gets no more pictures for it.
+func TestARestlessDisplayBringsNoMorePictures(t *testing.T) {
+	t.Parallel()
+	const fps, seconds = 60, 20
+	period := time.Second / fps
+	c := start(fps)
+	for i := range seconds * 1000 {
+		c.until(time.Duration(i) * time.Millisecond)
+		c.Change(c.now)
+		// The refresh before which pictures come is at once, as soon as half a period has passed.
+		lead := leastLead
+		if since := c.now.Sub(c.last); since >= period/2 {
+			lead = leastLead + period/2 - 1
+		}
+		c.Follow(c.now, frame.Rhythm{Period: period, Lead: lead % period})
+	}
+	require.Less(t, len(c.times(time.Second)), fps*(seconds-1)*11/10)
+}

@@ -67,6 +67,7 @@ type Cadence struct {
 	asked  bool
 	acted  time.Time // when the client last did something
 	beat   beat      // of the client's display
+	told   time.Time // when it last was heard of
 	left   int       // pictures of refinement to come
 	calm   int       // of them in a row that added nothing
 }

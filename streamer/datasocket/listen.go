@@ -18,7 +18,8 @@ const (
 	socketMode, folderMode = 0o660, 0o750
 )
 
-// listen makes a socket, in place of one that a process that is gone has left there. remove takes it away again.
+// listen makes a socket, in place of one that a process that is gone has left there. remove takes it away
+// again, but none that has taken its place; it is to be called before the socket is closed.
 func listen(ctx context.Context, folder, name string) (l *net.UnixListener, remove func(), err error) {
 	if err := os.MkdirAll(folder, folderMode); err != nil {
 		return nil, nil, fmt.Errorf("datasocket: folder of the sockets: %w", err)
@@ -43,7 +44,16 @@ func listen(ctx context.Context, folder, name string) (l *net.UnixListener, remo
 	}
 	l = made.(*net.UnixListener) //nolint:forcetypeassert,errcheck // of network unix
 	l.SetUnlinkOnClose(false)    // the address may not be a path any more by then
-	remove = func() { _ = os.Remove(path) }
+	mine, err := os.Lstat(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("datasocket: %w", errors.Join(err, l.Close()))
+	}
+	remove = func() {
+		// A page that opens its channel again has another socket there, maybe while a slow program still takes what came on the one before.
+		if there, err := os.Lstat(path); err == nil && os.SameFile(mine, there) {
+			_ = os.Remove(path)
+		}
+	}
 	if err := errors.Join(os.Chmod(path, socketMode), giveAway(path, opened)); err != nil {
 		remove()
 		return nil, nil, fmt.Errorf("datasocket: permissions of the socket: %w", errors.Join(err, l.Close()))

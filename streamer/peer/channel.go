@@ -59,7 +59,7 @@ func newChannel(p *Peer, dc *webrtc.DataChannel, raw rawChannel) *Channel {
 // Label is the page's name for the channel: [A-Za-z0-9_.-]{1,64}.
 func (c *Channel) Label() string { return c.label }
 
-// Done is closed when Receive has seen the channel's end.
+// Done is closed when the channel has ended, on either side; Receive may still have what came before.
 func (c *Channel) Done() <-chan struct{} { return c.gone }
 
 // Receive waits for the next message of the client, up to 256 KiB; data is the caller's. text tells a string from binary. It
@@ -92,6 +92,20 @@ func (c *Channel) fill() {
 				"label", cut(c.label), "waiting", inboxSize)
 			c.inbox.refuse()
 			c.close()
+		}
+	}
+}
+
+// scrap is what is read at once of what nobody wants, in bytes: there may be as many refused channels as a client may make.
+const scrap = 256
+
+// drain reads the channel until it has ended, and keeps nothing.
+func (c *Channel) drain() {
+	buffer := make([]byte, scrap)
+	for {
+		// What does not fit is dropped by pion, which is what it is read for.
+		if _, _, err := c.raw.ReadDataChannel(buffer); err != nil && !errors.Is(err, io.ErrShortBuffer) {
+			return
 		}
 	}
 }

@@ -132,23 +132,26 @@ func (p *Peer) openChannel(channel *webrtc.DataChannel, take func(*Channel)) {
 // refuseChannel closes a channel, and reads what the client sends on it all the same: it would take the others' part of the window.
 func (p *Peer) refuseChannel(c *Channel) {
 	c.Close()
-	p.onChannel(c.fill)
+	p.onChannel(c.drain)
 }
 
-// onChannel runs what reads a channel, until the channel's end.
-func (p *Peer) onChannel(read func()) {
+// onChannel runs what reads a channel, until the channel's end. It returns false where the peer is closed.
+func (p *Peer) onChannel(read func()) bool {
 	p.signalling.Lock()
 	defer p.signalling.Unlock()
-	if p.step != stepClosed { // Close waits for the goroutines after that
-		p.goroutines.Go(read)
+	if p.step == stepClosed { // Close waits for the goroutines after that
+		return false
 	}
+	p.goroutines.Go(read)
+	return true
 }
 
 // serveChannel hands an open channel to the owner, or reads it for the owner's Message handler.
 func (p *Peer) serveChannel(c *Channel) {
 	if take := p.cfg.Handlers.Channel; take != nil && c.label != ControlChannel {
-		p.dispatcher.post(func() { take(c) })
-		p.onChannel(c.fill)
+		if p.onChannel(c.fill) { // else nothing would end who receives
+			p.dispatcher.post(func() { take(c) })
+		}
 		return
 	}
 	p.tell(func(h *Handlers) {

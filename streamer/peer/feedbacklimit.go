@@ -30,6 +30,10 @@ const (
 	genericNACK  = 1   // its format
 	nackFirst    = 12  // where the requests begin, four bytes each
 	rtcpVersion2 = 2
+	// Of transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01, section 3.1): its format, where the count of
+	// packets and the chunks are.
+	transportWide                    = 15
+	transportWideCount, firstOfChunk = 14, 20
 )
 
 // feedbackLimit drops RTCP beyond the bounds. It stands next to the wire. Safe for concurrent use.
@@ -64,6 +68,9 @@ func (l *feedbackLimit) BindRTCPReader(reader interceptor.RTCPReader) intercepto
 
 // lets tells whether a packet may pass.
 func (l *feedbackLimit) lets(packet []byte) bool {
+	if inflated(packet) {
+		return false
+	}
 	requests := requested(packet)
 	now := l.now()
 	l.mu.Lock()
@@ -86,6 +93,45 @@ func requested(compound []byte) (n int) {
 		compound = compound[size:]
 	}
 	return n
+}
+
+// inflated tells whether there is feedback in a compound packet that says of more packets that they came than it has bytes for their
+// times. pion allocates for each of them before it finds that out: forty bytes could cost a millisecond.
+func inflated(compound []byte) bool {
+	for len(compound) >= rtcpHeader && compound[0]>>6 == rtcpVersion2 {
+		size := rtcpHeader * (int(binary.BigEndian.Uint16(compound[2:])) + 1)
+		if size > len(compound) {
+			return false
+		}
+		if compound[1] == rtpFeedback && compound[0]&0x1f == transportWide && cameByRuns(compound[:size]) > size {
+			return true
+		}
+		compound = compound[size:]
+	}
+	return false
+}
+
+// cameByRuns is how many packets have come by the runs of transport-wide feedback, of which each can say that of 8191.
+func cameByRuns(feedback []byte) (came int) {
+	if len(feedback) < firstOfChunk {
+		return 0
+	}
+	left := int(binary.BigEndian.Uint16(feedback[transportWideCount:]))
+	for at := firstOfChunk; left > 0 && at+2 <= len(feedback); at += 2 {
+		switch chunk := binary.BigEndian.Uint16(feedback[at:]); {
+		case chunk>>14 == 2: // 14 symbols of one bit
+			left -= 14
+		case chunk>>14 == 3: // 7 of two
+			left -= 7
+		default:
+			run := min(int(chunk&0x1fff), left)
+			if symbol := chunk >> 13 & 3; symbol == 1 || symbol == 2 {
+				came += run
+			}
+			left -= run
+		}
+	}
+	return came
 }
 
 // bucket holds what may be used at once, a second's worth, and fills at its rate. It begins full.

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -234,5 +235,62 @@ func BenchmarkFloodOfNACKs(b *testing.B) {
 			}
 			require.NoError(b, chain.Close())
 		})
+	}
+}
+
+// runs is feedback that says in a few bytes that 65535 packets came, and has no times for them.
+func runs() []byte {
+	raw := make([]byte, 20, 40)
+	raw[0], raw[1] = rtcpVersion2<<6|transportWide, rtpFeedback
+	binary.BigEndian.PutUint16(raw[transportWideCount:], 0xffff)
+	for range 9 {
+		raw = append(raw, 0x3f, 0xff) // 8191 of small deltas
+	}
+	raw = append(raw, 0, 0)
+	binary.BigEndian.PutUint16(raw[2:], uint16(len(raw)/rtcpHeader-1))
+	return raw
+}
+
+// What is read into so many allocations does not pass, alone or behind something else; what can be true does.
+func TestInflatedFeedbackIsDropped(t *testing.T) {
+	t.Parallel()
+	limit := newFeedbackLimit(time.Now, &atomic.Uint64{})
+	require.False(t, limit.lets(runs()))
+	pli, err := (&rtcp.PictureLossIndication{MediaSSRC: 7}).Marshal()
+	require.NoError(t, err)
+	require.False(t, limit.lets(append(pli, runs()...)))
+	rapid.Check(t, func(t *rapid.T) {
+		f := rtcp.TransportLayerCC{Header: rtcp.Header{Count: rtcp.FormatTCC, Type: rtcp.TypeTransportSpecificFeedback}}
+		for range rapid.IntRange(1, 5).Draw(t, "runs") {
+			run := uint16(rapid.IntRange(1, 100).Draw(t, "run"))
+			symbol := rapid.SampledFrom([]uint16{rtcp.TypeTCCPacketNotReceived, rtcp.TypeTCCPacketReceivedSmallDelta, rtcp.TypeTCCPacketReceivedLargeDelta}).Draw(t, "symbol")
+			f.PacketChunks = append(f.PacketChunks, &rtcp.RunLengthChunk{PacketStatusSymbol: symbol, RunLength: run})
+			f.PacketStatusCount += run
+			for range run {
+				if symbol != rtcp.TypeTCCPacketNotReceived {
+					f.RecvDeltas = append(f.RecvDeltas, &rtcp.RecvDelta{Type: symbol})
+				}
+			}
+		}
+		f.Header.Length = uint16(f.MarshalSize()/rtcpHeader - 1)
+		f.Header.Padding = f.MarshalSize() != 20+2*len(f.PacketChunks)+deltas(f.RecvDeltas)
+		raw, err := f.Marshal()
+		require.NoError(t, err)
+		require.False(t, inflated(raw))
+	})
+}
+
+// deltas is how many bytes the times take.
+func deltas(list []*rtcp.RecvDelta) (n int) {
+	for _, d := range list {
+		n += int(d.Type) // one for a small one, two for a large one
+	}
+	return n
+}
+
+func BenchmarkInflatedFeedback(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _ = rtcp.Unmarshal(runs())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -262,4 +263,51 @@ func TestARefusedChannelDoesNotHoldTheInputUp(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+// scripted is a channel of as many messages as there are sizes, which drops what does not fit, as pion's does.
+type scripted struct {
+	sizes  []int
+	buffer int // the largest that was read into
+}
+
+func (w *scripted) ReadDataChannel(buffer []byte) (int, bool, error) {
+	w.buffer = max(w.buffer, len(buffer))
+	if len(w.sizes) == 0 {
+		return 0, false, io.EOF
+	}
+	n := w.sizes[0]
+	w.sizes = w.sizes[1:]
+	if n > len(buffer) {
+		return 0, false, io.ErrShortBuffer
+	}
+	return n, false, nil
+}
+
+func (w *scripted) WriteDataChannel([]byte, bool) (int, error) { return 0, io.ErrClosedPipe }
+
+// A client that makes as many channels as it may, all of them refused, takes no memory by what is read of them: the largest messages, and
+// those that are too large, are read to the end all the same.
+func TestRefusedChannelsTakeNoMemory(t *testing.T) {
+	t.Parallel()
+	w := &scripted{sizes: []int{0, 1, maxReceived, maxReceived + 1, 7}}
+	(&Channel{raw: w}).drain()
+	require.Empty(t, w.sizes)
+	require.Less(t, maxMade*w.buffer, 1<<20)
+}
+
+// A channel that opens just when the peer is closed is handed to nobody: with nothing that reads it, who receives from it would wait for
+// ever, and with it the streamer's loop.
+func TestNobodyWaitsOnAChannelOfAClosedPeer(t *testing.T) {
+	t.Parallel()
+	taken := make(chan *Channel, 1)
+	p, _ := newPeer(t, func(cfg *Config) { cfg.Handlers.Channel = func(c *Channel) { taken <- c } })
+	p.signalling.Lock()
+	p.step = stepClosed // Close is at its beginning
+	p.signalling.Unlock()
+	p.serveChannel(&Channel{label: "bulk", peer: p, raw: &scripted{}, inbox: newInbox(), gone: make(chan struct{})})
+	handled := make(chan struct{})
+	p.dispatcher.post(func() { close(handled) })
+	<-handled
+	require.Empty(t, taken)
 }

@@ -17,6 +17,8 @@ const (
 	prefix, suffix = "rtc_log.", ".ndjson"
 	// fileMode and folderMode are for the instance's user alone: when somebody was streaming, and how well, is theirs.
 	fileMode, folderMode = 0o600, 0o700
+	// lastNumber is the greatest of a file. A greater one is not ours: programs of the instance may be able to lay files there.
+	lastNumber = 1 << 30
 	// bufferSize is written at once.
 	bufferSize = 64 << 10
 )
@@ -50,7 +52,7 @@ func (f *files) numbers() (list []int) {
 	for _, e := range entries {
 		text, ours := strings.CutPrefix(e.Name(), prefix)
 		text, ended := strings.CutSuffix(text, suffix)
-		if n, err := strconv.Atoi(text); ours && ended && err == nil && n > 0 && f.path(n) == filepath.Join(f.folder, e.Name()) {
+		if n, err := strconv.Atoi(text); ours && ended && err == nil && n > 0 && n <= lastNumber && f.path(n) == filepath.Join(f.folder, e.Name()) {
 			list = append(list, n)
 		}
 	}
@@ -66,6 +68,9 @@ func (f *files) path(n int) string {
 func (f *files) next() error {
 	if err := f.close(); err != nil {
 		return err
+	}
+	if f.number >= lastNumber {
+		return fmt.Errorf("rtclog: there is no number after that of %s: remove it", f.path(f.number))
 	}
 	numbers := f.numbers()
 	for len(numbers) >= MaxFiles {

@@ -47,7 +47,7 @@ type rtpLine struct {
 }
 
 type rtcpLine struct {
-	Kind     string   `json:"kind"`               // twcc, nack, pli, fir, rr, sr, or the type as a number
+	Kind     string   `json:"kind"`               // twcc, nack, pli, fir, sli, rr or sr; others are left out
 	SSRC     uint32   `json:"ssrc,omitempty"`     // of the stream that it is about
 	Base     uint16   `json:"base,omitempty"`     // twcc: the first number,
 	Count    uint16   `json:"count,omitempty"`    // how many are reported,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -176,4 +177,22 @@ func TestSwitchedUnderLoad(t *testing.T) {
 	close(stop)
 	work.Wait()
 	l.Close()
+}
+
+// A name that somebody has laid there neither ends the numbers nor the bound of how many files there are.
+func TestTheLastNumber(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, fmt.Sprintf("rtc_log.%d.ndjson", math.MaxInt)), nil, 0o600))
+	f, err := open(folder, 100)
+	require.NoError(t, err)
+	for range 200 {
+		_, err := f.room()
+		require.NoError(t, err)
+		require.NoError(t, f.append(make([]byte, 50)))
+	}
+	require.NoError(t, f.close())
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(entries), MaxFiles+1)
 }

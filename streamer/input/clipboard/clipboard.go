@@ -61,6 +61,8 @@ type owner struct {
 	// text is what is ours in the selection; have tells whether it is.
 	text string
 	have bool
+	// since is the request that made it ours, by its number: what tells of a loss before that comes too late.
+	since uint16
 	// out are the transfers in parts that we give, in the one that we get.
 	out map[transferKey]*outgoing
 	in  *incoming
@@ -183,7 +185,7 @@ func (o *owner) run(ctx context.Context, events <-chan xgb.Event) {
 			err = o.conn.Guard(ctx, func() error { return o.take(event) })
 		case s := <-o.set:
 			o.text, o.last, o.have = s.text, s.text, true
-			xproto.SetSelectionOwner(o.conn.Conn, o.window, o.atoms.clipboard, xproto.TimeCurrentTime)
+			o.since = xproto.SetSelectionOwner(o.conn.Conn, o.window, o.atoms.clipboard, xproto.TimeCurrentTime).Sequence
 			if err = o.conn.RoundTrip(ctx); err == nil {
 				close(s.done)
 			}
@@ -208,7 +210,9 @@ func (o *owner) take(event xgb.Event) error {
 	case xproto.SelectionRequestEvent:
 		o.requested(e)
 	case xproto.SelectionClearEvent:
-		o.text, o.have = "", false
+		if int16(e.Sequence-o.since) >= 0 {
+			o.text, o.have = "", false
+		}
 	case xproto.PropertyNotifyEvent:
 		if e.Window == o.window {
 			return o.arrived(e)

@@ -122,6 +122,44 @@ func TestSetIsThere(t *testing.T) {
 	}
 }
 
+// TestSetOutlastsWhatWasLostBefore: that another has taken the clipboard is heard late, maybe after Set has taken it back. What was set is
+// there all the same.
+func TestSetOutlastsWhatWasLostBefore(t *testing.T) {
+	server := xorgtest.Start(t, 320, 240)
+	c := open(t, server)
+	other, err := xdisplay.Dial(t.Context(), server.Display)
+	require.NoError(t, err)
+	t.Cleanup(other.Abort)
+	var atoms [3]xproto.Atom
+	for i, name := range []string{"CLIPBOARD", "UTF8_STRING", "PASTED"} {
+		atom, err := xproto.InternAtom(other.Conn, false, uint16(len(name)), name).Reply()
+		require.NoError(t, err)
+		atoms[i] = atom.Atom
+	}
+	mine, err := xproto.NewWindowId(other.Conn)
+	require.NoError(t, err)
+	screen := xproto.Setup(other.Conn).DefaultScreen(other.Conn)
+	require.NoError(t, xproto.CreateWindowChecked(other.Conn, 0, mine, screen.Root, 0, 0, 1, 1, 0, xproto.WindowClassInputOnly, screen.RootVisual, 0, nil).Check())
+	for i := range 50 {
+		require.NoError(t, xproto.SetSelectionOwnerChecked(other.Conn, mine, atoms[0], xproto.TimeCurrentTime).Check())
+		require.NoError(t, c.Set(t.Context(), strconv.Itoa(i)))
+		xproto.ConvertSelection(other.Conn, mine, atoms[0], atoms[1], atoms[2], xproto.TimeCurrentTime)
+		for {
+			event, xerr := other.WaitForEvent()
+			require.Nil(t, xerr)
+			require.NotNil(t, event)
+			if answer, ok := event.(xproto.SelectionNotifyEvent); ok {
+				require.NotZero(t, answer.Property, "round %d: the clipboard is ours and empty", i)
+				break
+			}
+			if wish, ok := event.(xproto.SelectionRequestEvent); ok { // of the moment when it was ours
+				refusal := xproto.SelectionNotifyEvent{Time: wish.Time, Requestor: wish.Requestor, Selection: wish.Selection, Target: wish.Target}
+				xproto.SendEvent(other.Conn, false, wish.Requestor, 0, string(refusal.Bytes()))
+			}
+		}
+	}
+}
+
 // TestTooLong: a text above the limit stays where it is, and the next one comes.
 func TestTooLong(t *testing.T) {
 	server := xorgtest.Start(t, 320, 240)
