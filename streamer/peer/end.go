@@ -35,6 +35,7 @@ func (p *Peer) close(reason Reason) {
 		p.abort(reason)
 	}
 	p.cancel()
+	p.streams.end()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

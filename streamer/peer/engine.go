@@ -22,7 +22,7 @@ const (
 const nackBuffer = 2048
 
 // newAPI builds pion's factory for one peer.
-func newAPI(cfg *Config, network *Network, limit *feedbackLimit, estimator *estimator, repeats *repeats, wire *outlet) (*webrtc.API, error) {
+func newAPI(cfg *Config, network *Network, gate *rtcpGate, streams *streams, limit *feedbackLimit, estimator *estimator, repeats *repeats, wire *outlet) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	if err := registerMedia(media, cfg); err != nil {
 		return nil, fmt.Errorf("peer: register codecs and extensions: %w", err)
@@ -34,7 +34,8 @@ func newAPI(cfg *Config, network *Network, limit *feedbackLimit, estimator *esti
 	engine := webrtc.SettingEngine{LoggerFactory: pionLog{cfg.Log}}
 	engine.SetSCTPMaxReceiveBufferSize(receiveWindow)
 	engine.DetachDataChannels() // pion's own reading ends a channel, without a word to the client, at a message of 64 KiB
-	if err := network.apply(&engine); err != nil {
+	engine.BufferFactory = streams.buffer
+	if err := network.apply(&engine, gate); err != nil {
 		return nil, err
 	}
 	return webrtc.NewAPI(

@@ -10,9 +10,10 @@ import (
 	"github.com/pion/interceptor"
 )
 
-// A client may send RTCP as fast as its line carries it. Each packet is parsed, each packet that it asks for again is looked up and
-// copied by pion, on a goroutine for each request: a megabyte of feedback could cost a core. So what comes is bounded before
-// anything looks into it, at several times what browsers send on bad networks: libwebrtc sends reports every 50 ms, and a request for each gap.
+// A client may send RTCP as fast as its line carries it. Each packet that it asks for again is looked up and copied by pion, on a
+// goroutine for each request: a megabyte of feedback could cost a core. How many packets come at all is bounded by rtcpGate, before
+// pion decrypts and parses them; what is in them is bounded here, before anything acts on it, at several times what browsers send on bad
+// networks: libwebrtc sends reports every 50 ms, and a request for each gap.
 const (
 	// feedbackRate is what may come each second, and at once, in bytes with feedbackCost for each packet: some two thousand packets, or
 	// two hundred large ones.

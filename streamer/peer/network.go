@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pion/ice/v2"
+	"github.com/pion/transport/v2/stdnet"
 	"github.com/pion/webrtc/v3"
 )
 
@@ -115,8 +116,8 @@ func (n *Network) Close() error {
 	return nil
 }
 
-// apply writes the network's part of pion's settings.
-func (n *Network) apply(engine *webrtc.SettingEngine) error {
+// apply writes the network's part of pion's settings for one peer, whose sockets are behind the gate.
+func (n *Network) apply(engine *webrtc.SettingEngine, gate *rtcpGate) error {
 	engine.SetICETimeouts(n.config.Disconnected, n.config.Failed, keepAlive)
 	engine.SetDTLSRetransmissionInterval(dtlsRetransmit)
 	engine.SetHostAcceptanceMinWait(hostWait)
@@ -125,7 +126,7 @@ func (n *Network) apply(engine *webrtc.SettingEngine) error {
 	engine.SetRelayAcceptanceMinWait(relayWait)
 	types := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
 	if n.tcp != nil {
-		engine.SetICETCPMux(n.tcp)
+		engine.SetICETCPMux(gatedTCP{n.tcp, gate})
 		types = append(types, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6)
 	}
 	engine.SetNetworkTypes(types)
@@ -140,8 +141,13 @@ func (n *Network) apply(engine *webrtc.SettingEngine) error {
 	if len(n.config.NAT1To1) > 0 {
 		engine.SetNAT1To1IPs(n.config.NAT1To1, webrtc.ICECandidateTypeHost)
 	}
+	own, err := stdnet.NewNet()
+	if err != nil {
+		return fmt.Errorf("peer: list the machine's addresses: %w", err)
+	}
+	engine.SetNet(gatedNet{own, gate})
 	if n.mux != nil {
-		engine.SetICEUDPMux(n.mux)
+		engine.SetICEUDPMux(gatedMux{n.mux, gate})
 		return nil
 	}
 	if n.config.PortMax > 0 {

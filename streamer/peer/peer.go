@@ -48,6 +48,7 @@ type Peer struct {
 	targeter     *rate.Targeter // of the goroutine of followRate
 	fed          chan struct{}  // there was feedback
 	channels     *channels
+	streams      *streams
 	dispatcher   *dispatcher
 	counters     counters
 
@@ -86,7 +87,7 @@ func New(ctx context.Context, cfg Config) (*Peer, error) {
 	}
 	p := &Peer{
 		cfg: cfg, ranked: rank(cfg.Codecs, cfg.Settings.PreferredCodecs),
-		log: cfg.Log.With("client", cfg.ID), channels: newChannels(cfg.Settings), fed: make(chan struct{}, 1),
+		log: cfg.Log.With("client", cfg.ID), channels: newChannels(cfg.Settings), streams: newStreams(), fed: make(chan struct{}, 1),
 	}
 	p.cfg.Log = p.log
 	p.makeMedia()
@@ -96,6 +97,7 @@ func New(ctx context.Context, cfg Config) (*Peer, error) {
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	p.dispatcher = newDispatcher()
 	p.goroutines.Go(func() { p.sender.run(p.ctx) })
+	p.goroutines.Go(p.watchStreams)
 	p.pc.OnICECandidate(p.onCandidate)
 	p.pc.OnDataChannel(p.onDataChannel)
 	p.pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.onState() })
@@ -151,7 +153,8 @@ func (p *Peer) connectTo(network *Network) error {
 		p.decided(Decision{At: time.Now(), Kind: DecidedRedundancy, Cause: string(why), Copies: copies}, p.estimator.state())
 	}
 	p.sender.setPace(rate.PaceOf(p.estimator.state(), p.targeter.Told()))
-	api, err := newAPI(&p.cfg, network, newFeedbackLimit(time.Now, &p.counters.feedbackDropped), p.estimator, &repeats{take: p.sender.repeat}, p.wire)
+	dropped := &p.counters.feedbackDropped
+	api, err := newAPI(&p.cfg, network, newRTCPGate(time.Now, dropped), p.streams, newFeedbackLimit(time.Now, dropped), p.estimator, &repeats{take: p.sender.repeat}, p.wire)
 	if err == nil {
 		p.pc, err = api.NewPeerConnection(webrtc.Configuration{
 			ICEServers: p.cfg.ICEServers, SDPSemantics: webrtc.SDPSemanticsUnifiedPlan,
