@@ -27,7 +27,7 @@ type Stats struct {
 	NACKPackets, SLIs uint64
 	// Wire counts what went out of the pictures.
 	Wire WireStats
-	// FeedbackDropped counts packets of the client's RTCP that were not looked into, because there were too many.
+	// FeedbackDropped counts packets of RTCP that were not looked into, because there were too many: of the client, or of who knows its port.
 	FeedbackDropped uint64
 	// RTT is the round trip time by the last receiver report (RFC 3550, section 6.4.1), 0 before it.
 	RTT time.Duration
