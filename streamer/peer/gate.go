@@ -23,6 +23,9 @@ const (
 	gateRate, gateDear = 1200, 12
 	// sealed is what SRTCP adds behind a packet, at most: an index of 4 bytes, a tag of 10 or 16 (RFC 3711, RFC 7714).
 	sealed = 20
+	// gateStreams is how many streams of RTP are taken, half of them from who is not known as the client. pion makes a stream for each SSRC
+	// (RFC 3550, section 5.1) before it finds out whether the packet is the client's at all.
+	gateStreams = 64
 )
 
 // Of RTCP: packet types whose parsing costs no more than their size (RFC 3550, section 12.1; RFC 4585; RFC 5104).
@@ -32,19 +35,24 @@ const (
 	pictureLoss, intraFrames = 1, 4 // formats of payloadFeedback
 )
 
-// rtcpGate drops RTCP of one peer that comes too fast, before it is decrypted. What others send to our ports does not use up what the
+// rtcpGate drops RTCP of one peer that comes too fast, and RTP of too many streams, before it is decrypted. What others send to our ports does not use up what the
 // client may send: it is counted apart. Safe for concurrent use.
 type rtcpGate struct {
 	now     func() time.Time
-	dropped *atomic.Uint64 // packets
+	dropped *atomic.Uint64 // packets of RTCP
+	strays  *atomic.Uint64 // of RTP
 	client  atomic.Pointer[netip.AddrPort]
 
 	mu            sync.Mutex
 	known, others bucket
+	streams       map[uint32]bool // of RTP that are taken, by SSRC
 }
 
-func newRTCPGate(now func() time.Time, dropped *atomic.Uint64) *rtcpGate {
-	return &rtcpGate{now: now, dropped: dropped, known: bucket{rate: gateRate}, others: bucket{rate: gateRate}}
+func newRTCPGate(now func() time.Time, dropped, strays *atomic.Uint64) *rtcpGate {
+	return &rtcpGate{
+		now: now, dropped: dropped, strays: strays,
+		known: bucket{rate: gateRate}, others: bucket{rate: gateRate}, streams: make(map[uint32]bool),
+	}
 }
 
 // sent learns from what goes out where the client is: only who has passed ICE and DTLS is sent SRTP.
@@ -60,7 +68,7 @@ func (g *rtcpGate) sent(packet []byte, to net.Addr) {
 
 // lets tells whether a packet may be taken, and counts it where not.
 func (g *rtcpGate) lets(packet []byte, from net.Addr) bool {
-	if !isMedia(packet) || !isRTCP(packet) {
+	if !isMedia(packet) {
 		return true
 	}
 	client := g.client.Load()
@@ -68,6 +76,9 @@ func (g *rtcpGate) lets(packet []byte, from net.Addr) bool {
 }
 
 func (g *rtcpGate) takes(packet []byte, known bool) bool {
+	if !isRTCP(packet) {
+		return g.takesStream(packet, known)
+	}
 	cost := gateDear
 	if cheap(packet) {
 		cost = 1
@@ -84,6 +95,25 @@ func (g *rtcpGate) takes(packet []byte, known bool) bool {
 	}
 	g.dropped.Add(1)
 	return false
+}
+
+func (g *rtcpGate) takesStream(packet []byte, known bool) bool {
+	const ssrcAt, ssrcEnd = 8, 12
+	if len(packet) < ssrcEnd {
+		return false // no RTP
+	}
+	ssrc, most := binary.BigEndian.Uint32(packet[ssrcAt:]), gateStreams
+	if !known {
+		most /= 2
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.streams[ssrc] && len(g.streams) >= most {
+		g.strays.Add(1)
+		return false
+	}
+	g.streams[ssrc] = true
+	return true
 }
 
 // isMedia tells RTP and RTCP from STUN, DTLS and TURN (RFC 7983, section 7).
@@ -169,7 +199,7 @@ func (c relayedConn) ReadFrom(b []byte) (int, net.Addr, error) {
 		if err != nil {
 			return n, from, err //nolint:wrapcheck // pion's own, to pion
 		}
-		if inner := relayed(b[:n]); !isMedia(inner) || !isRTCP(inner) || c.gate.takes(inner, true) {
+		if inner := relayed(b[:n]); !isMedia(inner) || c.gate.takes(inner, true) {
 			return n, from, nil
 		}
 	}

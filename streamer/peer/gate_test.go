@@ -16,8 +16,8 @@ import (
 	"streamstack/streamer/frame"
 )
 
-// clear is a packet of RTCP as it is on the wire: nothing is read of what SRTCP encrypts.
-func clear(t *testing.T, packets ...rtcp.Packet) []byte {
+// inClear is a packet of RTCP as it is on the wire: nothing is read of what SRTCP encrypts.
+func inClear(t *testing.T, packets ...rtcp.Packet) []byte {
 	t.Helper()
 	raw, err := rtcp.Marshal(packets)
 	require.NoError(t, err)
@@ -28,7 +28,7 @@ func clear(t *testing.T, packets ...rtcp.Packet) []byte {
 func gateClock() (g *rtcpGate, now *time.Time, dropped *atomic.Uint64) {
 	at := time.Unix(1_700_000_000, 0)
 	dropped = &atomic.Uint64{}
-	return newRTCPGate(func() time.Time { return at }, dropped), &at, dropped
+	return newRTCPGate(func() time.Time { return at }, dropped, &atomic.Uint64{}), &at, dropped
 }
 
 var (
@@ -41,7 +41,7 @@ func TestGate(t *testing.T) {
 	t.Parallel()
 	const seconds = 10
 	dear := append(runs(), make([]byte, sealed)...)
-	hidden := clear(t, &rtcp.PictureLossIndication{MediaSSRC: 7}, &rtcp.RawPacket{0x8f, rtpFeedback, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	hidden := inClear(t, &rtcp.PictureLossIndication{MediaSSRC: 7}, &rtcp.RawPacket{0x8f, rtpFeedback, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	for name, packet := range map[string][]byte{"transport-wide": dear, "behind another": hidden} {
 		g, now, dropped := gateClock()
 		passed, all := 0, 0
@@ -58,8 +58,8 @@ func TestGate(t *testing.T) {
 
 	g, now, dropped := gateClock()
 	g.sent([]byte{0x80, 96, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, gateClient)
-	gap := clear(t, &rtcp.TransportLayerNack{MediaSSRC: 7, Nacks: []rtcp.NackPair{{PacketID: 1}}})
-	report := clear(t, &rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: 7}}}, rtcp.NewCNAMESourceDescription(1, "x"))
+	gap := inClear(t, &rtcp.TransportLayerNack{MediaSSRC: 7, Nacks: []rtcp.NackPair{{PacketID: 1}}})
+	report := inClear(t, &rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: 7}}}, rtcp.NewCNAMESourceDescription(1, "x"))
 	for millisecond := range seconds * 1000 {
 		*now = now.Add(time.Millisecond)
 		for range 10 {
@@ -74,11 +74,37 @@ func TestGate(t *testing.T) {
 		if millisecond%100 == 0 {
 			require.True(t, g.lets(report, gateClient))
 		}
-		for _, other := range [][]byte{{0x80, 96, 0, 1, 0}, {0, 1, 0, 0}, {22, 200, 0, 0}, {0x80}, nil} {
+		for _, other := range [][]byte{{0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7}, {0, 1, 0, 0}, {22, 200, 0, 0}, {0x80}, nil} {
 			require.True(t, g.lets(other, gateClient), "no RTCP")
 		}
 	}
 	require.Positive(t, dropped.Load(), "of the stranger")
+}
+
+// Strangers cannot take all the places of the client's streams.
+func TestGateOfStreams(t *testing.T) {
+	t.Parallel()
+	g, _, _ := gateClock()
+	stream := func(ssrc uint32) []byte {
+		return binary.BigEndian.AppendUint32([]byte{0x80, 111, 0, 1, 0, 0, 0, 0}, ssrc)
+	}
+	taken := 0
+	for ssrc := range uint32(1000) {
+		if g.lets(stream(ssrc), gateStranger) {
+			taken++
+		}
+	}
+	require.Equal(t, gateStreams/2, taken)
+	g.sent(stream(1), gateClient)
+	for ssrc := range uint32(1000) {
+		if g.lets(stream(10_000+ssrc), gateClient) {
+			taken++
+		}
+	}
+	require.Equal(t, gateStreams, taken)
+	require.True(t, g.lets(stream(10_000), gateClient), "what is taken stays so")
+	require.Equal(t, 2000-gateStreams, int(g.strays.Load()))
+	require.False(t, g.lets([]byte{0x80, 111, 0, 1}, gateClient), "no RTP")
 }
 
 // What a relay passes on is looked into.
@@ -105,7 +131,7 @@ func FuzzGate(f *testing.F) {
 		if inner := relayed(packet); len(inner) > len(packet) {
 			t.Fatal("more came out than went in")
 		}
-		if !g.lets(packet, gateClient) || dropped.Load() != 0 {
+		if !g.lets(packet, gateClient) && !isMedia(packet) || dropped.Load() != 0 {
 			t.Fatal("a single packet is dropped")
 		}
 	})

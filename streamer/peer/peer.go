@@ -154,7 +154,7 @@ func (p *Peer) connectTo(network *Network) error {
 	}
 	p.sender.setPace(rate.PaceOf(p.estimator.state(), p.targeter.Told()))
 	dropped := &p.counters.feedbackDropped
-	api, err := newAPI(&p.cfg, network, newRTCPGate(time.Now, dropped), p.streams, newFeedbackLimit(time.Now, dropped), p.estimator, &repeats{take: p.sender.repeat}, p.wire)
+	api, err := newAPI(&p.cfg, network, newRTCPGate(time.Now, dropped, &p.counters.strays), p.streams, newFeedbackLimit(time.Now, dropped), p.estimator, &repeats{take: p.sender.repeat}, p.wire)
 	if err == nil {
 		p.pc, err = api.NewPeerConnection(webrtc.Configuration{
 			ICEServers: p.cfg.ICEServers, SDPSemantics: webrtc.SDPSemanticsUnifiedPlan,

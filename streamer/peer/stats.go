@@ -29,6 +29,8 @@ type Stats struct {
 	Wire WireStats
 	// FeedbackDropped counts packets of RTCP that were not looked into, because there were too many: of the client, or of who knows its port.
 	FeedbackDropped uint64
+	// StraysDropped counts packets of RTP of more streams than a client has a use for.
+	StraysDropped uint64
 	// RTT is the round trip time by the last receiver report (RFC 3550, section 6.4.1), 0 before it.
 	RTT time.Duration
 	// Loss is the part of the video packets lost between the last two receiver reports, 0 to 1.
@@ -61,6 +63,7 @@ type counters struct {
 	overflows         atomic.Uint64
 	repeats           atomic.Uint64
 	feedbackDropped   atomic.Uint64
+	strays            atomic.Uint64
 	target            atomic.Pointer[Target]
 	mu                sync.Mutex
 	rtt               time.Duration
@@ -73,7 +76,7 @@ func (c *counters) stats() Stats {
 	s := Stats{
 		Video: c.video.stats(), Audio: c.audio.stats(), FramesDropped: c.dropped.Load(),
 		NACKs: c.nacks.Load(), PLIs: c.plis.Load(), FIRs: c.firs.Load(), NACKPackets: c.nackPackets.Load(), SLIs: c.slis.Load(),
-		Overflows: c.overflows.Load(), Repeats: c.repeats.Load(), FeedbackDropped: c.feedbackDropped.Load(), RTT: c.rtt, Loss: c.loss,
+		Overflows: c.overflows.Load(), Repeats: c.repeats.Load(), FeedbackDropped: c.feedbackDropped.Load(), StraysDropped: c.strays.Load(), RTT: c.rtt, Loss: c.loss,
 	}
 	if t := c.target.Load(); t != nil {
 		s.Target = *t

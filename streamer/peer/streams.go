@@ -40,12 +40,12 @@ func newStreams() *streams {
 // so that there are no more, however long the owner takes.
 func (s *streams) buffer(kind packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
 	s.mu.Lock()
-	made, real, size := &s.rtcp, rtcpStreams, rtcpWaiting
+	made, most, size := &s.rtcp, rtcpStreams, rtcpWaiting
 	if kind == packetio.RTPBufferPacket {
-		made, real, size = &s.rtp, rtpStreams, rtpWaiting
+		made, most, size = &s.rtp, rtpStreams, rtpWaiting
 	}
 	*made++
-	keeps, all := *made <= real, s.rtp+s.rtcp
+	keeps, all := *made <= most, s.rtp+s.rtcp
 	s.mu.Unlock()
 	if all == maxStreams+1 {
 		close(s.over)
