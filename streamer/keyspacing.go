@@ -46,13 +46,14 @@ func (k *captures) askKey(first bool) {
 	if k.video == nil || k.closed {
 		return
 	}
-	ok, wait := k.keys.ask(time.Now(), first)
+	now := time.Now()
+	ok, wait := k.keys.ask(now, first)
 	switch {
 	case ok:
 		k.video.RequestKeyframe()
 		fallthrough // and looks whether it comes
 	case wait == 0:
-		wait = keyPatience
+		wait = k.keys.asked.Add(keyPatience).Sub(now) // what is left of it: who asks again meanwhile does not put it off
 	}
 	if k.later != nil {
 		k.later.Stop()

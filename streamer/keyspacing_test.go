@@ -130,3 +130,41 @@ func TestKeySpacing(t *testing.T) {
 	now = now.Add(1)
 	require.EqualValues(t, -1, ask(false))
 }
+
+// deaf is an encoder that does not hear the first request.
+type deaf struct {
+	*playing
+	mu    sync.Mutex
+	asked []time.Time
+}
+
+func (d *deaf) RequestKeyframe() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked = append(d.asked, time.Now())
+}
+
+// A request that is lost is repeated when the patience with it is over, also where the client asks for a picture all the time meanwhile.
+func TestALostKeyFrameIsAskedForInTime(t *testing.T) {
+	t.Parallel()
+	for _, again := range []time.Duration{0, keyPatience / 2, keyPatience - time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			k := newCaptures(nil)
+			d := &deaf{playing: newPlaying(Encoder{Codec: frame.VP8}, 0)}
+			k.keepVideo(d)
+			k.keyframe(false)
+			time.Sleep(again)
+			k.keyframe(false)
+			time.Sleep(keyPatience - again + time.Millisecond)
+			synctest.Wait()
+			d.mu.Lock()
+			asked := append([]time.Time(nil), d.asked...)
+			d.mu.Unlock()
+			require.Len(t, asked, 2, "asked again after %s", again)
+			require.Equal(t, keyPatience, asked[1].Sub(asked[0]))
+			k.answered()
+			close(d.stop)
+			k.close()
+		})
+	}
+}
