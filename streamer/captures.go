@@ -21,6 +21,7 @@ type captures struct {
 	closed  bool
 	video   Video
 	target  peer.Target // asked for before the video was there, zero for nothing
+	aimed   bool        // by congestion control
 	wantKey bool        // likewise, and not answered yet
 	keys    keySpacing
 	later   *time.Timer // for a key frame that has to wait, nil for none
@@ -224,8 +225,18 @@ func (k *captures) follow(r frame.Rhythm) {
 func (k *captures) aim(t peer.Target) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.target = t
+	k.target, k.aimed = t, true
 	k.tell()
+}
+
+// begins sets the target that a stream begins with in place of the one it was made with, unless there is one of congestion control.
+func (k *captures) begins(t peer.Target) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.aimed {
+		k.target = t
+		k.tell()
+	}
 }
 
 // tell tells the video its target, if there are both.

@@ -14,12 +14,14 @@ import (
 )
 
 // inside is what programs of the instance see of the stream and change in it (package instanceapi). It has a lock of its own, since
-// the loop may wait for the log while a program asks. All its methods are safe for concurrent use, and none waits for the network.
+// the loop may wait for the log while a program asks. All its methods are safe for concurrent use, and none waits for the network; only
+// Change waits for the disk, and the loop not for it.
 type inside struct {
 	trace   *rtclog.Log
 	metrics *instanceapi.Metrics
 	changed func(bitrate.Limit) // by a program, to which range
 
+	changing  sync.Mutex // held by the one Change at a time; taken before mu
 	mu        sync.Mutex
 	table     bitrate.Limit // what the display has by itself
 	low, high *uint32       // in place of the table's, kbit/s; nil where that holds
@@ -134,27 +136,19 @@ func (i *inside) Settings() instanceapi.Settings {
 
 // Change implements [instanceapi.Platform].
 func (i *inside) Change(c instanceapi.Change) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	low, high := chosen(i.low, c.MinKbps), chosen(i.high, c.MaxKbps)
-	if c.MinKbps != nil || c.MaxKbps != nil {
-		least, most := uint32(i.table.MinKbps), uint32(i.table.MaxKbps)
-		if low != nil {
-			least = *low
-		}
-		if high != nil {
-			most = *high
-		}
-		if most > 0 && least > most {
-			return instanceapi.Refusef("%s would be %d and %s %d: the minimum must not be above the maximum; name both in one request",
-				instanceapi.MinKbps, least, instanceapi.MaxKbps, most)
-		}
+	i.changing.Lock()
+	defer i.changing.Unlock()
+	low, high, err := i.choose(c)
+	if err != nil {
+		return err
 	}
 	if c.RTCLog != nil {
-		if err := i.trace.Set(*c.RTCLog); err != nil { // first: it is the one that may fail
+		if err := i.trace.Set(*c.RTCLog); err != nil { // first: it is the one that may fail, and may take the disk's time
 			return err //nolint:wrapcheck // it says what and where
 		}
 	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	before := i.within(i.low, i.high)
 	i.low, i.high = low, high
 	if now := i.within(low, high); now != before {
@@ -162,6 +156,36 @@ func (i *inside) Change(c instanceapi.Change) error {
 		i.spread()
 	}
 	return nil
+}
+
+// choose tells what the bounds become with a change, or why they cannot.
+func (i *inside) choose(c instanceapi.Change) (low, high *uint32, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	low, high = chosen(i.low, c.MinKbps), chosen(i.high, c.MaxKbps)
+	if c.MinKbps == nil && c.MaxKbps == nil {
+		return low, high, nil
+	}
+	shown := i.within(i.low, i.high)
+	least, most := follows(i.low, low, shown.MinKbps, i.table.MinKbps), follows(i.high, high, shown.MaxKbps, i.table.MaxKbps)
+	if most > 0 && least > most {
+		return nil, nil, instanceapi.Refusef("%s would be %d and %s %d: the minimum must not be above the maximum; name both in one request",
+			instanceapi.MinKbps, least, instanceapi.MaxKbps, most)
+	}
+	return low, high, nil
+}
+
+// follows is the bound that a change is judged by. One that was not set and still is not has given way already, if it had to: it counts
+// as it is shown, so that what is shown can be asked for.
+func follows(before, now *uint32, shown, table int) uint32 {
+	switch {
+	case now != nil:
+		return *now
+	case before == nil:
+		return uint32(shown)
+	default:
+		return uint32(table)
+	}
 }
 
 // chosen is what a bound becomes.
@@ -216,6 +240,9 @@ func (c *client) rebound(l bitrate.Limit) {
 	if c.peer == nil { // viewers alone: nothing else moves their encoder
 		c.captures.aim(peer.Target{Bitrate: 1000 * to.startKbps(), FPS: c.screen.FPS})
 		return
+	}
+	if !c.viewer {
+		c.captures.begins(peer.Target{Bitrate: 1000 * to.startKbps(), FPS: c.screen.FPS})
 	}
 	if err := c.peer.SetBitrates(to.lowest(c.viewer), 1000*to.maxKbps()); err != nil {
 		c.s.log.Error("a stream keeps its range of bitrates", "peer", c.id, "err", err) // the range is a sound one

@@ -304,6 +304,19 @@ func TestRangeProperty(t *testing.T) {
 				}
 			}
 			require.True(t, now.MaxKbps == 0 || now.MinKbps <= now.MaxKbps, "%+v", now)
+			if rapid.Bool().Draw(t, "again") {
+				var same instanceapi.Change // what is shown can be asked for, in whole and in part
+				if which := rapid.IntRange(1, 3).Draw(t, "which"); which&1 != 0 {
+					same.MinKbps = &instanceapi.Kbps{Value: now.MinKbps}
+					if which&2 != 0 {
+						same.MaxKbps = &instanceapi.Kbps{Value: now.MaxKbps}
+					}
+				} else {
+					same.MaxKbps = &instanceapi.Kbps{Value: now.MaxKbps}
+				}
+				require.NoError(t, i.Change(same), "%+v", now)
+				require.Equal(t, now, i.Settings())
+			}
 			l := i.limit()
 			as := &client{limit: l}
 			require.LessOrEqual(t, as.lowest(false), 1000*as.maxKbps())

@@ -92,7 +92,7 @@ func (q *sampler) append(ctx context.Context, d events.QualityData) error {
 // targetKbps is what the encoder was told to aim at, from what congestion control told last (bit/s, 0 for nothing yet).
 func (c *client) targetKbps(bps int) int {
 	if bps == 0 {
-		return c.startKbps()
+		return c.captures.wanted(c.startKbps()) // the range may have changed since the client was made
 	}
 	return bps / 1000
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"streamstack/events"
 	"streamstack/events/bridge"
@@ -51,7 +53,11 @@ func New(cfg Config) (*Streamer, error) {
 	s := &Streamer{cfg: cfg, log: cfg.Logger.With("component", "streamer"), do: make(chan func(context.Context) error), screen: cfg.Screen, failed: map[string]bool{}}
 	s.viewing = newViewing(s.log)
 	s.inside = newInside(rtclog.New(cfg.Traces, s.log), s.table())
+	told := rate.NewLimiter(rate.Every(time.Minute), 10) // a program may change them all the time, and the log is not its alone
 	s.inside.changed = func(l bitrate.Limit) {
+		if !told.Allow() {
+			return
+		}
 		s.log.Info("the instance bounds the bitrate", "min_kbps", l.MinKbps, "max_kbps", l.MaxKbps)
 	}
 	return s, nil
