@@ -16,9 +16,9 @@ func (t *Targeter) Bound(low, high int) error {
 }
 
 // Untried tells that nothing has been found yet that keeps the path from carrying more than the estimate: it stands at the upper
-// bound, or where it began and has only risen from.
+// bound, or where it began and has only risen from. An upper bound that was lower for a while does not make it so.
 func (e *Estimator) Untried() bool {
-	if e.draining || e.outage {
+	if e.draining || e.outage || e.barred > 0 {
 		return false
 	}
 	switch e.cause {

@@ -91,3 +91,23 @@ func TestUntried(t *testing.T) {
 	e.draining = true
 	require.False(t, e.Untried())
 }
+
+// What loss has found is not forgotten because an upper bound was lower for a while: when that is raised, the estimate does not leap to
+// where packets were lost. Once the path has carried as much it may.
+func TestACutDoesNotHideALoss(t *testing.T) {
+	t.Parallel()
+	e, err := New(Config{Min: megabit, Start: 2 * megabit, Max: 4 * megabit})
+	require.NoError(t, err)
+	e.set(1_900_000, CauseLoss)
+	require.False(t, e.Untried())
+	require.NoError(t, e.Bound(megabit/2, megabit))
+	require.Equal(t, megabit, e.State().Estimate)
+	require.False(t, e.Untried(), "it stands at the bound, and was lost above")
+	require.NoError(t, e.Bound(megabit/2, megabit*3/4))
+	require.NoError(t, e.Bound(megabit, 8*megabit))
+	require.False(t, e.Untried())
+	e.set(1_800_000, CauseIncrease)
+	require.False(t, e.Untried())
+	e.set(1_900_000, CauseIncrease)
+	require.True(t, e.Untried())
+}

@@ -32,6 +32,7 @@ const (
 type Estimator struct {
 	low, high, estimate float64
 	cause               Cause
+	barred              float64 // from where an upper bound has cut an estimate that something spoke against; 0 for nothing
 
 	begun bool
 	epoch time.Time
@@ -225,12 +226,18 @@ func (e *Estimator) set(bps float64, why Cause) {
 	if bps = min(max(bps, e.low), e.high); bps != e.estimate {
 		e.estimate, e.cause = bps, why
 	}
+	if bps >= e.barred && (why == CauseIncrease || why == CauseProbe) {
+		e.barred = 0 // the path has carried it since
+	}
 }
 
 // Bound changes the bounds, and the estimate where it is outside of them.
 func (e *Estimator) Bound(low, high int) error {
 	if low <= 0 || high < low {
 		return errors.New("rate: give 0 < low <= high")
+	}
+	if e.estimate > float64(high) && !e.Untried() {
+		e.barred = max(e.barred, e.estimate) // the cut must not hide it
 	}
 	e.low, e.high = float64(low), float64(high)
 	e.set(e.estimate, CauseBounds)

@@ -120,6 +120,14 @@ func (f *files) flush() error {
 	return nil
 }
 
+// abandon gives up a file that cannot be written; the next line begins another.
+func (f *files) abandon() {
+	if f.file != nil {
+		_ = f.file.Close() // it has failed already
+		f.file = nil
+	}
+}
+
 func (f *files) close() error {
 	if f.file == nil {
 		return nil

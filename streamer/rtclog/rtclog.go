@@ -15,7 +15,8 @@
 // # Bounds
 //
 // The files are rtc_log.NUMBER.ndjson, of [MaxFile] bytes at most; the last [MaxFiles] are kept. Nobody on the media's way waits for
-// the disk: what it does not take in time is left out, and counted in a line ("omitted").
+// the disk: what it does not take in time is left out, and counted in a line ("omitted"). So is what a disk does not take that is full;
+// there is another file once it has room again.
 package rtclog
 
 import (
@@ -26,6 +27,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -37,6 +40,10 @@ const (
 	queued = 4096
 	// flushEvery is how long a line may stay in memory.
 	flushEvery = 500 * time.Millisecond
+	// retryEvery is how long a disk that took nothing is left alone.
+	retryEvery = 10 * time.Second
+	// A program may switch it all the time, and the streamer's own log is not that program's alone: so often it is told, and as many at once.
+	toldEvery, toldBurst = time.Minute, 10
 )
 
 // Log is the log of one instance, off at first. Its methods are safe for concurrent use.
@@ -47,10 +54,13 @@ type Log struct {
 	running atomic.Pointer[run] // nil while it is off
 	mu      sync.Mutex          // of Set
 	closed  bool
+	told    *rate.Limiter // lines about it in the streamer's log
 }
 
 // New makes a log that writes into a folder, which is made when it is needed.
-func New(folder string, log *slog.Logger) *Log { return &Log{folder: folder, log: log} }
+func New(folder string, log *slog.Logger) *Log {
+	return &Log{folder: folder, log: log, told: rate.NewLimiter(rate.Every(toldEvery), toldBurst)}
+}
 
 // On tells whether it writes.
 func (l *Log) On() bool { return l.running.Load() != nil }
@@ -76,10 +86,12 @@ func (l *Log) Set(on bool) error {
 	if err != nil {
 		return err
 	}
-	r := &run{file: f, log: l.log, lines: make(chan line, queued), stop: make(chan struct{})}
+	r := &run{file: f, log: l.log, told: l.told, retry: retryEvery, lines: make(chan line, queued), stop: make(chan struct{})}
 	r.work.Go(r.write)
 	l.running.Store(r)
-	l.log.Info("the RTC event log is written", "folder", l.folder)
+	if l.told.Allow() {
+		l.log.Info("the RTC event log is written", "folder", l.folder)
+	}
 	return nil
 }
 
@@ -114,10 +126,16 @@ type start struct {
 type run struct {
 	file    *files
 	log     *slog.Logger
+	told    *rate.Limiter
+	retry   time.Duration
 	lines   chan line
 	omitted atomic.Uint64
 	stop    chan struct{}
 	work    sync.WaitGroup
+
+	// Of write's goroutine:
+	failed time.Time // when the disk last took nothing, zero once it does
+	unsure uint64    // lines that may be in the file's buffer only
 }
 
 // put has a line written, if there is room.
@@ -139,36 +157,56 @@ func (r *run) end() {
 func (r *run) write() {
 	flush := time.NewTicker(flushEvery)
 	defer flush.Stop()
-	failed := false
-	note := func(err error) {
-		if err != nil && !failed { // once: the disk may be full for long
-			failed = true
-			r.log.Warn("the RTC event log is not written", "err", err)
-		}
-	}
 	for {
 		select {
 		case l := <-r.lines:
-			note(r.take(l))
+			r.take(l)
 		case <-flush.C:
-			note(r.file.flush())
+			r.settle(r.file.flush())
 		case <-r.stop:
 			for len(r.lines) > 0 {
-				note(r.take(<-r.lines))
+				r.take(<-r.lines)
 			}
-			note(r.file.close())
+			r.settle(r.file.close())
 			return
 		}
 	}
 }
 
-func (r *run) take(l line) error {
-	if n := r.omitted.Swap(0); n > 0 {
-		if err := r.append(line{at: l.at, Omitted: n}); err != nil {
-			return err
+// settle takes the outcome of a flush. After a failure the file is given up: what it holds is whole but for its end.
+func (r *run) settle(err error) {
+	switch {
+	case err != nil:
+		r.omitted.Add(r.unsure)
+		r.unsure = 0
+		if r.failed.IsZero() && r.told.Allow() { // once: the disk may be full for long
+			r.log.Warn("the RTC event log is not written for now: is the disk full?", "err", err)
 		}
+		r.failed = time.Now()
+		r.file.abandon()
+	case r.file.file != nil:
+		r.failed, r.unsure = time.Time{}, 0
 	}
-	return r.append(l)
+}
+
+// take writes a line, and before it how many were left out.
+func (r *run) take(l line) {
+	if !r.failed.IsZero() && r.file.file == nil && time.Since(r.failed) < r.retry {
+		r.omitted.Add(1)
+		return
+	}
+	n := r.omitted.Swap(0)
+	var err error
+	if n > 0 {
+		err = r.append(line{at: l.at, Omitted: n})
+	}
+	if err == nil {
+		err = r.append(l)
+	}
+	r.unsure += n + 1
+	if err != nil {
+		r.settle(err)
+	}
 }
 
 func (r *run) append(l line) error {

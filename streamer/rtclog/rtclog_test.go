@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/pion/rtp"
 	"github.com/stretchr/testify/require"
 
+	"streamstack/events/eventstest"
 	"streamstack/streamer/peer"
 	"streamstack/streamer/rate"
 )
@@ -140,7 +142,7 @@ func TestOmissionsAreCounted(t *testing.T) {
 	folder := t.TempDir()
 	f, err := open(folder, MaxFile)
 	require.NoError(t, err)
-	r := &run{file: f, log: quiet, lines: make(chan line, 2), stop: make(chan struct{})}
+	r := &run{file: f, log: quiet, told: New("", quiet).told, lines: make(chan line, 2), stop: make(chan struct{})}
 	for range 5 {
 		r.put(line{at: time.Now(), RTP: &rtpLine{}})
 	}
@@ -195,4 +197,48 @@ func TestTheLastNumber(t *testing.T) {
 	entries, err := os.ReadDir(folder)
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(entries), MaxFiles+1)
+}
+
+// A disk that is full for a while costs the lines of that while, which are counted, and no more than one warning.
+func TestAFullDiskIsLeftBehind(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	f, err := open(folder, MaxFile)
+	require.NoError(t, err)
+	require.NoError(t, f.close())
+	f.file, err = os.OpenFile("/dev/full", os.O_WRONLY, 0) // where every write fails for want of room
+	require.NoError(t, err)
+	f.out = bufio.NewWriterSize(f.file, bufferSize)
+	var output eventstest.Output
+	r := &run{file: f, log: slog.New(slog.NewTextHandler(&output, nil)), told: New("", quiet).told, retry: time.Hour, lines: make(chan line, 4), stop: make(chan struct{})}
+	say := func() { r.take(line{at: time.Now(), RTP: &rtpLine{}}) }
+	say()
+	say()
+	r.settle(f.flush())
+	require.Nil(t, f.file)
+	say() // which is too soon
+	require.EqualValues(t, 3, r.omitted.Load())
+	r.retry = 0
+	say()
+	r.settle(f.flush())
+	say()
+	r.settle(f.close())
+	require.Equal(t, 1, strings.Count(output.String(), "not written"), output.String())
+	lines := read(t, filepath.Join(folder, "rtc_log.2.ndjson"))
+	require.Len(t, lines, 4)
+	require.InDelta(t, 3, lines[1]["omitted"], 0)
+	require.Contains(t, lines[2], "rtp")
+}
+
+// Who switches it all the time fills no log.
+func TestSwitchingIsNotToldEachTime(t *testing.T) {
+	t.Parallel()
+	var output eventstest.Output
+	l := New(t.TempDir(), slog.New(slog.NewTextHandler(&output, nil)))
+	for range 100 {
+		require.NoError(t, l.Set(true))
+		require.NoError(t, l.Set(false))
+	}
+	require.Less(t, strings.Count(output.String(), "is written"), 20)
+	require.Contains(t, output.String(), "is written")
 }
