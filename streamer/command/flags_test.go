@@ -145,7 +145,7 @@ func TestOnePortEach(t *testing.T) {
 	}
 }
 
-// Features that are Android's are let pass, what is no feature is not.
+// Features that are Android's or not known are let pass, what cannot be the name of one is not.
 func TestParseFeatures(t *testing.T) {
 	parse := func(text string) (ice bool, err error) {
 		cmd := &cli.Command{Name: "x", Flags: NetworkFlags(), Action: func(_ context.Context, cmd *cli.Command) error {
@@ -156,13 +156,13 @@ func TestParseFeatures(t *testing.T) {
 		return ice, err
 	}
 	for text, want := range map[string]bool{
-		"": false, " , ": false, "enable_anbox_ime,allow_android_reboot": false, iceLogging: true, "enable_system_ui, " + iceLogging: true,
+		"": false, " , ": false, "enable_anbox_ime,allow_android_reboot": false, "webrtc.other": false, "some_flag," + iceLogging: true, iceLogging: true, "enable_system_ui, " + iceLogging: true,
 	} {
 		ice, err := parse(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, ice, text)
 	}
-	for _, text := range []string{"webrtc", "WEBRTC.ENABLE_ICE_LOGGING", iceLogging + ";x"} {
+	for _, text := range []string{"two words", "WEBRTC.ENABLE_ICE_LOGGING", iceLogging + ";x"} {
 		_, err := parse(text)
 		require.Equal(t, connect.ExitUsage, connect.ExitStatus(err), "%q: %v", text, err)
 		require.ErrorContains(t, err, "--features takes")

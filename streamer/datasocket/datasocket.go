@@ -14,7 +14,8 @@
 // makes the program's writes wait; in between are some megabytes at most. A client's channels share one SCTP window, the
 // control channel's too, so the page is held back only while the program takes some of what is pushed at it: one that takes less than
 // 256 KiB in 0.3 s while 4 MiB wait for it loses the channel, which the page sees close (package peer, inbox.go). The input is
-// delayed by no more than that, once. With less to wait for it, a program that takes nothing for [Stall] is disconnected, and
+// delayed by up to that each time the 4 MiB are full: once by a program that has stopped, again and again by one that takes just
+// enough. With less to wait for it, a program that takes nothing for [Stall] is disconnected, and
 // sees by the end of its connection that bytes are missing.
 package datasocket
 

@@ -27,7 +27,7 @@ const (
 // arrival, are what a browser's jitter buffer wants.
 const audioPipeline = "pulsesrc name=source client-name=streamstack provide-clock=false buffer-time=40000 latency-time=10000 ! " +
 	"audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate=48000,channels=2 ! " +
-	"opusenc name=encoder audio-type=restricted-lowdelay frame-size=10 bitrate-type=constrained-vbr bitrate=%d inband-fec=true " +
+	"opusenc name=encoder audio-type=restricted-lowdelay frame-size=10 bitrate-type=constrained-vbr bitrate=%d " +
 	"packet-loss-percentage=5 perfect-timestamp=true ! " + sinkElement
 
 // AudioConfig says what to capture.

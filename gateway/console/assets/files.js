@@ -10,6 +10,11 @@ const CHUNK = 32 * 1024;
 /** Above this many bytes in the channel's queue sending waits, until it is down to the second: input shares the way. */
 const QUEUE_HIGH = 512 * 1024;
 const QUEUE_LOW = 128 * 1024;
+/**
+ * How many bytes of an upload may be ahead of what the session has written, of which it tells every 1 MiB: less than the 4 MiB that the
+ * streamer holds for a channel, so that a slow disk holds up neither the input, which shares the way, nor ends the channel.
+ */
+const AHEAD = 2 * 1024 * 1024;
 
 /**
  * @typedef {{name: string, size: number, modified: number}} RemoteFile
@@ -23,6 +28,8 @@ const QUEUE_LOW = 128 * 1024;
 export class Files extends EventTarget {
   #channel;
   #id = 0;
+  /** Bytes of the upload under way that the session has written, as far as it has told. */
+  #written = 0;
   /** @type {Promise<unknown>} uploads go one after the other, and so do downloads */
   #uploads = Promise.resolve();
   /** @type {Promise<unknown>} */
@@ -85,10 +92,14 @@ export class Files extends EventTarget {
       const done = this.#answer(['done'], id);
       done.catch(() => {}); // it is awaited below, if the first goes well
       await go;
+      this.#written = 0;
       this.#tell(transfer);
       for (let at = 0; at < file.size; at += CHUNK) {
         const part = await file.slice(at, at + CHUNK).arrayBuffer();
         await this.#drained();
+        while (at + part.byteLength - this.#written > AHEAD && this.#waiting.has(`done ${id}`)) {
+          await this.#answer(['progress'], id).catch(() => {}); // and then it is not waiting any more
+        }
         if (!this.#waiting.has(`done ${id}`)) break; // it has failed
         this.#channel.send(part);
         this.#tell(Object.assign(transfer, { bytes: at + part.byteLength }));
@@ -163,6 +174,7 @@ export class Files extends EventTarget {
       return;
     }
     const id = answer.id ?? 0;
+    if (answer.type === 'progress') this.#written = answer.bytes ?? 0;
     if (answer.type !== 'error') {
       this.#waiting.get(`${answer.type} ${id}`)?.(answer);
       this.#waiting.delete(`${answer.type} ${id}`);
