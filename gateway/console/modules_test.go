@@ -335,6 +335,28 @@ func TestModules(t *testing.T) {
 		require.Equal(t, "0.0,39.0 120.0,20.0 240.0,1.0", got, "a minute from left to right, nothing at the bottom; a clock that is ahead stays inside")
 	})
 
+	t.Run("an upload stays close to what is written", func(t *testing.T) {
+		var got []int
+		b.Eval(`import('./files.js').then(async (m) => {
+			const channel = Object.assign(new EventTarget(), {readyState: 'open', bufferedAmount: 0, sent: 0, send(data) {
+				if (typeof data === 'string') this.said = JSON.parse(data); else this.sent += data.byteLength; }});
+			const files = new m.Files(channel), MiB = 1024 * 1024, seen = [];
+			const answer = (a) => channel.dispatchEvent(new MessageEvent('message', {data: JSON.stringify({id: channel.said.id, ...a})}));
+			const settled = async () => { for (let before = -1, calm = 0; calm < 20;) {
+				calm = channel.sent === before ? calm + 1 : 0; before = channel.sent; await new Promise((go) => setTimeout(go, 5)); } };
+			const going = files.put(new File([new Uint8Array(5 * MiB)], 'f'));
+			await settled();
+			answer({type: 'go'});
+			for (const bytes of [1, 2, 3].map((n) => n * MiB)) { await settled(); seen.push(channel.sent / MiB); answer({type: 'progress', bytes}); }
+			await settled();
+			seen.push(channel.sent / MiB);
+			answer({type: 'done', name: 'f'});
+			await going;
+			return seen;
+		})`, &got)
+		require.Equal(t, []int{2, 3, 4, 5}, got, "MiB sent when 0, 1, 2 and 3 were written")
+	})
+
 	t.Run("decisions", func(t *testing.T) {
 		for list, want := range map[string][]string{
 			`{kind: 'keyframe', cause: 'pli'}, {kind: 'something_new'}, {kind: 'target', cause: 'start', target_kbps: 9}`:                 {},

@@ -128,11 +128,17 @@ func (r *Roster[I]) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// KeepEnded is how many ended instances keep their logs.
-const KeepEnded = 20
+const (
+	// KeepEnded is how many ended instances keep their logs.
+	KeepEnded = 20
+	// KeepTraces is how many of those keep what is in their folder traces, the RTC event log, as well: a program of an instance can make
+	// it grow to 32 MiB.
+	KeepTraces = 3
+)
 
-// Prune removes the folders of ended instances, and their logs, but for the newest [KeepEnded]. They are in a folder of folders that
-// have the instances' names; ours tells which of them are the driver's to remove. No instance is admitted meanwhile.
+// Prune removes the folders of ended instances, and their logs, but for the newest [KeepEnded], and the traces but of the newest
+// [KeepTraces]. They are in a folder of folders that have the instances' names; ours tells which of them are the driver's to remove. No
+// instance is admitted meanwhile.
 func (r *Roster[I]) Prune(folder string, ours func(path string) bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -151,8 +157,23 @@ func (r *Roster[I]) Prune(folder string, ours func(path string) bool) error {
 	}
 	slices.SortFunc(ended, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
 	var errs []error
-	for _, old := range ended[min(KeepEnded, len(ended)):] {
-		errs = append(errs, os.RemoveAll(filepath.Join(folder, old.Name())))
+	for i, old := range ended {
+		path := filepath.Join(folder, old.Name())
+		switch {
+		case i >= KeepEnded:
+			errs = append(errs, os.RemoveAll(path))
+		case i >= KeepTraces:
+			errs = append(errs, removeTraces(path, old))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// removeTraces leaves the folder as old as it was: its age is what the next pruning goes by.
+func removeTraces(path string, was fs.FileInfo) error {
+	traces := filepath.Join(path, "traces")
+	if _, err := os.Lstat(traces); err != nil {
+		return nil //nolint:nilerr // there are none
+	}
+	return errors.Join(os.RemoveAll(traces), os.Chtimes(path, was.ModTime(), was.ModTime()))
 }

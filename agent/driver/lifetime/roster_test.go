@@ -142,7 +142,7 @@ func TestARosterPrunesOldLogs(t *testing.T) {
 	folder := t.TempDir()
 	entry := func(name string, age int) {
 		path := filepath.Join(folder, name)
-		require.NoError(t, os.Mkdir(path, 0o700))
+		require.NoError(t, os.MkdirAll(filepath.Join(path, "traces"), 0o700))
 		then := time.Now().Add(-time.Duration(age) * time.Hour)
 		require.NoError(t, os.Chtimes(path, then, then))
 	}
@@ -160,9 +160,14 @@ func TestARosterPrunesOldLogs(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, left, lifetime.KeepEnded)
 	for i := range lifetime.KeepEnded {
-		require.DirExists(t, filepath.Join(folder, fmt.Sprint("ended-", i)))
+		path := filepath.Join(folder, fmt.Sprint("ended-", i))
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Greater(t, time.Since(info.ModTime()), time.Duration(i)*time.Hour-time.Minute, "as old as it was")
+		_, err = os.Stat(filepath.Join(path, "traces"))
+		require.Equal(t, i < lifetime.KeepTraces, err == nil, "of %d: %v", i, err)
 	}
-	for _, name := range []string{"lives", "foreign", "file"} {
+	for _, name := range []string{"lives", "lives/traces", "foreign/traces", "file"} {
 		_, err := os.Stat(filepath.Join(folder, name))
 		require.NoError(t, err)
 	}
