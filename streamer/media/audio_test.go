@@ -166,7 +166,10 @@ func loudness(t testing.TB, packets []frame.Audio) float64 {
 	sink, err := pipeline.GetElementByName("sink")
 	require.NoError(t, err)
 	require.NoError(t, pipeline.SetState(gst.StatePlaying))
-	defer func() { require.NoError(t, pipeline.SetState(gst.StateNull)) }()
+	defer func() {
+		require.NoError(t, pipeline.SetState(gst.StateNull))
+		runtime.KeepAlive(pipeline)
+	}()
 	input, output := app.SrcFromElement(source), app.SinkFromElement(sink)
 	for i, packet := range packets {
 		buffer := gst.NewBufferFromBytes(packet.Data)

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -54,6 +55,7 @@ func TestCameraUpToItsDevice(t *testing.T) {
 				}
 			}
 			require.NoError(t, source.SetState(gst.StateNull))
+			runtime.KeepAlive(source) // go-gst's SetState does not: a collection meanwhile would take the last reference away in its midst
 			require.NoError(t, c.Close())
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -50,7 +51,10 @@ func decodeLast(t testing.TB, data []byte) picture {
 	element, err := pipeline.GetElementByName("sink")
 	require.NoError(t, err)
 	require.NoError(t, pipeline.SetState(gst.StatePlaying))
-	defer func() { require.NoError(t, pipeline.SetState(gst.StateNull)) }()
+	defer func() {
+		require.NoError(t, pipeline.SetState(gst.StateNull))
+		runtime.KeepAlive(pipeline)
+	}()
 	var last *gst.Sample
 	for {
 		sample := app.SinkFromElement(element).TryPullSample(gst.ClockTime(10 * time.Second))
@@ -84,7 +88,10 @@ func play(t testing.TB, description string) *gst.Sample {
 	element, err := pipeline.GetElementByName("sink")
 	require.NoError(t, err)
 	require.NoError(t, pipeline.SetState(gst.StatePlaying))
-	defer func() { require.NoError(t, pipeline.SetState(gst.StateNull)) }()
+	defer func() {
+		require.NoError(t, pipeline.SetState(gst.StateNull))
+		runtime.KeepAlive(pipeline)
+	}()
 	sample := app.SinkFromElement(element).TryPullSample(gst.ClockTime(10 * time.Second))
 	require.NotNil(t, sample, "nothing came from %s", description)
 	return sample

@@ -3,6 +3,7 @@ package media_test
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 	"time"
 
@@ -27,7 +28,10 @@ func rtp(t testing.TB, description string, play func([]byte)) {
 		return gst.FlowOK
 	}})
 	require.NoError(t, pipeline.SetState(gst.StatePlaying))
-	t.Cleanup(func() { require.NoError(t, pipeline.SetState(gst.StateNull)) })
+	t.Cleanup(func() {
+		require.NoError(t, pipeline.SetState(gst.StateNull))
+		runtime.KeepAlive(pipeline)
+	})
 }
 
 // What a client says is what applications record: the same level, in stereo, from the sink's monitor.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -69,5 +70,8 @@ func (p *pulse) tone(t testing.TB) {
 		"audiotestsrc wave=sine freq=440 volume=0.5 ! audio/x-raw,rate=48000,channels=2 ! pulsesink server=%s device=out", p.server))
 	require.NoError(t, err)
 	require.NoError(t, pipeline.SetState(gst.StatePlaying))
-	t.Cleanup(func() { require.NoError(t, pipeline.SetState(gst.StateNull)) })
+	t.Cleanup(func() {
+		require.NoError(t, pipeline.SetState(gst.StateNull))
+		runtime.KeepAlive(pipeline)
+	})
 }

@@ -3,6 +3,7 @@ package yuv_test
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -34,7 +35,10 @@ func run(t testing.TB, description string, n int) *gst.Sample {
 	require.NoError(t, err)
 	sink := app.SinkFromElement(found)
 	require.NoError(t, pipeline.SetState(gst.StatePlaying))
-	defer func() { require.NoError(t, pipeline.SetState(gst.StateNull)) }()
+	defer func() {
+		require.NoError(t, pipeline.SetState(gst.StateNull))
+		runtime.KeepAlive(pipeline)
+	}()
 	var last *gst.Sample
 	for i := range n {
 		last = sink.TryPullSample(gst.ClockTime(20 * time.Second))
