@@ -9,14 +9,14 @@
 #
 # Whole stacks with browsers and encoders share two cores here with whatever else the machine does. So up to three tests that
 # fail in a step are run once more, each alone; the last lines name them, since such a test is to be mended too. A test that
-# fails twice fails the step, and so does a data race at once.
+# fails twice fails the step, and so does a data race at once. After a crash in C the whole package is run once more.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 bindings=github.com/go-gst/
 failed=
-reruns=$(mktemp -d) || exit 1
-trap 'rm -rf "$reruns"' EXIT
+reruns=$(mktemp -d) && told=$(mktemp) || exit 1
+trap 'rm -rf "$reruns" "$told"' EXIT
 begin=$(date +%s)
 
 # step NAME COMMAND... runs one step and notes whether it failed.
@@ -52,7 +52,13 @@ tests() {
 	shift 2
 	bin/gotestsum --format pkgname --format-hide-empty-pkg --hide-summary skipped \
 		--rerun-fails=1 --rerun-fails-max-failures 3 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
-		--rerun-fails-report "$report" --packages "$list" -- -count=1 -timeout "$longest" "$@"
+		--rerun-fails-report "$report" --jsonfile "$told" --packages "$list" -- -count=1 -timeout "$longest" "$@" || return 1
+	# A crash in C takes the tests after it along, which running the one that it hit again does not make good: all of the package are.
+	crashed=$(sed -En '/"Output":"(SIGSEGV|SIGABRT|SIGBUS): /s/.*"Package":"([^"]*)".*/\1/p' "$told" | sort -u)
+	[ -z "$crashed" ] || {
+		printf '%s crashed in C\n' $crashed | tee "$report.crashed"
+		bin/gotestsum --format pkgname --hide-summary skipped --packages "$crashed" -- -count=1 -timeout "$longest" "$@"
+	}
 }
 
 # fuzz runs the targets of some packages at once on each core: most of the time goes into linking.
