@@ -18,9 +18,8 @@ import (
 	"streamstack/gateway/client"
 )
 
-// drainTime is what an end in order may take: five seconds, of which it needs two (the test says how many), and much for a machine that is
-// slow; who waits for something that does not end waits for longer.
-const drainTime = 15 * time.Second
+// drainTime is what an end in order may take.
+const drainTime = 5 * time.Second
 
 // nothingLeft waits until no process belongs to the data folder.
 func nothingLeft(t *testing.T, data string, within time.Duration) {
